@@ -1,17 +1,73 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+
+const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** The package's own name leads to the sources, so that code which uses only its exports is tested without a build. */
+const alias = [
+  { find: /^althing$/, replacement: fromRoot('./src/index.ts') },
+  { find: /^althing\/([a-z-]+)$/, replacement: fromRoot('./src/$1/index.ts') },
+]
+
+const shared = {
+  environment: 'node',
+  pool: 'forks',
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+} as const
 
 export default defineConfig({
   test: {
-    include: [
-      'src/**/*.test.ts',
-      'test/**/*.test.ts',
-      'apps/**/*.test.ts',
-      'bench/**/*.test.ts',
-      'console/**/*.test.ts',
+    projects: [
+      {
+        resolve: { alias },
+        test: {
+          ...shared,
+          name: 'unit',
+          include: [
+            'src/**/*.test.ts',
+            'apps/**/*.test.ts',
+            'bench/**/*.test.ts',
+            'console/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'test/*.test.ts',
+            'test/architecture/**/*.test.ts',
+          ],
+          exclude: ['node_modules/**', 'dist/**', '**/*.processes.test.ts'],
+        },
+      },
+      {
+        resolve: { alias },
+        test: { ...shared, name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
+      },
+      {
+        resolve: { alias },
+        test: {
+          ...shared,
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 600_000,
+        },
+      },
+      {
+        // Real processes, run from `dist`.
+        test: {
+          ...shared,
+          name: 'processes',
+          include: ['test/processes/**/*.test.ts', 'bench/**/*.processes.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
-    exclude: ['node_modules/**', 'dist/**', 'test/processes/**', 'test/browser/**', 'test/simulation/**'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
   },
 })

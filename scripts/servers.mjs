@@ -1,0 +1,32 @@
+// The outside programs that some tests and benchmarks drive: found on PATH, or installed from Debian's packages where this
+// process may.
+import { accessSync, constants, existsSync } from 'node:fs'
+import path from 'node:path'
+import { capture } from './run.mjs'
+
+export const programs = [
+  { command: 'etcd', debianPackage: 'etcd-server', for: 'etcd as a peer' },
+  { command: 'chromium', debianPackage: 'chromium', for: 'the console in a browser' },
+]
+
+export function isOnPath(command) {
+  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => {
+    try {
+      accessSync(path.join(folder, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Installs what is missing when this process is root on a Debian. Resolves with the programs that are still missing. */
+export async function provide(wanted) {
+  const missing = wanted.filter((program) => !isOnPath(program.command))
+  if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return missing
+  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  await capture('apt-get', ['update', '-qq'], options)
+  const packages = missing.map((program) => program.debianPackage)
+  await capture('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], options)
+  return missing.filter((program) => !isOnPath(program.command))
+}

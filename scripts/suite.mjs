@@ -1,0 +1,24 @@
+// `npm run test:NAME`: one suite, with its output as it comes. Further arguments go to vitest.
+import { build, install } from './prepare.mjs'
+import { show } from './run.mjs'
+import { programs, provide } from './servers.mjs'
+import { suites } from './suites.mjs'
+
+const [name, ...rest] = process.argv.slice(2)
+const suite = suites().find((each) => each.name === name)
+if (suite === undefined) {
+  const names = suites().map((each) => each.name)
+  process.stderr.write(`There is no suite ${name}. There are: ${names.join(', ')}\n`)
+  process.exit(1)
+}
+try {
+  await install()
+  await build()
+} catch (error) {
+  process.stderr.write(`${error.message}\n`)
+  process.exit(1)
+}
+const missing = await provide(programs)
+const code = await show(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...suite.args, ...rest])
+for (const each of missing) process.stdout.write(`Not tested: ${each.for}: ${each.command} is not on PATH\n`)
+process.exit(code)

@@ -1,0 +1,30 @@
+// The vitest suites, in the order of their cost. `npm run test:NAME` runs one of them.
+import { filesBelow } from './tree.mjs'
+
+const oneAtATime = ['--no-file-parallelism']
+
+const all = [
+  { name: 'unit', args: ['--project', 'unit'], holds: () => true },
+  { name: 'conformance', args: ['--project', 'conformance'], holds: below('test/conformance', '.test.ts') },
+  { name: 'simulation', args: ['--project', 'simulation'], holds: below('test/simulation', '.test.ts') },
+  {
+    name: 'processes',
+    args: ['--project', 'processes', ...oneAtATime],
+    holds: (file) => below('test/processes', '.test.ts')(file) || below('bench', '.processes.test.ts')(file),
+  },
+  {
+    name: 'browser',
+    args: ['--project', 'browser', ...oneAtATime],
+    holds: below('test/browser', '.test.ts'),
+  },
+]
+
+/** Those that have a test. */
+export function suites() {
+  const files = [...filesBelow('test'), ...filesBelow('bench')]
+  return all.filter((suite) => suite.name === 'unit' || files.some(suite.holds))
+}
+
+function below(folder, ending) {
+  return (file) => file.startsWith(`${folder}/`) && file.endsWith(ending)
+}
