@@ -1,0 +1,18 @@
+export {
+  type CallEvent,
+  type EventOutcome,
+  formatEvent,
+  formatHistory,
+  type HistoryEvent,
+  type JsonValue,
+  type ReturnEvent,
+} from './event.ts'
+export {
+  type CallArguments,
+  HistoryRecorder,
+  type HistoryRecorderOptions,
+  type RecordedCall,
+  RecordedClient,
+} from './history-recorder.ts'
+export { type Operation, pairOperations } from './operation.ts'
+export { type HistoryLimits, historyLimits, parseEvent, parseHistory } from './parse-history.ts'
