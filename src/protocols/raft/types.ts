@@ -129,7 +129,10 @@ export type RaftEvent =
   | { readonly type: 'read'; readonly id: number }
   /** A snapshot of the state at `snapshot.index` is durable here: the log may be cut, keeping `keepEntries` before it for slow followers. */
   | { readonly type: 'compacted'; readonly snapshot: SnapshotMeta; readonly keepEntries: number }
-  /** The snapshot received by `acceptSnapshot` effects is complete, checked and durable, and the model has been restored from it. */
+  /**
+   * The snapshot received by `acceptSnapshot` effects is complete, checked and durable, and the model has been restored from it, unless it had
+   * already applied as much (entries of `apply` effects up to `snapshot.index` that are still queued are then skipped).
+   */
   | {
       readonly type: 'snapshotInstalled'
       readonly from: NodeId
@@ -162,7 +165,7 @@ export type RaftEffect =
       readonly hardState?: HardState
       /** The first one overwrites whatever the log has at its index and after. */
       readonly entries: readonly Entry[]
-      /** The log now starts after this snapshot, which is already durable; entries that do not follow it are dropped. */
+      /** The log starts anew after this snapshot, which is already durable: all entries it had are dropped. `entries` come after. */
       readonly snapshot?: SnapshotMeta
     }
   | { readonly type: 'send'; readonly message: Message; readonly after: number }

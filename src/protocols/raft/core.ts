@@ -1,0 +1,300 @@
+import { assert } from '../../base/assert.ts'
+import type { Random } from '../../contracts/world.ts'
+import { Durability } from './durability.ts'
+import { RaftLog } from './log.ts'
+import { Quorum } from './quorum.ts'
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  Message,
+  NodeId,
+  RaftEffect,
+  RaftOptions,
+  RestoredState,
+  Role,
+  SnapshotMeta,
+} from './types.ts'
+
+/** A message without what every message has alike. */
+export type MessageBody = Message extends infer M
+  ? M extends Message
+    ? Omit<M, 'from' | 'to' | 'term'>
+    : never
+  : never
+
+/**
+ * What every role has: term, vote, log, commit index, the time, and the effects gathered in this step. It keeps the rules that hold in
+ * every role: terms only grow, the vote of a term never changes, what is committed is never given up, and nothing is sent before the term
+ * and vote that it speaks for are durable.
+ */
+export class Core {
+  readonly options: RaftOptions
+  readonly log: RaftLog
+  readonly durability: Durability
+  readonly configuration: Configuration
+  readonly quorum: Quorum
+  readonly #random: Random
+  #term: number
+  #vote: NodeId
+  #isHardStateDirty = false
+  #role: Role = 'follower'
+  #leader: NodeId = 0
+  #commitIndex: number
+  #appliedIndex: number
+  #nowMs: number
+  #leaderContactMs = Number.NEGATIVE_INFINITY
+  #electionTimeoutMs = 0
+  #electionDeadlineMs: number
+  #effects: RaftEffect[] = []
+  #announced: { role: Role; term: number; leader: NodeId }
+
+  constructor(options: RaftOptions, restored: RestoredState, random: Random, nowMs: number) {
+    this.options = options
+    this.#random = random
+    this.#term = restored.hardState.term
+    this.#vote = restored.hardState.vote
+    this.log = RaftLog.restore(restored)
+    assert(this.#term >= this.log.lastTerm, 'the term is not behind the log', {
+      term: this.#term,
+      lastTerm: this.log.lastTerm,
+    })
+    this.durability = new Durability(this.log.lastIndex)
+    this.configuration = restored.snapshot?.configuration ?? restored.initialConfiguration
+    this.quorum = new Quorum(this.configuration)
+    this.#commitIndex = restored.snapshot?.index ?? 0
+    this.#appliedIndex = this.#commitIndex
+    this.#nowMs = nowMs
+    this.#electionDeadlineMs = nowMs
+    this.#announced = { role: 'follower', term: this.#term, leader: 0 }
+    // A lone voter has nobody to wait for.
+    const isLoneVoter = this.quorum.voters.length === 1 && this.isVoter
+    if (!isLoneVoter) this.restartElectionTimer()
+  }
+
+  get id(): NodeId {
+    return this.options.id
+  }
+
+  get isVoter(): boolean {
+    return this.quorum.has(this.options.id)
+  }
+
+  get term(): number {
+    return this.#term
+  }
+
+  get vote(): NodeId {
+    return this.#vote
+  }
+
+  get role(): Role {
+    return this.#role
+  }
+
+  get leader(): NodeId {
+    return this.#leader
+  }
+
+  get commitIndex(): number {
+    return this.#commitIndex
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  get electionDeadlineMs(): number {
+    return this.#electionDeadlineMs
+  }
+
+  /** A leader lives, as far as this node knows: then it disturbs nobody with votes (thesis section 4.2.3). */
+  get isInTouchWithLeader(): boolean {
+    if (this.#role === 'leader') return true
+    return this.#leader !== 0 && this.#nowMs - this.#leaderContactMs < this.options.electionTimeoutMs
+  }
+
+  beginStep(nowMs: number): void {
+    assert(nowMs >= this.#nowMs, 'time does not go back', { nowMs, before: this.#nowMs })
+    this.#nowMs = nowMs
+  }
+
+  /** The effects of the step, with the news of role, term and leader at the end. */
+  endStep(): RaftEffect[] {
+    if (this.#isHardStateDirty) this.persist([])
+    const { role, term, leader } = this.#announced
+    if (role !== this.#role || term !== this.#term || leader !== this.#leader) {
+      this.#announced = { role: this.#role, term: this.#term, leader: this.#leader }
+      this.emit({ type: 'stateChanged', ...this.#announced })
+    }
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  emit(effect: RaftEffect): void {
+    this.#effects.push(effect)
+  }
+
+  /**
+   * Sends `body` in this node's term. It leaves once term and vote are durable and, where it claims that this node holds the log up to
+   * `claimedIndex`, once that is true on disk.
+   */
+  send(to: NodeId, body: MessageBody, claimedIndex = 0): void {
+    this.sendInTerm(this.#term, to, body, claimedIndex)
+  }
+
+  /** As {@link send}, for pre-votes, which speak of a term that this node has not entered. */
+  sendInTerm(term: number, to: NodeId, body: MessageBody, claimedIndex = 0): void {
+    if (this.#isHardStateDirty) this.persist([])
+    const after = Math.max(this.durability.hardStateBarrier, this.durability.entriesBarrier(claimedIndex))
+    const message = { from: this.options.id, to, term, ...body } as Message
+    this.emit({ type: 'send', message, after })
+  }
+
+  /** Starts a write of `entries` (and of term and vote, if they changed). Returns its sequence. */
+  persist(entries: readonly Entry[], snapshot?: SnapshotMeta): number {
+    const sequence = this.durability.begin(this.log.lastIndex, this.#isHardStateDirty)
+    this.emit({
+      type: 'persist',
+      sequence,
+      entries,
+      ...(this.#isHardStateDirty && { hardState: this.hardState }),
+      ...(snapshot !== undefined && { snapshot }),
+    })
+    this.#isHardStateDirty = false
+    return sequence
+  }
+
+  get hardState(): HardState {
+    return { term: this.#term, vote: this.#vote }
+  }
+
+  /** Follows `leader` (0: unknown) in `term`, which is this node's or a later one. */
+  becomeFollower(term: number, leader: NodeId): void {
+    assert(term >= this.#term, 'the term only grows', { term, before: this.#term })
+    if (term > this.#term) {
+      this.#term = term
+      this.#vote = 0
+      this.#isHardStateDirty = true
+    }
+    if (this.#role === 'leader') this.restartElectionTimer()
+    this.#role = 'follower'
+    this.#leader = leader
+  }
+
+  becomePreCandidate(): void {
+    assert(this.#role !== 'leader', 'a leader does not campaign')
+    this.#role = 'pre-candidate'
+    this.#leader = 0
+    this.restartElectionTimer()
+  }
+
+  /** Enters the next term and votes for itself (paper section 5.2). */
+  becomeCandidate(): void {
+    assert(this.#role !== 'leader' && this.isVoter, 'a voter that does not lead campaigns', {
+      role: this.#role,
+    })
+    this.#role = 'candidate'
+    this.#leader = 0
+    this.#term++
+    this.#vote = this.options.id
+    this.#isHardStateDirty = true
+    this.restartElectionTimer()
+  }
+
+  becomeLeader(): void {
+    assert(this.#role === 'candidate', 'only a candidate becomes leader', { role: this.#role })
+    this.#role = 'leader'
+    this.#leader = this.options.id
+  }
+
+  /** Votes for `candidate` in this term. */
+  voteFor(candidate: NodeId): void {
+    assert(this.#vote === 0 || this.#vote === candidate, 'one vote a term', { vote: this.#vote, candidate })
+    if (this.#vote === candidate) return
+    this.#vote = candidate
+    this.#isHardStateDirty = true
+  }
+
+  /** A message of this term's leader came. */
+  heardFromLeader(leader: NodeId): void {
+    assert(this.#role !== 'leader', 'one leader a term (paper section 5.2)', { term: this.#term, leader })
+    assert(this.#leader === 0 || this.#leader === leader, 'one leader a term (paper section 5.2)', {
+      term: this.#term,
+      known: this.#leader,
+      leader,
+    })
+    if (this.#role !== 'follower' || this.#leader !== leader) this.becomeFollower(this.#term, leader)
+    this.#leaderContactMs = this.#nowMs
+    this.#electionDeadlineMs = this.#nowMs + this.#electionTimeoutMs
+  }
+
+  /** Draws a new timeout, so that candidates that collided once do not go on to collide (paper section 5.2). */
+  restartElectionTimer(): void {
+    this.#electionTimeoutMs = this.options.electionTimeoutMs * (1 + this.#random.float())
+    this.#electionDeadlineMs = this.#nowMs + this.#electionTimeoutMs
+  }
+
+  /** Hands the entries up to `index` to the model. */
+  commitTo(index: number): void {
+    if (index <= this.#commitIndex) return
+    assert(index <= this.log.lastIndex, 'commits what it has', { index, lastIndex: this.log.lastIndex })
+    const entries = this.log.entries(this.#commitIndex + 1, index, Number.POSITIVE_INFINITY)
+    this.#commitIndex = index
+    this.emit({ type: 'apply', entries })
+  }
+
+  applied(index: number): void {
+    assert(index <= this.#commitIndex, 'applies what is committed', { index, commitIndex: this.#commitIndex })
+    this.#appliedIndex = Math.max(this.#appliedIndex, index)
+  }
+
+  /** Takes entries of a leader, after the one at which the logs agree; removes those of its own that differ (paper section 5.3). */
+  overwrite(entries: readonly Entry[]): void {
+    const first = entries[0] as Entry
+    assert(first.index > this.#commitIndex, 'committed entries are never overwritten (paper section 5.4)', {
+      index: first.index,
+      commitIndex: this.#commitIndex,
+    })
+    if (first.index <= this.log.lastIndex) {
+      this.log.truncateFrom(first.index)
+      this.durability.truncated(first.index)
+    }
+    this.log.append(entries)
+    this.persist(entries)
+  }
+
+  /**
+   * The model stands at `snapshot`, which is durable. Where the log already has the snapshot's last entry it is kept, for what follows may
+   * have been acknowledged; otherwise nothing in it is of worth, and it starts anew (paper section 7).
+   */
+  installSnapshot(snapshot: SnapshotMeta): void {
+    assert(snapshot.index > this.#commitIndex, 'a snapshot never goes back', {
+      snapshot,
+      commit: this.#commitIndex,
+    })
+    this.#commitIndex = snapshot.index
+    this.#appliedIndex = snapshot.index
+    if (this.log.term(snapshot.index) === snapshot.term) return
+    this.log.reset(snapshot.index, snapshot.term)
+    this.durability.replaced(snapshot.index)
+    this.persist([], snapshot)
+  }
+
+  /** The log may be cut: the state at `snapshot.index` is durable. Keeps `keepEntries` before it. */
+  compact(snapshot: SnapshotMeta, keepEntries: number): void {
+    assert(snapshot.index <= this.#appliedIndex, 'a snapshot is of what was applied', {
+      snapshot,
+      appliedIndex: this.#appliedIndex,
+    })
+    const index = snapshot.index - keepEntries
+    if (index < this.log.firstIndex) return
+    this.log.compact(index)
+    this.emit({ type: 'compactLog', index })
+  }
+}
