@@ -1,0 +1,36 @@
+import { benchFailover } from './areas/failover.ts'
+import { benchStore } from './areas/store.ts'
+import { type BenchOptions, parseOptions, usage } from './options.ts'
+import { ourCluster } from './our-cluster.ts'
+import { etcd } from './peers/etcd-cluster.ts'
+
+const areas = { store: benchStore, failover: benchFailover } as const
+const peers = { etcd } as const
+
+function read(args: readonly string[]): BenchOptions {
+  try {
+    return parseOptions(args)
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
+    return process.exit(2)
+  }
+}
+
+const args = process.argv.slice(2)
+if (args.length === 0 || args.includes('--help')) {
+  process.stdout.write(usage)
+  process.exit(args.length === 0 ? 2 : 0)
+}
+const options = read(args)
+const print = (text: string) => process.stdout.write(`${text}\n`)
+try {
+  const result = await areas[options.area](ourCluster, peers[options.peer], options, print)
+  for (const side of ['ours', 'peer'] as const) print(`${side}: ${String(result.setup[side])}`)
+  if (result.ratio !== null) print(`ratio ${result.ratio} (over 1: ours is better)`)
+  if (options.json) print(JSON.stringify(result))
+} catch (error) {
+  process.stderr.write(`${(error as Error).stack}\n`)
+  if (error instanceof Error && error.cause !== undefined)
+    process.stderr.write(`cause: ${String(error.cause)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util'
+
+export const areas = ['store', 'failover'] as const
+export type Area = (typeof areas)[number]
+
+export const peers = ['etcd'] as const
+export type Peer = (typeof peers)[number]
+
+export interface BenchOptions {
+  readonly area: Area
+  readonly peer: Peer
+  /** Numbers of closed-loop clients to measure with. */
+  readonly clients: readonly number[]
+  /** Length of one measurement, after the warm-up. */
+  readonly seconds: number
+  /** Measurements of each kind; for `failover`, kills. */
+  readonly rounds: number
+  readonly operation: 'put' | 'get'
+  readonly json: boolean
+  /** Measure only one side. Without it, both in turn. */
+  readonly only: 'ours' | 'peer' | undefined
+}
+
+export const usage = `npm run bench -- <area> [options]
+
+Areas
+  store      throughput and latency of a three-member cluster on this machine, every write on the disks of a quorum
+  failover   time from kill -9 of the leader to the first write that succeeds
+
+Options
+  --peer NAME       what to measure beside: ${peers.join(', ')} (default ${peers[0]})
+  --clients N[,N]   closed-loop clients (default 1,16,64,256)
+  --seconds N       length of one measurement (default 3)
+  --rounds N        measurements of each, ours and the peer's in turn (default 3; failover: kills, default 5)
+  --operation NAME  put or get (default put)
+  --only SIDE       ours or peer
+  --json            one JSON object on the last line: { area, ours, peer, ratio, unit, setup }; a ratio over 1 means that
+                    ours is better
+`
+
+/** Throws a `RangeError` whose message names the wrong value and what is allowed. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      peer: { type: 'string', default: peers[0] },
+      clients: { type: 'string', default: '1,16,64,256' },
+      seconds: { type: 'string', default: '3' },
+      rounds: { type: 'string' },
+      operation: { type: 'string', default: 'put' },
+      only: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const area = oneOf('area', positionals[0], areas)
+  return {
+    area,
+    peer: oneOf('--peer', values.peer, peers),
+    clients: values.clients.split(',').map((each) => wholeNumber('--clients', each, 4_096)),
+    seconds: wholeNumber('--seconds', values.seconds, 3_600),
+    rounds: wholeNumber('--rounds', values.rounds ?? (area === 'failover' ? '5' : '3'), 1_000),
+    operation: oneOf('--operation', values.operation, ['put', 'get'] as const),
+    only: values.only === undefined ? undefined : oneOf('--only', values.only, ['ours', 'peer'] as const),
+    json: values.json,
+  }
+}
+
+function oneOf<T extends string>(name: string, given: string | undefined, allowed: readonly T[]): T {
+  const found = allowed.find((each) => each === given)
+  if (found !== undefined) return found
+  throw new RangeError(`${name} is ${given ?? 'missing'}, but must be one of: ${allowed.join(', ')}`)
+}
+
+function wholeNumber(name: string, given: string, max: number): number {
+  const value = Number(given)
+  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value
+  throw new RangeError(`${name} is ${given}, but must be a whole number from 1 to ${max}`)
+}

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Cluster, Contender, LoadTarget, StoreDriver } from './cluster.ts'
+import { freePorts } from './free-ports.ts'
+import { openOurs } from './our-driver.ts'
+import { eventually, ServerProcess, temporaryFolder } from './server-process.ts'
+
+const size = 3
+const readyWithinMs = 30_000
+const probeKey = 'bench/probe'
+const command = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
+
+/** Three of our nodes with their defaults, every write on the disks of a quorum before it is acknowledged. */
+export const ourCluster: Contender = {
+  name: 'althing',
+  unavailable: () => (existsSync(command) ? undefined : 'this build has no node command'),
+  start: () => OurCluster.start(),
+}
+
+class OurCluster implements Cluster {
+  readonly size = size
+  readonly description = `althing, ${size} members, defaults`
+  readonly #members: readonly ServerProcess[]
+  readonly #addresses: readonly string[]
+  readonly #removeData: () => void
+
+  private constructor(
+    members: readonly ServerProcess[],
+    addresses: readonly string[],
+    removeData: () => void,
+  ) {
+    this.#members = members
+    this.#addresses = addresses
+    this.#removeData = removeData
+  }
+
+  static async start(): Promise<OurCluster> {
+    const folder = temporaryFolder('althing')
+    const addresses = (await freePorts(size)).map((port) => `127.0.0.1:${port}`)
+    const peers = addresses.map((address, index) => `${index + 1}=${address}`).join(',')
+    const members = addresses.map((address, index) => {
+      const data = path.join(folder.path, `n${index + 1}`)
+      const args = ['node', '--id', String(index + 1), '--listen', address, '--peers', peers, '--data', data]
+      return new ServerProcess(process.execPath, [command, ...args])
+    })
+    for (const member of members) member.start()
+    const cluster = new OurCluster(members, addresses, folder.remove)
+    try {
+      await Promise.all(addresses.map((_, index) => cluster.#serves(index)))
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw new Error(`our cluster did not start:\n${members.map((member) => member.log).join('\n')}`, {
+        cause: error,
+      })
+    }
+  }
+
+  leader(): Promise<number> {
+    return Promise.reject(new Error('not known yet'))
+  }
+
+  /** All members: the client finds the leader by itself. */
+  async target(): Promise<LoadTarget> {
+    return { kind: 'althing', addresses: this.#addresses }
+  }
+
+  async drivers(without?: number): Promise<readonly StoreDriver[]> {
+    const driver = await openOurs(this.#addresses.filter((_, index) => index !== without))
+    await driver.put(probeKey, Buffer.alloc(1), 5_000)
+    return [driver]
+  }
+
+  async kill(member: number): Promise<void> {
+    await this.#members[member]?.kill()
+  }
+
+  async restart(member: number): Promise<void> {
+    this.#members[member]?.start()
+    await this.#serves(member)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.kill()))
+    this.#removeData()
+  }
+
+  /** A linearizable read through the member answers only when it is in touch with a leader and has caught up. */
+  async #serves(member: number): Promise<void> {
+    await eventually(`member ${member + 1} serves`, readyWithinMs, async () => {
+      const driver = await openOurs([this.#addresses[member] as string])
+      try {
+        await driver.put(probeKey, Buffer.alloc(1), 1_000)
+        await driver.get(probeKey, 1_000)
+      } finally {
+        await driver.close()
+      }
+    })
+  }
+}

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+const logBytesMax = 16 * 1024
+
+/** A server run as a child process. Whatever ends this process ends it too. */
+export class ServerProcess {
+  readonly #command: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+  #log = ''
+
+  constructor(command: string, args: readonly string[]) {
+    this.#command = command
+    this.#args = args
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** The end of what it has written to its outputs. */
+  get log(): string {
+    return this.#log
+  }
+
+  start(): void {
+    const child = spawn(this.#command, [...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        this.#log = (this.#log + chunk.toString('utf8')).slice(-logBytesMax)
+      })
+    }
+    child.once('error', (error) => {
+      this.#log += error.message
+    })
+    living.add(child)
+    child.once('exit', () => living.delete(child))
+  }
+
+  /** SIGKILL; resolves once the process is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || !this.isRunning) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+}
+
+/** A folder of its own for a cluster's data, removed when this process ends if not before. */
+export function temporaryFolder(name: string): { readonly path: string; remove(): void } {
+  const folder = mkdtempSync(path.join(tmpdir(), `althing-bench-${name}-`))
+  folders.add(folder)
+  return {
+    path: folder,
+    remove: () => {
+      rmSync(folder, { recursive: true, force: true })
+      folders.delete(folder)
+    },
+  }
+}
+
+/** Calls `attempt` until it resolves. Rejects with the last failure when `timeoutMs` have passed. */
+export async function eventually<T>(what: string, timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+  const endMs = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (performance.now() > endMs) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: error })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
+
+const living = new Set<ChildProcess>()
+const folders = new Set<string>()
+
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
