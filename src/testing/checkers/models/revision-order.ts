@@ -2,6 +2,9 @@ import { canonicalNull } from '../canonical-value.ts'
 import type { DecodedOperation, WholeHistoryFault } from '../sequential-model.ts'
 import type { VersionedOp } from './versioned-kv.ts'
 
+/** Number of the first of `ops`, one key's in this order, that cannot have had its result; `undefined` when all can. */
+export type KeyReplay = (ops: readonly VersionedOp[]) => number | undefined
+
 /** Revisions of the store at which an operation can have taken effect, both included. */
 interface Span {
   readonly decoded: DecodedOperation<VersionedOp>
@@ -19,12 +22,17 @@ interface Span {
  */
 export function findRevisionFault(
   operations: readonly DecodedOperation<VersionedOp>[],
+  replay: KeyReplay,
 ): WholeHistoryFault | undefined {
   const changes = operations.filter(({ op }) => op.type === 'change' && op.revision !== undefined)
   const twice = findRevisionTwice(changes)
   if (twice !== undefined) return twice
   const byKey = revisionsByKey(changes)
-  return findReadOutOfPlace(operations, byKey) ?? findStepBack(toSpans(operations, byKey))
+  return (
+    findReadOutOfPlace(operations, byKey) ??
+    replayByRevision(operations, replay) ??
+    findStepBack(toSpans(operations, byKey))
+  )
 }
 
 function findRevisionTwice(changes: readonly DecodedOperation<VersionedOp>[]): WholeHistoryFault | undefined {
@@ -60,6 +68,37 @@ function findReadOutOfPlace(
     }
   }
   return undefined
+}
+
+/** Where every change of a key tells its revision, those operations that tell one can be gone through in its order. */
+function replayByRevision(
+  operations: readonly DecodedOperation<VersionedOp>[],
+  replay: KeyReplay,
+): WholeHistoryFault | undefined {
+  const byKey = new Map<string, DecodedOperation<VersionedOp>[]>()
+  const hidden = new Set<string>()
+  for (const decoded of operations) {
+    const { op } = decoded
+    if (op.type === 'change' && op.applied !== false && op.revision === undefined) hidden.add(op.key)
+    if (op.storeRevision === undefined) continue
+    const known = byKey.get(op.key)
+    if (known === undefined) byKey.set(op.key, [decoded])
+    else known.push(decoded)
+  }
+  for (const [key, known] of byKey) {
+    if (hidden.has(key)) continue
+    known.sort((a, b) => (a.op.storeRevision ?? 0) - (b.op.storeRevision ?? 0) || made(b) - made(a))
+    const wrong = known[replay(known.map(({ op }) => op)) ?? -1]
+    if (wrong === undefined) continue
+    const message = `at store revision ${wrong.op.storeRevision} the key cannot have given this result`
+    return { message, operations: [wrong.operation] }
+  }
+  return undefined
+}
+
+/** 1 for a change that was made, which comes before what was seen at its revision. */
+function made({ op }: DecodedOperation<VersionedOp>): number {
+  return op.type === 'change' && op.applied === true ? 1 : 0
 }
 
 function revisionsByKey(changes: readonly DecodedOperation<VersionedOp>[]): Map<string, number[]> {

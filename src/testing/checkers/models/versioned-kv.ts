@@ -40,6 +40,7 @@ export type VersionedOp =
     }
 
 const name = 'versioned-kv'
+const initial: VersionedState = { value: canonicalNull, revision: 0, isExact: true }
 const operations = ['get', 'put', 'delete', 'cas']
 
 /**
@@ -58,15 +59,15 @@ export function versionedKvModel(): SequentialModel<VersionedState, VersionedOp>
   return {
     name,
     operations,
-    initial: { value: canonicalNull, revision: 0, isExact: true },
+    initial,
     decode,
-    step: (state, op) => (op.type === 'get' ? get(state, op) : change(state, op)),
+    step,
     hash: (state) => mixHash(hashText(state.value), (state.revision << 1) | (state.isExact ? 1 : 0)),
     equal: (a, b) => a.revision === b.revision && a.isExact === b.isExact && a.value === b.value,
     isObservation: (op) => op.type === 'get' || op.applied === false,
     partition: partitionByKey,
     unobserved: (part) => unobserved(part.map(({ op }) => op)),
-    checkWhole: findRevisionFault,
+    checkWhole: (history) => findRevisionFault(history, replayKey),
     describeState({ value, revision, isExact }) {
       return `${value} at revision ${isExact ? revision : `>= ${revision}`}`
     },
@@ -129,6 +130,20 @@ function revisionOf(operation: Operation, member: string): number | undefined {
   if (revision === undefined) return undefined
   if (typeof revision === 'number' && Number.isSafeInteger(revision) && revision >= 0) return revision
   throw malformedOperation(name, operation, `${member} is ${shown(revision)}, but must be an integer >= 0`)
+}
+
+function step(state: VersionedState, op: VersionedOp): VersionedState | undefined {
+  return op.type === 'get' ? get(state, op) : change(state, op)
+}
+
+function replayKey(ops: readonly VersionedOp[]): number | undefined {
+  let state = initial
+  for (const [i, op] of ops.entries()) {
+    const after = step(state, op)
+    if (after === undefined) return i
+    state = after
+  }
+  return undefined
 }
 
 function get(state: VersionedState, op: VersionedOp & { type: 'get' }): VersionedState | undefined {
