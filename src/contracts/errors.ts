@@ -142,3 +142,10 @@ export function invalidArgument(field: string, given: unknown, allowed: string):
     details: { field },
   })
 }
+
+/** Any failure as an `AlthingError`: a foreign one becomes `internal`, with outcome unknown. */
+export function asAlthingError(error: unknown): AlthingError {
+  if (isAlthingError(error)) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new AlthingError('internal', message, { cause: error, outcome: 'unknown' })
+}

@@ -1,0 +1,116 @@
+import { AlthingError } from '../../contracts/errors.ts'
+import type { Connection, Listener, World } from '../../contracts/world.ts'
+import type { NodeId } from '../../protocols/raft/types.ts'
+import type { Member, PeerTransport } from '../../replication/peer-transport.ts'
+import type { StoreHost } from '../local/store-host.ts'
+import { ClientSession } from './client-session.ts'
+import { LeaderLink } from './leader-link.ts'
+import type { NodeStatus } from './node-status.ts'
+import { decodeHello, type Hello } from './protocol.ts'
+
+export interface ClusterServerOptions {
+  readonly world: World
+  readonly host: StoreHost
+  readonly transport: PeerTransport
+  readonly clusterId: string
+  readonly nodeId: NodeId
+  readonly members: readonly Member[]
+  status(): NodeStatus
+  /** Client connections past which more are closed at once (default 10 000). */
+  readonly clientsMax?: number
+}
+
+/** A caller that has not greeted by then is cut off. */
+const helloTimeoutMs = 5_000
+
+/** The listening end of a node: peers are handed to the transport, clients get a session. */
+export class ClusterServer {
+  readonly #options: ClusterServerOptions
+  readonly #sessions = new Set<ClientSession>()
+  readonly #leader: LeaderLink
+  #listener: Listener | undefined
+
+  constructor(options: ClusterServerOptions) {
+    this.#options = options
+    this.#leader = new LeaderLink(options.world, options.clusterId, options.members)
+  }
+
+  /** Rejects with `unavailable` when the address is taken. */
+  async listen(address: string): Promise<string> {
+    this.#listener = await this.#options.world.network.listen(address, (connection) =>
+      this.#greet(connection),
+    )
+    return this.#listener.address
+  }
+
+  get clients(): number {
+    return this.#sessions.size
+  }
+
+  leaderChanged(leader: NodeId): void {
+    for (const session of this.#sessions) session.leaderChanged(leader)
+  }
+
+  async close(): Promise<void> {
+    this.#leader.close()
+    for (const session of this.#sessions) session.close()
+    await this.#listener?.close()
+  }
+
+  #greet(connection: Connection): void {
+    const timer = this.#options.world.timers.after(helloTimeoutMs, () =>
+      this.#refuse(connection, 'no greeting'),
+    )
+    connection.handle({
+      frame: (frame) => {
+        timer.cancel()
+        try {
+          this.#admit(connection, decodeHello(frame))
+        } catch (error) {
+          this.#refuse(connection, error instanceof Error ? error.message : String(error))
+        }
+      },
+      closed: () => timer.cancel(),
+    })
+  }
+
+  #refuse(connection: Connection, reason: string): void {
+    this.#options.world.logger.log('warn', 'connection refused', { remote: connection.remoteAddress, reason })
+    connection.close()
+  }
+
+  #admit(connection: Connection, hello: Hello): void {
+    const { clusterId, members, transport, nodeId } = this.#options
+    if (hello.clusterId !== clusterId && (hello.kind === 'peer' || hello.clusterId !== '')) {
+      throw new AlthingError(
+        'incompatible-peer',
+        `the caller belongs to cluster ${hello.clusterId}, this node to ${clusterId}`,
+      )
+    }
+    if (hello.kind === 'peer') {
+      const isMember = hello.from !== nodeId && members.some((member) => member.id === hello.from)
+      if (!isMember)
+        throw new AlthingError('incompatible-peer', `${hello.from} is not another member of this cluster`)
+      transport.accept(hello.from, connection)
+      return
+    }
+    if (this.#sessions.size >= (this.#options.clientsMax ?? 10_000))
+      throw new AlthingError('overloaded', 'too many clients')
+    this.#startSession(connection)
+  }
+
+  #startSession(connection: Connection): void {
+    const { clusterId, nodeId, members, host, transport, world, status } = this.#options
+    const session = new ClientSession({
+      connection,
+      logger: world.logger,
+      host,
+      leader: this.#leader,
+      status,
+      block: (peers) => transport.block(peers),
+      ended: () => this.#sessions.delete(session),
+    })
+    this.#sessions.add(session)
+    session.welcome({ clusterId, nodeId, members, leader: host.group.status().leader })
+  }
+}

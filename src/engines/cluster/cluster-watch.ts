@@ -1,0 +1,174 @@
+import { AlthingError, asAlthingError } from '../../contracts/errors.ts'
+import type { KeyValue, WatchBatch, WatchRequest } from '../../contracts/store.ts'
+import type { Timer, World } from '../../contracts/world.ts'
+import { watchBatchFromWire, watchRequestToWire } from '../../models/store/wire.ts'
+import { WatchStream } from '../local/watch-stream.ts'
+import type { EndpointPool } from './endpoint-pool.ts'
+import { malformed, methods } from './protocol.ts'
+import type { RpcConnection } from './rpc-connection.ts'
+
+/** How often a watch in which nothing happens learns how far the store is, so that a resume does not fall behind a compaction. */
+const progressMs = 10_000
+/** Silence after which the node is taken for lost: some progress should have come. */
+const silenceMs = 25_000
+const retryMsMin = 20
+const retryMsMax = 1_000
+
+/** Failures that another node, or a later try, may not show. */
+const lasting: ReadonlySet<string> = new Set([
+  'invalid-argument',
+  'permission-denied',
+  'incompatible-peer',
+  'too-large',
+])
+
+/** One watch of a client: held at one node at a time, set again from the next revision whenever that breaks. */
+export class ClusterWatch {
+  readonly stream: WatchStream
+  readonly #world: World
+  readonly #pool: EndpointPool
+  readonly #request: WatchRequest
+  readonly #ended: () => void
+  #connection: RpcConnection | undefined
+  #requestId = 0
+  /** Distinguishes replies of the present subscription from late ones of an earlier. */
+  #generation = 0
+  #nextRevision: number | undefined
+  #isCreated = false
+  #resyncParts: KeyValue[] = []
+  #attempts = 0
+  #retry: Timer | undefined
+  #silence: Timer | undefined
+  #lastFrameMs = 0
+
+  constructor(world: World, pool: EndpointPool, request: WatchRequest, ended: () => void) {
+    this.#world = world
+    this.#pool = pool
+    this.#request = request
+    this.#nextRevision = request.fromRevision
+    this.#ended = ended
+    this.stream = new WatchStream(
+      { resume: () => this.#subscribe(), stop: () => this.#stop() },
+      request.signal,
+    )
+  }
+
+  start(): void {
+    this.#subscribe()
+  }
+
+  #subscribe(): void {
+    if (this.stream.isEnded) return
+    const generation = ++this.#generation
+    const ready = this.#pool.ready()
+    if (ready !== undefined) {
+      this.#subscribeAt(ready, generation)
+      return
+    }
+    this.#pool.connect().then(
+      (connection) => this.#subscribeAt(connection, generation),
+      (error: unknown) => this.#failed(asAlthingError(error), generation),
+    )
+  }
+
+  #subscribeAt(connection: RpcConnection, generation: number): void {
+    if (this.stream.isEnded || generation !== this.#generation) return
+    const { key, end, previous } = this.#request
+    const body = watchRequestToWire({
+      key,
+      ...(end === undefined ? {} : { end }),
+      ...(previous === undefined ? {} : { previous }),
+      ...(this.#nextRevision === undefined ? {} : { fromRevision: this.#nextRevision }),
+      progressMs: Math.min(progressMs, this.#request.progressMs ?? progressMs),
+    })
+    this.#connection = connection
+    this.#resyncParts = []
+    this.#lastFrameMs = this.#world.clock.monotonicMs()
+    this.#armSilence()
+    this.#requestId = connection.request(methods.watch, 0, 0, body, {
+      more: (part) => this.#receive(part, generation),
+      done: (error) =>
+        this.#failed(error ?? new AlthingError('unavailable', 'the node ended the watch'), generation),
+    })
+  }
+
+  #receive(part: unknown, generation: number): void {
+    if (generation !== this.#generation || this.stream.isEnded) return
+    this.#lastFrameMs = this.#world.clock.monotonicMs()
+    this.#attempts = 0
+    let batch: WatchBatch | undefined
+    try {
+      batch = this.#assemble(part)
+    } catch (error) {
+      this.stream.fail(asAlthingError(error))
+      return
+    }
+    if (batch === undefined) return
+    this.#nextRevision = batch.revision + 1
+    if (!this.#isWanted(batch)) return
+    // A consumer that is behind costs the node nothing: the watch is given up there, and set again from here.
+    if (!this.stream.push(batch)) this.#unsubscribe()
+  }
+
+  #assemble(part: unknown): WatchBatch | undefined {
+    if (!Array.isArray(part) || typeof part[0] !== 'boolean') throw malformed('watch batch')
+    const [isLast, wire] = part as [boolean, unknown]
+    const batch = watchBatchFromWire(wire)
+    if (batch.kind !== 'resync') return batch
+    for (const kv of batch.kvs) this.#resyncParts.push(kv)
+    if (!isLast) return undefined
+    const kvs = this.#resyncParts
+    this.#resyncParts = []
+    return { ...batch, kvs }
+  }
+
+  #isWanted(batch: WatchBatch): boolean {
+    if (batch.kind === 'progress') return this.#request.progressMs !== undefined
+    if (batch.kind !== 'created') return true
+    const isFirst = !this.#isCreated
+    this.#isCreated = true
+    return isFirst
+  }
+
+  #failed(error: AlthingError, generation: number): void {
+    if (generation !== this.#generation || this.stream.isEnded) return
+    this.#generation++
+    this.#connection = undefined
+    if (lasting.has(error.code)) {
+      this.stream.fail(error)
+      return
+    }
+    const ceiling = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(this.#attempts++, 8))
+    this.#retry = this.#world.timers.after(ceiling * (0.5 + this.#world.random.float() / 2), () =>
+      this.#subscribe(),
+    )
+  }
+
+  #armSilence(): void {
+    this.#silence?.cancel()
+    this.#silence = this.#world.timers.after(silenceMs, () => {
+      const connection = this.#connection
+      if (connection === undefined) return
+      if (this.#world.clock.monotonicMs() - this.#lastFrameMs < silenceMs) {
+        this.#armSilence()
+        return
+      }
+      this.#unsubscribe()
+      this.#pool.distrust(connection)
+      this.#failed(new AlthingError('timeout', 'the node of the watch is silent'), this.#generation)
+    })
+  }
+
+  #unsubscribe(): void {
+    this.#generation++
+    this.#connection?.cancel(this.#requestId)
+    this.#connection = undefined
+    this.#silence?.cancel()
+  }
+
+  #stop(): void {
+    this.#unsubscribe()
+    this.#retry?.cancel()
+    this.#ended()
+  }
+}

@@ -1,0 +1,99 @@
+import { AlthingError } from '../../contracts/errors.ts'
+import type { World } from '../../contracts/world.ts'
+import type { NodeId } from '../../protocols/raft/types.ts'
+import type { Member } from '../../replication/peer-transport.ts'
+import { forwardedFlag, type Method } from './protocol.ts'
+import { type ReplyHandler, RpcConnection } from './rpc-connection.ts'
+
+/** Requests that wait for a connection to the leader past which more are refused. */
+const waitingMax = 10_000
+const connectTimeoutMs = 1_000
+
+/** A node's way to the one that leads, for what its own clients ask and only the leader can do. */
+export class LeaderLink {
+  readonly #world: World
+  readonly #clusterId: string
+  readonly #members: readonly Member[]
+  readonly #abort = new AbortController()
+  #leader: NodeId = 0
+  #connection: RpcConnection | undefined
+  #opening: Promise<RpcConnection> | undefined
+  #waiting = 0
+
+  constructor(world: World, clusterId: string, members: readonly Member[]) {
+    this.#world = world
+    this.#clusterId = clusterId
+    this.#members = members
+  }
+
+  /** `outcome` of an error tells whether the leader may have got the request. */
+  forward(leader: NodeId, method: Method, timeoutMs: number, body: unknown, handler: ReplyHandler): void {
+    if (this.#leader !== leader) this.#turnTo(leader)
+    const connection = this.#connection
+    if (connection !== undefined && !connection.isClosed) {
+      connection.request(method, timeoutMs, forwardedFlag, body, handler)
+      return
+    }
+    if (this.#waiting >= waitingMax) {
+      handler.done(
+        new AlthingError('overloaded', 'too many requests wait for a connection to the leader', {
+          outcome: 'none',
+        }),
+        undefined,
+      )
+      return
+    }
+    this.#waiting++
+    this.#open().then(
+      (opened) => {
+        this.#waiting--
+        opened.request(method, timeoutMs, forwardedFlag, body, handler)
+      },
+      (cause: unknown) => {
+        this.#waiting--
+        handler.done(
+          new AlthingError('unavailable', `the leader (node ${leader}) cannot be reached`, {
+            outcome: 'none',
+            cause,
+          }),
+          undefined,
+        )
+      },
+    )
+  }
+
+  close(): void {
+    this.#abort.abort()
+    this.#connection?.close()
+  }
+
+  #turnTo(leader: NodeId): void {
+    this.#leader = leader
+    this.#connection?.close()
+    this.#connection = undefined
+    this.#opening = undefined
+  }
+
+  #open(): Promise<RpcConnection> {
+    this.#opening ??= this.#dial(this.#leader)
+    return this.#opening
+  }
+
+  async #dial(leader: NodeId): Promise<RpcConnection> {
+    try {
+      const member = this.#members.find(({ id }) => id === leader)
+      if (member === undefined) throw new AlthingError('unavailable', 'no leader is known')
+      const hello = { kind: 'client', clusterId: this.#clusterId, from: 0 } as const
+      const connection = await RpcConnection.open(
+        { world: this.#world, address: member.address, hello },
+        this.#abort.signal,
+        connectTimeoutMs,
+      )
+      if (this.#leader === leader) this.#connection = connection
+      else connection.close()
+      return connection
+    } finally {
+      if (this.#leader === leader) this.#opening = undefined
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import { Packr } from 'msgpackr'
+import { AlthingError, type ErrorJson, errorFromJson } from '../../contracts/errors.ts'
+import type { Member } from '../../replication/peer-transport.ts'
+
+/**
+ * The protocol between a client and a node, and between two nodes when one forwards a call. A connection starts with one {@link Hello} from the
+ * side that dialled, answered by a {@link Welcome} (to a client) or by nothing (to a peer: raft messages follow). Then the client sends requests,
+ * and the node sends replies, in any order; a watch is a request with many replies.
+ *
+ *     request   [id, method, timeoutMs, flags, body]
+ *     reply     [id, status, body]
+ *
+ * Every frame is one MessagePack value.
+ */
+export const protocolVersion = 1
+
+const packr = new Packr({ useRecords: false, int64AsType: 'number' })
+
+export const methods = {
+  /** body: an encoded StoreCommand; reply: a StoreReply */
+  mutate: 1,
+  /** body: [RangeRequest, consistency]; reply: a RangeReply */
+  range: 2,
+  /** body: lease; reply: [lease, ttlMs] */
+  keepLeaseAlive: 3,
+  /** body: consistency; reply: lease statuses */
+  leases: 4,
+  /** body: a WatchRequest; replies: watch batches, with status `more` */
+  watch: 5,
+  /** body: the id of the watch's request; no reply */
+  cancel: 6,
+  /** body: nothing; reply: a NodeStatus as plain data */
+  status: 7,
+  /** body: member id to lead; reply: nothing */
+  transferLeadership: 8,
+  /** body: member ids to cut this node off from (fault drill); reply: nothing */
+  block: 9,
+} as const
+
+export type Method = (typeof methods)[keyof typeof methods]
+
+export const replyStatus = {
+  /** The last reply of the request. */
+  ok: 0,
+  /** The last reply: an error. */
+  error: 1,
+  /** A reply that others follow. */
+  more: 2,
+  /** Sent with id 0, unasked: the leader changed. body: member id, 0 for none. */
+  leader: 3,
+} as const
+
+/** Set when a node forwards a request: the receiver must not forward it again. */
+export const forwardedFlag = 1
+
+export interface Request {
+  readonly id: number
+  readonly method: number
+  readonly timeoutMs: number
+  readonly flags: number
+  readonly body: unknown
+}
+
+export type Reply = readonly [id: number, status: number, body: unknown]
+
+export interface Hello {
+  readonly kind: 'client' | 'peer'
+  /** Empty from a client that does not know it yet. */
+  readonly clusterId: string
+  /** The member that dials; 0 from a client. */
+  readonly from: number
+}
+
+/** What a node tells a client first. */
+export interface Welcome {
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly members: readonly Member[]
+  /** 0: none known. */
+  readonly leader: number
+}
+
+export function encodeHello(hello: Hello): Uint8Array {
+  return packr.pack(['althing', protocolVersion, hello.kind === 'peer' ? 1 : 0, hello.clusterId, hello.from])
+}
+
+/** Throws `incompatible-peer` or `corrupt`. */
+export function decodeHello(frame: Uint8Array): Hello {
+  const [name, version, kind, clusterId, from] = decodeArray(frame)
+  if (name !== 'althing')
+    throw new AlthingError('incompatible-peer', 'the caller does not speak the Althing protocol')
+  if (version !== protocolVersion) {
+    throw new AlthingError(
+      'incompatible-peer',
+      `the caller speaks protocol version ${String(version)}, this node ${protocolVersion}`,
+    )
+  }
+  if ((kind !== 0 && kind !== 1) || typeof clusterId !== 'string' || !isWhole(from)) throw malformed('hello')
+  return { kind: kind === 1 ? 'peer' : 'client', clusterId, from }
+}
+
+export function encodeWelcome(welcome: Welcome): Uint8Array {
+  const members = welcome.members.map((member) => [member.id, member.address])
+  return packr.pack([protocolVersion, welcome.clusterId, welcome.nodeId, members, welcome.leader])
+}
+
+export function decodeWelcome(frame: Uint8Array): Welcome {
+  const [version, clusterId, nodeId, members, leader] = decodeArray(frame)
+  if (version !== protocolVersion) {
+    throw new AlthingError(
+      'incompatible-peer',
+      `the node speaks protocol version ${String(version)}, this client ${protocolVersion}`,
+    )
+  }
+  if (typeof clusterId !== 'string' || !isWhole(nodeId) || !Array.isArray(members) || !isWhole(leader))
+    throw malformed('welcome')
+  return { clusterId, nodeId, members: members.map(decodeMember), leader }
+}
+
+function decodeMember(item: unknown): Member {
+  if (!Array.isArray(item) || !isWhole(item[0]) || typeof item[1] !== 'string') throw malformed('member')
+  return { id: item[0], address: item[1] }
+}
+
+export function encodeRequest(
+  id: number,
+  method: Method,
+  timeoutMs: number,
+  flags: number,
+  body: unknown,
+): Uint8Array {
+  return packr.pack([id, method, Math.ceil(timeoutMs), flags, body])
+}
+
+/** Throws `corrupt`: the connection it came on is then closed. */
+export function decodeRequest(frame: Uint8Array): Request {
+  const [id, method, timeoutMs, flags, body] = decodeArray(frame)
+  if (!isWhole(id) || id === 0 || !isWhole(method) || !isWhole(timeoutMs) || !isWhole(flags))
+    throw malformed('request')
+  return { id, method, timeoutMs, flags, body }
+}
+
+export function encodeReply(id: number, status: number, body: unknown): Uint8Array {
+  return packr.pack([id, status, body])
+}
+
+export function decodeReply(frame: Uint8Array): Reply {
+  const reply = decodeArray(frame)
+  if (reply.length !== 3 || !isWhole(reply[0]) || !isWhole(reply[1])) throw malformed('reply')
+  return reply as unknown as Reply
+}
+
+export function encodeError(error: AlthingError): unknown {
+  return JSON.stringify(error)
+}
+
+export function decodeError(body: unknown): AlthingError {
+  try {
+    const json: unknown = JSON.parse(String(body))
+    const hasForm = typeof json === 'object' && json !== null && 'code' in json && 'message' in json
+    if (hasForm) return errorFromJson(json as ErrorJson)
+  } catch {
+    // Reported below: whatever it was, it is not an error of this protocol.
+  }
+  return malformed('error')
+}
+
+function decodeArray(frame: Uint8Array): readonly unknown[] {
+  let value: unknown
+  try {
+    value = packr.unpack(frame)
+  } catch (cause) {
+    throw new AlthingError('corrupt', 'a frame is not MessagePack', { cause })
+  }
+  if (!Array.isArray(value)) throw malformed('frame')
+  return value
+}
+
+export function malformed(what: string): AlthingError {
+  return new AlthingError('corrupt', `malformed ${what}`)
+}
+
+function isWhole(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}

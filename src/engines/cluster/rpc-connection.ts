@@ -1,0 +1,182 @@
+import { AlthingError } from '../../contracts/errors.ts'
+import type { Connection, World } from '../../contracts/world.ts'
+import {
+  decodeError,
+  decodeReply,
+  decodeWelcome,
+  encodeHello,
+  encodeRequest,
+  type Hello,
+  type Method,
+  methods,
+  replyStatus,
+  type Welcome,
+} from './protocol.ts'
+
+/** Gets the replies of one request. `done` is called once, last. */
+export interface ReplyHandler {
+  more?(body: unknown): void
+  /** With `error`, or with the body of the last reply. */
+  done(error: AlthingError | undefined, body: unknown): void
+}
+
+export interface RpcConnectionOptions {
+  readonly world: World
+  readonly address: string
+  readonly hello: Hello
+  /** Requests under way past which more are refused (default 20 000). */
+  readonly requestsMax?: number
+  /** The node says who leads now; 0: nobody known. */
+  onLeader?(leader: number): void
+  onClosed?(connection: RpcConnection, error: Error | undefined): void
+}
+
+/** The calling end of the protocol, on one connection to one node. */
+export class RpcConnection {
+  readonly address: string
+  readonly welcome: Welcome
+  readonly #connection: Connection
+  readonly #options: RpcConnectionOptions
+  readonly #handlers = new Map<number, ReplyHandler>()
+  #nextId = 1
+  #isClosed = false
+
+  /** Rejects with `unavailable`, `timeout`, `aborted` or `incompatible-peer`. */
+  static async open(
+    options: RpcConnectionOptions,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<RpcConnection> {
+    const { world, address, hello } = options
+    const connection = await world.network.connect(address, { signal, timeoutMs })
+    return new Promise((resolve, reject) => {
+      const fail = (error: AlthingError): void => {
+        timer.cancel()
+        connection.close()
+        reject(error)
+      }
+      const timer = world.timers.after(timeoutMs, () => {
+        fail(new AlthingError('timeout', `${address} did not answer the greeting within ${timeoutMs} ms`))
+      })
+      connection.handle({
+        frame: (frame) => {
+          let welcome: Welcome
+          try {
+            welcome = decodeWelcome(frame)
+          } catch (error) {
+            fail(error as AlthingError)
+            return
+          }
+          timer.cancel()
+          // Made here and not after an await: the next frame may be in the same turn.
+          resolve(new RpcConnection(options, connection, welcome))
+        },
+        closed: (cause) =>
+          fail(
+            new AlthingError('unavailable', `${address} closed the connection during the greeting`, {
+              cause,
+            }),
+          ),
+      })
+      connection.send(encodeHello(hello))
+    })
+  }
+
+  private constructor(options: RpcConnectionOptions, connection: Connection, welcome: Welcome) {
+    this.address = options.address
+    this.welcome = welcome
+    this.#options = options
+    this.#connection = connection
+    connection.handle({
+      frame: (frame) => this.#receive(frame),
+      closed: (error) => this.#closed(error),
+    })
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get requestsUnderWay(): number {
+    return this.#handlers.size
+  }
+
+  /** Sends a request. Returns its id, for {@link forget} and for `cancel`; 0 when it was refused (`handler.done` has been called). */
+  request(method: Method, timeoutMs: number, flags: number, body: unknown, handler: ReplyHandler): number {
+    if (this.#isClosed) {
+      handler.done(
+        new AlthingError('unavailable', `not connected to ${this.address}`, { outcome: 'none' }),
+        undefined,
+      )
+      return 0
+    }
+    if (this.#handlers.size >= (this.#options.requestsMax ?? 20_000)) {
+      handler.done(
+        new AlthingError('overloaded', `${this.#handlers.size} requests are under way`, { outcome: 'none' }),
+        undefined,
+      )
+      return 0
+    }
+    const id = this.#nextId++
+    this.#handlers.set(id, handler)
+    this.#connection.send(encodeRequest(id, method, timeoutMs, flags, body))
+    return id
+  }
+
+  /** Nobody waits for the replies of `id` any more. */
+  forget(id: number): void {
+    this.#handlers.delete(id)
+  }
+
+  /** Ends a watch at the node too. */
+  cancel(id: number): void {
+    if (!this.#handlers.delete(id) || this.#isClosed) return
+    this.#connection.send(encodeRequest(this.#nextId++, methods.cancel, 0, 0, id))
+  }
+
+  close(): void {
+    this.#connection.close()
+    this.#closed(undefined)
+  }
+
+  #receive(frame: Uint8Array): void {
+    let reply: ReturnType<typeof decodeReply>
+    try {
+      reply = decodeReply(frame)
+    } catch (error) {
+      this.#options.world.logger.log('warn', 'closing a connection: malformed reply', {
+        address: this.address,
+      })
+      this.#connection.close()
+      this.#closed(error as Error)
+      return
+    }
+    const [id, status, body] = reply
+    if (status === replyStatus.leader) {
+      this.#options.onLeader?.(Number(body))
+      return
+    }
+    const handler = this.#handlers.get(id)
+    if (handler === undefined) return
+    if (status === replyStatus.more) {
+      handler.more?.(body)
+      return
+    }
+    this.#handlers.delete(id)
+    if (status === replyStatus.ok) handler.done(undefined, body)
+    else handler.done(decodeError(body), undefined)
+  }
+
+  #closed(cause: Error | undefined): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const handlers = [...this.#handlers.values()]
+    this.#handlers.clear()
+    const error = new AlthingError('unavailable', `the connection to ${this.address} was lost`, {
+      outcome: 'unknown',
+      cause,
+    })
+    for (const handler of handlers) handler.done(error, undefined)
+    this.#options.onClosed?.(this, cause)
+  }
+}

@@ -1,0 +1,227 @@
+import { AlthingError, type Outcome } from '../../contracts/errors.ts'
+import type {
+  CallOptions,
+  GrantLeaseRequest,
+  LeaseGrant,
+  LeaseId,
+  LeaseStatus,
+  RangeReply,
+  RangeRequest,
+  ReadOptions,
+  Store,
+  StoreCapabilities,
+  TxnReply,
+  TxnRequest,
+  Watch,
+  WatchRequest,
+} from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { encodeCommand } from '../../models/store/codec.ts'
+import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store/types.ts'
+import { validateMutation, validateRangeRequest } from '../../models/store/validate.ts'
+import { createMemoryStorage, openDiskStorage } from '../../replication/storage.ts'
+import { defaultTimeoutMs, withDeadline } from './deadline.ts'
+import { type Callback, StoreHost, unwrapReply } from './store-host.ts'
+import type { Watcher } from './watch-hub.ts'
+import { WatchStream } from './watch-stream.ts'
+
+export interface LocalStoreOptions {
+  readonly world: World
+  /** Folder within the world's disk; absent: everything is kept in memory only. */
+  readonly directory?: string
+  /** See `RaftGroupOptions`; defaults 10 000 entries, 64 MiB. */
+  readonly snapshotEntries?: number
+  readonly snapshotBytes?: number
+}
+
+/**
+ * The embedded engine: a group of one member in this process. With a directory every acknowledged write is on the disk (fsync); without, it
+ * lives as long as the process. Rejects with `corrupt` when the log or the snapshot is damaged, and with `conflict` when another process has the directory.
+ */
+export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
+  const { world, directory } = options
+  const lock = directory === undefined ? undefined : await lockDirectory(world, directory)
+  try {
+    const { storage, restored } =
+      directory === undefined
+        ? createMemoryStorage()
+        : await openDiskStorage(world, directory, { clusterId: 'local', nodeId: 1 })
+    const host = await StoreHost.open({
+      world,
+      raft: { id: 1 },
+      configuration: { voters: [1] },
+      storage,
+      restored,
+      keepEntries: 0,
+      ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
+      ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
+    })
+    host.start()
+    return new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', async () => {
+      await storage.close()
+      await lock?.release()
+    })
+  } catch (error) {
+    await lock?.release()
+    throw error
+  }
+}
+
+async function lockDirectory(world: World, directory: string): Promise<{ release(): Promise<void> }> {
+  await world.disk.makeDirectory(directory)
+  return world.disk.lock(directory)
+}
+
+/** {@link Store} over a {@link StoreHost} in the same process. No call is ever repeated, so it needs no session. */
+export class LocalStore implements Store {
+  readonly capabilities: StoreCapabilities
+  readonly host: StoreHost
+  readonly #world: World
+  readonly #release: () => Promise<void>
+  readonly #streams = new Set<WatchStream>()
+  #closing: Promise<void> | undefined
+
+  constructor(
+    world: World,
+    host: StoreHost,
+    durability: StoreCapabilities['durability'],
+    release: () => Promise<void>,
+  ) {
+    this.#world = world
+    this.host = host
+    this.#release = release
+    this.capabilities = {
+      linearizable: true,
+      durability,
+      leaseSurvivesFailover: true,
+      timeAuthority: 'server',
+      leaseExpiryResolutionMs: 50,
+      fencing: true,
+      watchResume: true,
+      exactlyOnce: true,
+    }
+  }
+
+  range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
+    return this.#read(
+      options,
+      () => validateRangeRequest(request),
+      (done) => {
+        this.host.range(request, options.consistency ?? 'linearizable', done)
+      },
+    )
+  }
+
+  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
+    const { compare = [], then = [], else: otherwise = [] } = request
+    const reply = await this.#mutate({ type: 'txn', compare, then, else: otherwise }, options)
+    return unwrapReply(reply, 'txn').reply
+  }
+
+  async grantLease({ ttlMs }: GrantLeaseRequest, options: CallOptions = {}): Promise<LeaseGrant> {
+    const reply = unwrapReply(await this.#mutate({ type: 'grantLease', ttlMs }, options), 'grantLease')
+    return { lease: reply.lease, ttlMs: reply.ttlMs }
+  }
+
+  keepLeaseAlive(lease: LeaseId, options: CallOptions = {}): Promise<LeaseGrant> {
+    return this.#read(
+      options,
+      () => {},
+      (done) => this.host.keepLeaseAlive(lease, done),
+    )
+  }
+
+  async revokeLease(lease: LeaseId, options: CallOptions = {}): Promise<{ readonly revision: number }> {
+    const { revision } = unwrapReply(
+      await this.#mutate({ type: 'revokeLease', lease }, options),
+      'revokeLease',
+    )
+    return { revision }
+  }
+
+  leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
+    return this.#read(
+      options,
+      () => {},
+      (done) => this.host.leases(options.consistency ?? 'linearizable', done),
+    )
+  }
+
+  async compact(revision: number, options: CallOptions = {}): Promise<{ readonly compactRevision: number }> {
+    const { compactRevision } = unwrapReply(
+      await this.#mutate({ type: 'compact', revision }, options),
+      'compact',
+    )
+    return { compactRevision }
+  }
+
+  watch(request: WatchRequest): Watch {
+    let watcher: Watcher | undefined
+    const stream = new WatchStream(
+      {
+        resume: () => watcher?.resume(),
+        stop: () => {
+          watcher?.close()
+          this.#streams.delete(stream)
+        },
+      },
+      request.signal,
+    )
+    if (this.#closing !== undefined) {
+      stream.fail(closedError())
+      return stream
+    }
+    this.#streams.add(stream)
+    this.host.watch(
+      request,
+      stream,
+      () => stream.isEnded,
+      (error, started) => {
+        if (error !== undefined) stream.fail(error)
+        else if (stream.isEnded) started?.close()
+        else watcher = started
+      },
+    )
+    return stream
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const stream of this.#streams) stream.fail(closedError())
+    this.host.close()
+    await this.#release()
+  }
+
+  async #mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
+    validateMutation(mutation)
+    if (this.#closing !== undefined) throw closedError('none')
+    const command: StoreCommand = { session: 0, sequence: 0, acknowledged: 0, ...mutation }
+    const bound = { timeoutMs: options.timeoutMs ?? defaultTimeoutMs, outcome: () => 'unknown' as const }
+    return withDeadline<StoreReply>(this.#world, options, bound, (settle) => {
+      this.host.mutate(encodeCommand(command), command, (error, reply) => {
+        if (reply === undefined) settle.reject(error)
+        else settle.resolve(reply)
+      })
+    })
+  }
+
+  async #read<T>(options: CallOptions, validate: () => void, start: (done: Callback<T>) => void): Promise<T> {
+    validate()
+    if (this.#closing !== undefined) throw closedError()
+    const bound = { timeoutMs: options.timeoutMs ?? defaultTimeoutMs, outcome: () => undefined }
+    return withDeadline<T>(this.#world, options, bound, (settle) => {
+      start((error, value) => {
+        if (error === undefined) settle.resolve(value as T)
+        else settle.reject(error)
+      })
+    })
+  }
+}
+
+export function closedError(outcome?: Outcome): AlthingError {
+  return new AlthingError('closed', 'the store has been closed', outcome === undefined ? {} : { outcome })
+}

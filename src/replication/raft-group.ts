@@ -1,0 +1,648 @@
+import { assert } from '../base/assert.ts'
+import { AlthingError } from '../contracts/errors.ts'
+import type { Timer, World } from '../contracts/world.ts'
+import { Raft } from '../protocols/raft/raft.ts'
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  Message,
+  NodeId,
+  RaftEffect,
+  RaftEvent,
+  RaftOptions,
+  RaftStatus,
+  RestoredState,
+  Role,
+  SnapshotMeta,
+} from '../protocols/raft/types.ts'
+import type { PeerTransport } from './peer-transport.ts'
+import { SnapshotInbox } from './snapshot-inbox.ts'
+import { SnapshotOutbox } from './snapshot-outbox.ts'
+import type { RaftStorage } from './storage.ts'
+
+/** What the group replicates: a model behind the bytes of its commands. Every call is synchronous. */
+export interface GroupModel {
+  /** Applies a committed command. `hint` is what `propose` was given for this entry, on the node that proposed it. */
+  apply(entry: Entry, hint: unknown): unknown
+  /** The state as it is now, frozen. */
+  snapshot(): Iterable<Uint8Array>
+  restore(chunks: Iterable<Uint8Array>): void
+}
+
+export interface GroupObserver {
+  /** Role, term or leader changed. */
+  stateChanged?(status: RaftStatus): void
+  /** This node leads and has applied every entry of earlier terms: its state is the newest (thesis section 6.4). */
+  leaderReady?(): void
+  /** Entries up to `index` are applied. */
+  applied?(index: number): void
+  /** The model was replaced by a snapshot from the leader. */
+  restored?(snapshot: SnapshotMeta): void
+  /** The node cannot go on (disk failed, corrupt state). Nothing is served afterwards. */
+  failed?(error: AlthingError): void
+  /** After every step of the machine: for traces and for the invariants of the simulator. */
+  stepped?(event: RaftEvent, effects: readonly RaftEffect[], raft: Raft): void
+}
+
+export type ProposalResult =
+  | { readonly ok: true; readonly reply: unknown; readonly index: number }
+  | { readonly ok: false; readonly error: AlthingError }
+
+export type ProposalCallback = (result: ProposalResult) => void
+export type ReadCallback = (error?: AlthingError) => void
+
+export interface RaftGroupOptions {
+  readonly world: World
+  readonly raft: Partial<RaftOptions> & { readonly id: NodeId }
+  readonly configuration: Configuration
+  readonly storage: RaftStorage
+  readonly restored: Omit<RestoredState, 'initialConfiguration'>
+  readonly model: GroupModel
+  /** Absent in a group of one. */
+  readonly transport?: PeerTransport
+  readonly observer?: GroupObserver
+  /** A snapshot is taken once this many entries, or bytes of entries, are applied since the last (defaults 10 000 and 64 MiB). */
+  readonly snapshotEntries?: number
+  readonly snapshotBytes?: number
+  /** Entries kept before a snapshot for followers that are a little behind (default 5 000). */
+  readonly keepEntries?: number
+  /** Proposals waiting to enter the log past which more are refused (default 50 000). */
+  readonly waitingProposalsMax?: number
+}
+
+interface Proposal {
+  readonly data: Uint8Array
+  readonly hint: unknown
+  readonly done: ProposalCallback
+}
+
+interface PendingEntry extends Proposal {
+  readonly term: number
+}
+
+interface ReadBatch {
+  readonly startedMs: number
+  readonly callbacks: ReadCallback[]
+  /** 0 until the leader has answered. */
+  index: number
+}
+
+/**
+ * Runs a raft machine over a model, a disk and a transport: the only place that performs the machine's effects. See `RaftEffect` for the
+ * rules of order that it keeps.
+ */
+export class RaftGroup {
+  readonly raft: Raft
+  readonly #world: World
+  readonly #model: GroupModel
+  readonly #storage: RaftStorage
+  readonly #transport: PeerTransport | undefined
+  readonly #observer: GroupObserver
+  readonly #snapshotEntries: number
+  readonly #snapshotBytes: number
+  readonly #keepEntries: number
+  readonly #waitingProposalsMax: number
+  readonly #electionTimeoutMs: number
+  readonly #inbox: SnapshotInbox
+  readonly #outbox: SnapshotOutbox
+
+  #failure: AlthingError | undefined
+  #closed = false
+  readonly #events: RaftEvent[] = []
+  #isStepping = false
+  #tickTimer: Timer | undefined
+  #tickAtMs = Number.POSITIVE_INFINITY
+
+  #waiting: Proposal[] = []
+  #flushArmed = false
+  #nextBatchId = 1
+  readonly #batches = new Map<number, readonly Proposal[]>()
+  readonly #pending = new Map<number, PendingEntry>()
+
+  #waitingReads: ReadCallback[] = []
+  readonly #reads = new Map<number, ReadBatch>()
+  /** Batches whose index is known but not yet applied, in no particular order. */
+  readonly #readsToApply = new Set<ReadBatch>()
+
+  #persistQueue: Extract<RaftEffect, { type: 'persist' }>[] = []
+  #isPersisting = false
+  #durableSequence = 0
+  #heldSends: { readonly message: Message; readonly after: number }[] = []
+  #hardState: HardState
+
+  #appliedIndex: number
+  #appliedTerm: number
+  #snapshotIndex: number
+  #bytesSinceSnapshot = 0
+  #isSnapshotting = false
+  #readyTerm = 0
+
+  constructor(options: RaftGroupOptions) {
+    this.#world = options.world
+    this.#model = options.model
+    this.#storage = options.storage
+    this.#transport = options.transport
+    this.#observer = options.observer ?? {}
+    this.#snapshotEntries = options.snapshotEntries ?? 10_000
+    this.#snapshotBytes = options.snapshotBytes ?? 64 * 1024 * 1024
+    this.#keepEntries = options.keepEntries ?? 5_000
+    this.#waitingProposalsMax = options.waitingProposalsMax ?? 50_000
+    const { restored } = options
+    this.#hardState = restored.hardState
+    this.#appliedIndex = this.#snapshotIndex = restored.snapshot?.index ?? 0
+    this.#appliedTerm = restored.snapshot?.term ?? 0
+    this.raft = new Raft(
+      options.raft,
+      { ...restored, initialConfiguration: options.configuration },
+      this.#world.random,
+      this.#world.clock.monotonicMs(),
+    )
+    this.#electionTimeoutMs = options.raft.electionTimeoutMs ?? 1_000
+    const step = (event: RaftEvent): void => this.#step(event)
+    this.#inbox = new SnapshotInbox({
+      storage: this.#storage,
+      raft: this.raft,
+      logger: this.#world.logger,
+      send: (message) => this.#transport?.send(message),
+      install: (from, transferId, snapshot, chunks) =>
+        this.#installSnapshot(from, transferId, snapshot, chunks),
+      fail: (cause) => this.#fail(cause),
+    })
+    this.#outbox = new SnapshotOutbox({
+      storage: this.#storage,
+      raft: this.raft,
+      world: this.#world,
+      send: (message) => this.#transport?.send(message),
+      finished: (to, index, ok) => step({ type: 'snapshotSent', to, index, ok }),
+    })
+  }
+
+  start(): void {
+    this.#transport?.start({
+      receive: (message) => this.#step({ type: 'receive', message }),
+      unreachable: (peer) => this.#step({ type: 'peerUnreachable', peer }),
+    })
+    this.#step({ type: 'tick' })
+  }
+
+  get failure(): AlthingError | undefined {
+    return this.#failure
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  status(): RaftStatus {
+    return this.raft.status()
+  }
+
+  /** This node leads and its state is the newest: it may decide by what it has applied. */
+  get isLeaderReady(): boolean {
+    const { role, term } = this.raft.status()
+    return role === 'leader' && this.#readyTerm === term
+  }
+
+  /**
+   * Puts a command into the log. `done` is called once: with the model's reply when it has been applied here, or with an error whose `outcome`
+   * tells whether it may yet be applied. A node that does not lead refuses (`unavailable`, outcome none).
+   */
+  propose(data: Uint8Array, hint: unknown, done: ProposalCallback): void {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      done({ ok: false, error: refusal })
+      return
+    }
+    if (this.#waiting.length >= this.#waitingProposalsMax) {
+      done({
+        ok: false,
+        error: new AlthingError('overloaded', `${this.#waiting.length} commands wait to enter the log`, {
+          outcome: 'none',
+        }),
+      })
+      return
+    }
+    this.#waiting.push({ data, hint, done })
+    this.#armFlush()
+  }
+
+  /** Calls `done` when a read of the model made then is linearizable (thesis section 6.4). */
+  readBarrier(done: ReadCallback): void {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      done(refusal)
+      return
+    }
+    this.#waitingReads.push(done)
+    this.#armFlush()
+  }
+
+  /** Hands leadership to `to`; the outcome shows in `stateChanged`. */
+  transferLeadership(to: NodeId): void {
+    this.#step({ type: 'transferLeadership', to })
+  }
+
+  /** Stops at once; what is under way fails with `closed`. Idempotent. The storage is left to its owner. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopServing(
+      new AlthingError('closed', 'the node is closing', { outcome: 'unknown', retryable: true }),
+    )
+  }
+
+  #refusal(): AlthingError | undefined {
+    if (this.#failure !== undefined) return this.#failure
+    if (this.#closed)
+      return new AlthingError('closed', 'the node is closing', { outcome: 'none', retryable: true })
+    return undefined
+  }
+
+  #armFlush(): void {
+    if (this.#flushArmed) return
+    this.#flushArmed = true
+    this.#world.timers.immediate(() => {
+      this.#flushArmed = false
+      this.#flush()
+    })
+  }
+
+  /** All that was asked for in one turn of the loop enters the machine as one proposal and one read. */
+  #flush(): void {
+    if (!this.#isServing) return
+    if (this.#waiting.length > 0) {
+      const proposals = this.#waiting
+      this.#waiting = []
+      const id = this.#nextBatchId++
+      this.#batches.set(id, proposals)
+      this.#step({ type: 'propose', id, data: proposals.map((proposal) => proposal.data) })
+    }
+    if (this.#waitingReads.length > 0) {
+      const callbacks = this.#waitingReads
+      this.#waitingReads = []
+      const id = this.#nextBatchId++
+      this.#reads.set(id, { startedMs: this.#world.clock.monotonicMs(), callbacks, index: 0 })
+      this.#step({ type: 'read', id })
+    }
+  }
+
+  /** Events that arise while effects are performed wait their turn, so that effects keep their order. */
+  #step(event: RaftEvent): void {
+    this.#events.push(event)
+    if (this.#isStepping) return
+    this.#isStepping = true
+    try {
+      for (
+        let next = this.#events.shift();
+        next !== undefined && this.#isServing;
+        next = this.#events.shift()
+      ) {
+        this.#stepOne(next)
+      }
+    } finally {
+      this.#isStepping = false
+    }
+    this.#armTick()
+  }
+
+  #stepOne(event: RaftEvent): void {
+    const effects = this.raft.step(event, this.#world.clock.monotonicMs())
+    this.#observer.stepped?.(event, effects, this.raft)
+    for (const effect of effects) {
+      if (!this.#isServing) return
+      this.#perform(effect)
+    }
+  }
+
+  get #isServing(): boolean {
+    return !this.#closed && this.#failure === undefined
+  }
+
+  #perform(effect: RaftEffect): void {
+    switch (effect.type) {
+      case 'persist':
+        this.#persistQueue.push(effect)
+        this.#persistNext()
+        return
+      case 'send':
+        this.#send(effect.message, effect.after)
+        return
+      case 'apply':
+        this.#apply(effect.entries)
+        return
+      case 'proposalsAppended':
+        this.#proposalsAppended(effect.id, effect.firstIndex, effect.term, effect.count)
+        return
+      case 'proposalsDropped':
+        this.#proposalsDropped(effect.id, effect.reason)
+        return
+      case 'readReady':
+        this.#readReady(effect.id, effect.index)
+        return
+      case 'readDropped':
+        this.#readDropped(effect.id)
+        return
+      case 'stateChanged':
+        this.#stateChanged(effect.role)
+        return
+      case 'sendSnapshot':
+        this.#outbox.start(effect.to)
+        return
+      case 'cancelSnapshot':
+        this.#outbox.cancel(effect.to)
+        return
+      case 'acceptSnapshot':
+        this.#inbox.accept(effect.message)
+        return
+      case 'snapshotProgress':
+        this.#outbox.progress(effect.message)
+        return
+      case 'compactLog':
+        this.#storage.compact(effect.index).catch((cause: unknown) => this.#fail(cause))
+        return
+    }
+  }
+
+  #send(message: Message, after: number): void {
+    if (after > this.#durableSequence) this.#heldSends.push({ message, after })
+    else this.#transport?.send(message)
+  }
+
+  /** One write at a time; all that gathers meanwhile becomes the next (group commit). */
+  #persistNext(): void {
+    if (this.#isPersisting || this.#persistQueue.length === 0) return
+    this.#isPersisting = true
+    const write = takeWrite(this.#persistQueue)
+    this.#hardState = write.hardState ?? this.#hardState
+    this.#write(write).then(
+      () => this.#persisted(write.sequence),
+      (cause: unknown) => this.#fail(cause),
+    )
+  }
+
+  async #write(write: PersistEffect): Promise<void> {
+    if (write.snapshot !== undefined) await this.#storage.resetTo(write.snapshot, this.#hardState)
+    if (write.snapshot !== undefined && write.entries.length === 0) return
+    await this.#storage.append({
+      ...(write.hardState === undefined ? {} : { hardState: write.hardState }),
+      entries: write.entries,
+    })
+  }
+
+  #persisted(sequence: number): void {
+    if (!this.#isServing) return
+    this.#isPersisting = false
+    this.#durableSequence = sequence
+    const held = this.#heldSends
+    this.#heldSends = []
+    for (const { message, after } of held) this.#send(message, after)
+    this.#persistNext()
+    this.#step({ type: 'persisted', sequence })
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      assert(entry.index === this.#appliedIndex + 1, 'entries are applied in order', {
+        index: entry.index,
+        applied: this.#appliedIndex,
+      })
+      const pending = this.#pending.get(entry.index)
+      if (pending !== undefined) this.#pending.delete(entry.index)
+      const isOurs = pending !== undefined && pending.term === entry.term
+      let reply: unknown
+      if (entry.kind === 'command') {
+        try {
+          reply = this.#model.apply(entry, isOurs ? pending.hint : undefined)
+        } catch (cause) {
+          this.#fail(cause)
+          return
+        }
+      }
+      this.#appliedIndex = entry.index
+      this.#appliedTerm = entry.term
+      this.#bytesSinceSnapshot += entry.data.byteLength
+      if (isOurs) pending.done({ ok: true, reply, index: entry.index })
+      else pending?.done({ ok: false, error: overwritten(entry.index) })
+    }
+    this.#step({ type: 'applied', index: this.#appliedIndex })
+    this.#observer.applied?.(this.#appliedIndex)
+    this.#serveReads()
+    this.#noticeLeaderReady()
+    this.#snapshotWhenDue()
+  }
+
+  #proposalsAppended(id: number, firstIndex: number, term: number, count: number): void {
+    const proposals = this.#batches.get(id)
+    assert(proposals !== undefined && proposals.length === count, 'a batch enters the log whole', {
+      id,
+      count,
+    })
+    this.#batches.delete(id)
+    proposals.forEach((proposal, i) => this.#pending.set(firstIndex + i, { ...proposal, term }))
+  }
+
+  #proposalsDropped(id: number, reason: 'not-leader' | 'overloaded' | 'transferring'): void {
+    const proposals = this.#batches.get(id) ?? []
+    this.#batches.delete(id)
+    const error =
+      reason === 'overloaded'
+        ? new AlthingError('overloaded', 'too many bytes of commands are not yet committed', {
+            outcome: 'none',
+          })
+        : new AlthingError(
+            'unavailable',
+            reason === 'transferring' ? 'leadership is being handed over' : 'this node does not lead',
+            {
+              outcome: 'none',
+              details: { leader: this.raft.status().leader },
+            },
+          )
+    for (const proposal of proposals) proposal.done({ ok: false, error })
+  }
+
+  #readReady(id: number, index: number): void {
+    const batch = this.#reads.get(id)
+    if (batch === undefined) return
+    this.#reads.delete(id)
+    batch.index = index
+    this.#readsToApply.add(batch)
+    this.#serveReads()
+  }
+
+  #serveReads(): void {
+    for (const batch of this.#readsToApply) {
+      if (batch.index > this.#appliedIndex) continue
+      this.#readsToApply.delete(batch)
+      for (const done of batch.callbacks) done()
+    }
+  }
+
+  #readDropped(id: number): void {
+    const batch = this.#reads.get(id)
+    this.#reads.delete(id)
+    for (const done of batch?.callbacks ?? []) done(noLeader())
+  }
+
+  /** A question to a leader that was lost on the way is never answered: its readers are told, so that they may ask again. */
+  #dropOldReads(): void {
+    const oldestMs = this.#world.clock.monotonicMs() - 2 * this.#electionTimeoutMs
+    for (const [id, batch] of this.#reads) {
+      if (batch.startedMs >= oldestMs) break
+      this.#readDropped(id)
+    }
+  }
+
+  #stateChanged(role: Role): void {
+    if (role !== 'leader') {
+      const error = new AlthingError(
+        'unavailable',
+        'leadership was lost before the command was known to be committed',
+        { outcome: 'unknown' },
+      )
+      const pending = [...this.#pending.values()]
+      this.#pending.clear()
+      for (const { done } of pending) done({ ok: false, error })
+    }
+    this.#observer.stateChanged?.(this.raft.status())
+    this.#noticeLeaderReady()
+  }
+
+  #noticeLeaderReady(): void {
+    const { role, term } = this.raft.status()
+    if (role !== 'leader' || this.#readyTerm === term || this.#appliedTerm !== term) return
+    this.#readyTerm = term
+    this.#observer.leaderReady?.()
+  }
+
+  #snapshotWhenDue(): void {
+    if (this.#isSnapshotting) return
+    const isDue =
+      this.#appliedIndex - this.#snapshotIndex >= this.#snapshotEntries ||
+      this.#bytesSinceSnapshot >= this.#snapshotBytes
+    if (!isDue) return
+    this.#isSnapshotting = true
+    this.#bytesSinceSnapshot = 0
+    const snapshot: SnapshotMeta = {
+      index: this.#appliedIndex,
+      term: this.#appliedTerm,
+      configuration: this.raft.status().configuration,
+    }
+    this.#storage.saveSnapshot(snapshot, this.#model.snapshot()).then(
+      () => {
+        this.#isSnapshotting = false
+        if (snapshot.index <= this.#snapshotIndex) return
+        this.#snapshotIndex = snapshot.index
+        this.#step({ type: 'compacted', snapshot, keepEntries: this.#keepEntries })
+      },
+      (cause: unknown) => this.#fail(cause),
+    )
+  }
+
+  #installSnapshot(
+    from: NodeId,
+    transferId: number,
+    snapshot: SnapshotMeta,
+    chunks: readonly Uint8Array[],
+  ): void {
+    if (!this.#isServing) return
+    if (snapshot.index > this.#appliedIndex) {
+      this.#model.restore(chunks)
+      this.#appliedIndex = this.#snapshotIndex = snapshot.index
+      this.#appliedTerm = snapshot.term
+      this.#bytesSinceSnapshot = 0
+      this.#observer.restored?.(snapshot)
+    }
+    this.#step({ type: 'snapshotInstalled', from, transferId, snapshot })
+    this.#serveReads()
+  }
+
+  #armTick(): void {
+    if (!this.#isServing) return
+    const dueMs = this.raft.status().nextDeadlineMs
+    if (dueMs >= this.#tickAtMs) return
+    this.#tickTimer?.cancel()
+    this.#tickAtMs = dueMs
+    // One ms more: a timer may fire a fraction early, and a tick before its deadline does nothing.
+    const delayMs = Math.max(0, dueMs - this.#world.clock.monotonicMs()) + 1
+    this.#tickTimer = this.#world.timers.after(delayMs, () => {
+      this.#tickAtMs = Number.POSITIVE_INFINITY
+      this.#dropOldReads()
+      this.#step({ type: 'tick' })
+    })
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== undefined || this.#closed) return
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const error = new AlthingError(
+      'node-failed',
+      `this node has failed and serves nothing any more: ${reason}`,
+      { outcome: 'unknown', cause },
+    )
+    this.#world.logger.log('error', 'node failed', { reason })
+    this.#stopServing(error)
+    this.#failure = new AlthingError('node-failed', error.message, { outcome: 'none', cause })
+    this.#observer.failed?.(this.#failure)
+  }
+
+  #stopServing(error: AlthingError): void {
+    this.#tickTimer?.cancel()
+    this.#outbox.close()
+    this.#inbox.close()
+    this.#transport?.close()
+    const proposals = [...this.#waiting, ...[...this.#batches.values()].flat(), ...this.#pending.values()]
+    const reads = [
+      ...this.#waitingReads,
+      ...[...this.#reads.values(), ...this.#readsToApply].flatMap((batch) => batch.callbacks),
+    ]
+    this.#waiting = []
+    this.#waitingReads = []
+    this.#batches.clear()
+    this.#pending.clear()
+    this.#reads.clear()
+    this.#readsToApply.clear()
+    for (const { done } of proposals) done({ ok: false, error })
+    for (const done of reads) done(error)
+  }
+}
+
+type PersistEffect = Extract<RaftEffect, { type: 'persist' }>
+
+/** Takes as many effects from the head of the queue as fit in one write. A log that starts anew after a snapshot is a write of its own. */
+function takeWrite(queue: PersistEffect[]): PersistEffect {
+  const first = queue.shift()
+  assert(first !== undefined, 'something is to be written')
+  if (first.snapshot !== undefined || queue.length === 0) return first
+  let { sequence, hardState } = first
+  const entries = [...first.entries]
+  while (queue.length > 0) {
+    const next = queue[0] as PersistEffect
+    if (next.snapshot !== undefined) break
+    queue.shift()
+    sequence = next.sequence
+    hardState = next.hardState ?? hardState
+    appendEntries(entries, next.entries)
+  }
+  return { type: 'persist', sequence, entries, ...(hardState === undefined ? {} : { hardState }) }
+}
+
+/** The first of `more` overwrites what has its index and after. */
+function appendEntries(entries: Entry[], more: readonly Entry[]): void {
+  const first = more[0]
+  if (first === undefined) return
+  while (entries.length > 0 && (entries[entries.length - 1] as Entry).index >= first.index) entries.pop()
+  for (const entry of more) entries.push(entry)
+}
+
+function overwritten(index: number): AlthingError {
+  return new AlthingError(
+    'unavailable',
+    `another leader's command took the place of this one in the log (index ${index})`,
+    { outcome: 'none' },
+  )
+}
+
+function noLeader(): AlthingError {
+  return new AlthingError('unavailable', 'no leader answers for this group now', { outcome: 'none' })
+}
