@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { benchFailover } from './areas/failover.ts'
 import { benchStore } from './areas/store.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
@@ -29,8 +30,6 @@ try {
   if (result.ratio !== null) print(`ratio ${result.ratio} (over 1: ours is better)`)
   if (options.json) print(JSON.stringify(result))
 } catch (error) {
-  process.stderr.write(`${(error as Error).stack}\n`)
-  if (error instanceof Error && error.cause !== undefined)
-    process.stderr.write(`cause: ${String(error.cause)}\n`)
+  process.stderr.write(`${inspect(error)}\n`)
   process.exitCode = 1
 }

@@ -3,7 +3,7 @@ import type { StoreDriver } from './cluster.ts'
 
 /** Our store through the published client. */
 export async function openOurs(addresses: readonly string[]): Promise<StoreDriver> {
-  const { open } = (await import('althing')) as unknown as { open(url: string): Promise<Store> }
+  const { open } = (await import('althing')) as unknown as { open: (url: string) => Promise<Store> }
   return new OurDriver(await open(`althing://${addresses.join(',')}`))
 }
 

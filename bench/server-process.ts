@@ -53,7 +53,7 @@ export class ServerProcess {
 }
 
 /** A folder of its own for a cluster's data, removed when this process ends if not before. */
-export function temporaryFolder(name: string): { readonly path: string; remove(): void } {
+export function temporaryFolder(name: string): { readonly path: string; readonly remove: () => void } {
   const folder = mkdtempSync(path.join(tmpdir(), `althing-bench-${name}-`))
   folders.add(folder)
   return {

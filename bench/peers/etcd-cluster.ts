@@ -128,13 +128,19 @@ function memberArguments(
   folder: string,
 ): readonly string[] {
   const peer = peers[index] as string
-  return [
-    ...['--name', `m${index}`, '--data-dir', path.join(folder, `m${index}`)],
-    ...['--listen-client-urls', `http://${address}`, '--advertise-client-urls', `http://${address}`],
-    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
-    ...['--initial-cluster', peers.map((url, member) => `m${member}=${url}`).join(',')],
-    ...['--initial-cluster-state', 'new', '--logger', 'zap', '--log-level', 'error'],
-  ]
+  const flags = {
+    name: `m${index}`,
+    'data-dir': path.join(folder, `m${index}`),
+    'listen-client-urls': `http://${address}`,
+    'advertise-client-urls': `http://${address}`,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': peers.map((url, member) => `m${member}=${url}`).join(','),
+    'initial-cluster-state': 'new',
+    logger: 'zap',
+    'log-level': 'error',
+  }
+  return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
 }
 
 function isOnPath(command: string): boolean {
