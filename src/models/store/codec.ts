@@ -1,0 +1,236 @@
+import type { Compare, CompareOp, KeyRange, LeaseId, Operation, RangeRequest } from '../../contracts/store.ts'
+import { BinaryReader, BinaryWriter } from './binary.ts'
+import type { SessionStamp, StoreCommand, StoreMutation } from './types.ts'
+
+/**
+ * The form of a command in the replicated log:
+ *
+ *     format (1 byte) | type (1 byte) | session, sequence, acknowledged (of a mutation) | fields
+ *
+ * A log is read by later versions of the program: a change of the form takes a new format byte, and the old one stays readable.
+ */
+const format = 1
+
+const commandTypes = [
+  'openSession',
+  'expireLeases',
+  'txn',
+  'grantLease',
+  'revokeLease',
+  'compact',
+  'closeSession',
+] as const
+const compareTargets = ['value', 'version', 'createRevision', 'modRevision', 'lease'] as const
+const compareOps: readonly CompareOp[] = ['=', '!=', '<', '>']
+const operationTypes = ['range', 'put', 'delete'] as const
+
+/** The least bytes that an element of a list takes: what a hostile count is measured by. */
+const compareBytesMin = 4
+const operationBytesMin = 3
+
+const rangeFlags = { descending: 1, keysOnly: 2, countOnly: 4, limit: 8, revision: 16 } as const
+const putFlags = { previous: 1, keepLease: 2 } as const
+
+/** The command must be well formed ({@link validateMutation}). */
+export function encodeCommand(command: StoreCommand): Uint8Array {
+  const writer = new BinaryWriter(bytesExpected(command))
+  writer.byte(format)
+  writer.byte(commandTypes.indexOf(command.type))
+  if (command.type === 'openSession') writer.text(command.ownerKey)
+  else if (command.type === 'expireLeases') writeList(writer, command.leases, (lease) => writer.uint(lease))
+  else {
+    writer.uint(command.session)
+    writer.uint(command.sequence)
+    writer.uint(command.acknowledged)
+    writeMutation(writer, command)
+  }
+  return writer.finish()
+}
+
+/** Throws `corrupt` when `bytes` are not the exact form of a command. Values are views of `bytes`. */
+export function decodeCommand(bytes: Uint8Array): StoreCommand {
+  const reader = new BinaryReader(bytes, 'a store command')
+  const version = reader.byte()
+  if (version !== format) throw reader.corrupt(`has format ${version}, but this program reads ${format}`)
+  const command = readCommand(reader, member(reader, commandTypes, 'type'))
+  reader.end()
+  return command
+}
+
+function bytesExpected(command: StoreCommand): number {
+  if (command.type !== 'txn') return 64
+  let bytes = 32
+  for (const compare of command.compare) bytes += 16 + compare.key.length
+  for (const operation of command.then) {
+    bytes += 24 + operation.key.length + (operation.op === 'put' ? operation.value.byteLength : 0)
+  }
+  return bytes
+}
+
+function writeMutation(writer: BinaryWriter, mutation: StoreMutation): void {
+  switch (mutation.type) {
+    case 'txn':
+      writeList(writer, mutation.compare, (compare) => writeCompare(writer, compare))
+      writeList(writer, mutation.then, (operation) => writeOperation(writer, operation))
+      writeList(writer, mutation.else, (operation) => writeOperation(writer, operation))
+      break
+    case 'grantLease':
+      writer.uint(mutation.ttlMs)
+      break
+    case 'revokeLease':
+      writer.uint(mutation.lease)
+      break
+    case 'compact':
+      writer.uint(mutation.revision)
+      break
+    case 'closeSession':
+      break
+  }
+}
+
+function readCommand(reader: BinaryReader, type: (typeof commandTypes)[number]): StoreCommand {
+  if (type === 'openSession') return { type, ownerKey: reader.text() }
+  if (type === 'expireLeases') return { type, leases: readList(reader, 1, () => reader.uint()) }
+  const session = reader.uint()
+  const sequence = reader.uint()
+  const acknowledged = reader.uint()
+  return stamped({ session, sequence, acknowledged }, reader, type)
+}
+
+function stamped(stamp: SessionStamp, reader: BinaryReader, type: StoreMutation['type']): StoreCommand {
+  switch (type) {
+    case 'txn': {
+      const compare = readList(reader, compareBytesMin, () => readCompare(reader))
+      const then = readList(reader, operationBytesMin, () => readOperation(reader))
+      const otherwise = readList(reader, operationBytesMin, () => readOperation(reader))
+      return { ...stamp, type, compare, then, else: otherwise }
+    }
+    case 'grantLease':
+      return { ...stamp, type, ttlMs: reader.uint() }
+    case 'revokeLease':
+      return { ...stamp, type, lease: reader.uint() }
+    case 'compact':
+      return { ...stamp, type, revision: reader.uint() }
+    case 'closeSession':
+      return { ...stamp, type }
+  }
+}
+
+function writeCompare(writer: BinaryWriter, compare: Compare): void {
+  writer.byte(compareTargets.indexOf(compare.target))
+  writer.byte(compareOps.indexOf(compare.op))
+  writer.byteString(compare.key)
+  if (compare.target === 'value') writer.bytes(compare.value)
+  else writer.uint(compare.value)
+}
+
+function readCompare(reader: BinaryReader): Compare {
+  const target = member(reader, compareTargets, 'comparison target')
+  const op = member(reader, compareOps, 'comparison')
+  const key = reader.byteString()
+  return target === 'value'
+    ? { target, key, op, value: reader.bytes() }
+    : { target, key, op, value: reader.uint() }
+}
+
+function writeOperation(writer: BinaryWriter, operation: Operation): void {
+  writer.byte(operationTypes.indexOf(operation.op))
+  switch (operation.op) {
+    case 'range':
+      return writeRange(writer, operation)
+    case 'put':
+      writer.byteString(operation.key)
+      writer.bytes(operation.value)
+      writer.byte(
+        (operation.previous === true ? putFlags.previous : 0) |
+          (operation.lease === 'keep' ? putFlags.keepLease : 0),
+      )
+      return operation.lease === 'keep' ? undefined : writer.uint(operation.lease ?? 0)
+    case 'delete':
+      writeKeyRange(writer, operation)
+      return writer.byte(operation.previous === true ? 1 : 0)
+  }
+}
+
+function readOperation(reader: BinaryReader): Operation {
+  const op = member(reader, operationTypes, 'operation')
+  if (op === 'range') return { op, ...readRange(reader) }
+  if (op === 'put') return readPut(reader)
+  const range = readKeyRange(reader)
+  return flags(reader, 1) === 1 ? { op, ...range, previous: true } : { op, ...range }
+}
+
+function readPut(reader: BinaryReader): Operation {
+  const key = reader.byteString()
+  const value = reader.bytes()
+  const set = flags(reader, putFlags.previous | putFlags.keepLease)
+  const lease: LeaseId | 'keep' = (set & putFlags.keepLease) !== 0 ? 'keep' : reader.uint()
+  const put = { op: 'put', key, value, ...(lease === 0 ? {} : { lease }) } as const
+  return (set & putFlags.previous) !== 0 ? { ...put, previous: true } : put
+}
+
+function writeRange(writer: BinaryWriter, request: RangeRequest): void {
+  writeKeyRange(writer, request)
+  writer.byte(
+    (request.order === 'descending' ? rangeFlags.descending : 0) |
+      (request.keysOnly === true ? rangeFlags.keysOnly : 0) |
+      (request.countOnly === true ? rangeFlags.countOnly : 0) |
+      (request.limit === undefined ? 0 : rangeFlags.limit) |
+      (request.revision === undefined ? 0 : rangeFlags.revision),
+  )
+  if (request.limit !== undefined) writer.uint(request.limit)
+  if (request.revision !== undefined) writer.uint(request.revision)
+}
+
+function readRange(reader: BinaryReader): RangeRequest {
+  const range = readKeyRange(reader)
+  const set = flags(reader, 31)
+  return {
+    ...range,
+    ...((set & rangeFlags.descending) !== 0 ? { order: 'descending' as const } : {}),
+    ...((set & rangeFlags.keysOnly) !== 0 ? { keysOnly: true } : {}),
+    ...((set & rangeFlags.countOnly) !== 0 ? { countOnly: true } : {}),
+    ...((set & rangeFlags.limit) !== 0 ? { limit: reader.uint() } : {}),
+    ...((set & rangeFlags.revision) !== 0 ? { revision: reader.uint() } : {}),
+  }
+}
+
+/** 0: one key. 1: to the end of the key space. 2: to the key that follows. */
+function writeKeyRange(writer: BinaryWriter, range: KeyRange): void {
+  writer.byteString(range.key)
+  writer.byte(range.end === undefined ? 0 : range.end === null ? 1 : 2)
+  if (typeof range.end === 'string') writer.byteString(range.end)
+}
+
+function readKeyRange(reader: BinaryReader): KeyRange {
+  const key = reader.byteString()
+  const kind = reader.byte()
+  if (kind > 2) throw reader.corrupt(`has an unknown kind of range ${kind}`)
+  if (kind === 0) return { key }
+  return { key, end: kind === 1 ? null : reader.byteString() }
+}
+
+function writeList<T>(writer: BinaryWriter, list: readonly T[], write: (item: T) => void): void {
+  writer.uint(list.length)
+  for (const item of list) write(item)
+}
+
+function readList<T>(reader: BinaryReader, bytesEach: number, read: () => T): T[] {
+  const count = reader.count(bytesEach)
+  const list: T[] = []
+  for (let i = 0; i < count; i++) list.push(read())
+  return list
+}
+
+function member<T>(reader: BinaryReader, members: readonly T[], what: string): T {
+  const index = reader.byte()
+  const found = members[index]
+  if (found === undefined) throw reader.corrupt(`has an unknown ${what} ${index}`)
+  return found
+}
+
+function flags(reader: BinaryReader, allowed: number): number {
+  const set = reader.byte()
+  if ((set & ~allowed) !== 0) throw reader.corrupt(`has unknown flags ${set}`)
+  return set
+}

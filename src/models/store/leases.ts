@@ -1,0 +1,75 @@
+import { BTree } from '../../base/btree.ts'
+import type { ByteString } from '../../base/bytes.ts'
+import type { LeaseId, LeaseStatus } from '../../contracts/store.ts'
+
+export interface FrozenLeases {
+  readonly nextLease: LeaseId
+  readonly ttls: BTree<LeaseId, number>
+}
+
+/** The leases and the keys that hang on each. Time is no matter of the model: it is told when a lease has ended. */
+export class LeaseTable {
+  #nextLease: LeaseId
+  readonly #ttls: BTree<LeaseId, number>
+  /** Follows from the keys, so it is no part of a snapshot. A lease without keys has no entry. */
+  readonly #keys = new Map<LeaseId, Set<ByteString>>()
+
+  constructor(state?: FrozenLeases) {
+    this.#nextLease = state?.nextLease ?? 1
+    this.#ttls = state?.ttls.clone() ?? new BTree()
+  }
+
+  get size(): number {
+    return this.#ttls.size
+  }
+
+  has(lease: LeaseId): boolean {
+    return this.#ttls.has(lease)
+  }
+
+  grant(ttlMs: number): LeaseId {
+    const lease = this.#nextLease++
+    this.#ttls.set(lease, ttlMs)
+    return lease
+  }
+
+  /** Forgets the lease, and returns its keys in order; `undefined` when there is no such lease. */
+  end(lease: LeaseId): readonly ByteString[] | undefined {
+    if (this.#ttls.delete(lease) === undefined) return undefined
+    const keys = this.#sortedKeys(lease)
+    this.#keys.delete(lease)
+    return keys
+  }
+
+  /** A key's lease has changed; 0 stands for none. */
+  move(key: ByteString, from: LeaseId, to: LeaseId): void {
+    if (from === to) return
+    if (from !== 0) this.#detach(key, from)
+    if (to === 0) return
+    const keys = this.#keys.get(to)
+    if (keys === undefined) this.#keys.set(to, new Set([key]))
+    else keys.add(key)
+  }
+
+  list(): LeaseStatus[] {
+    const leases: LeaseStatus[] = []
+    for (const [lease, ttlMs] of this.#ttls.entries()) {
+      leases.push({ lease, ttlMs, keys: this.#sortedKeys(lease) })
+    }
+    return leases
+  }
+
+  freeze(): FrozenLeases {
+    return { nextLease: this.#nextLease, ttls: this.#ttls.clone() }
+  }
+
+  #detach(key: ByteString, lease: LeaseId): void {
+    const keys = this.#keys.get(lease)
+    keys?.delete(key)
+    if (keys?.size === 0) this.#keys.delete(lease)
+  }
+
+  #sortedKeys(lease: LeaseId): ByteString[] {
+    return [...(this.#keys.get(lease) ?? [])].sort((a, b) => (a < b ? -1 : 1))
+  }
+}
