@@ -1,0 +1,73 @@
+import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
+
+/**
+ * Remembers the first failure of a node's disk. A failed write or sync leaves the disk's content unknown, and a second sync may report success
+ * for pages that were lost, so nothing is tried again: every later call fails with the same cause.
+ */
+export class FailureLatch {
+  readonly #directory: string
+  #failure: AlthingError | undefined
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  /** Throws once the disk has failed. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Takes note of a failure and returns the one to report: always the first. */
+  fail(cause: unknown): AlthingError {
+    this.#failure ??= new AlthingError('disk-failed', this.#message(cause), { outcome: 'unknown', cause })
+    return this.#failure
+  }
+
+  /** Runs one piece of disk work; its failure is the storage's. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    this.check()
+    try {
+      return await work()
+    } catch (error) {
+      throw this.fail(error)
+    }
+  }
+
+  #message(cause: unknown): string {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const advice = isDiskFull(cause)
+      ? 'The disk is full: free some space, then restart the node'
+      : 'Check the disk, then restart the node'
+    return `a write to ${this.#directory} failed (${reason}), so the node stops. ${advice}`
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true
+  return 'cause' in error && error.cause !== error && isDiskFull(error.cause)
+}
+
+/** `corrupt` in its one form: file, offset, reason, and the way out. */
+export function corruptFile(path: string, offset: number, reason: string): AlthingError {
+  return new AlthingError(
+    'corrupt',
+    `${path} is damaged at offset ${offset}: ${reason}. Nothing was changed. Rebuild this node: keep its folder aside, ` +
+      'remove the member from the cluster, and add it again under a new id with an empty folder',
+    { details: { file: path, offset } },
+  )
+}
+
+/** Names the file when a decoder below has found its bytes malformed. */
+export function inFile<T>(path: string, offset: number, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (isAlthingError(error, 'corrupt')) throw corruptFile(path, offset, error.message)
+    throw error
+  }
+}

@@ -1,0 +1,224 @@
+import { AlthingError } from '../../contracts/errors.ts'
+import type { Disk, DiskFile, Logger } from '../../contracts/world.ts'
+import { corruptFile, inFile } from './failure-latch.ts'
+import type { StorageIdentity } from './identity.ts'
+import { readItems } from './items.ts'
+import { LogImage } from './log-image.ts'
+import { isZero, recordHeaderBytes } from './record.ts'
+import { listSegments, segmentPath } from './segment-files.ts'
+import {
+  decodeSeal,
+  decodeSegmentHeader,
+  encodeSeal,
+  recordsOffset,
+  type SegmentHeader,
+  sealOffset,
+} from './segment-header.ts'
+import { type ScanEnd, scanRecords } from './segment-scan.ts'
+
+/** A segment that is read no more until it is removed. */
+export interface SegmentSummary {
+  readonly sequence: number
+  /** Highest index of an entry in it; 0 when it has none. */
+  indexMax: number
+}
+
+/** What the segments of a folder hold, and where the next record goes. */
+export interface RecoveredLog {
+  readonly image: LogImage
+  /** Ascending; the last one is being written. */
+  readonly segments: readonly SegmentSummary[]
+  readonly sizeBytes: number
+  readonly endOffset: number
+  readonly crc: number
+}
+
+type WholeEnd = Exclude<ScanEnd, { kind: 'corrupt' }>
+
+interface ReadSegment {
+  readonly header: SegmentHeader
+  readonly end: WholeEnd
+  readonly summary: SegmentSummary
+}
+
+/**
+ * Reads every segment, oldest first. Throws `corrupt` for anything but a torn end of the last one; that is cut, after a copy has been kept.
+ * Until all segments are known to be whole nothing is written.
+ */
+export async function recoverLog(
+  disk: Disk,
+  directory: string,
+  identity: StorageIdentity,
+  logger: Logger,
+): Promise<RecoveredLog | undefined> {
+  const sequences = await listSegments(disk, directory)
+  if (sequences.length === 0) return undefined
+  const segments: ReadSegment[] = []
+  let image: LogImage | undefined
+  let lastBytes: Buffer = Buffer.alloc(0)
+  let unsealed = false
+  for (const [position, sequence] of sequences.entries()) {
+    const path = segmentPath(directory, sequence)
+    lastBytes = toBuffer(await disk.read(path))
+    const header = readHeader(path, lastBytes, sequence, identity)
+    image ??= new LogImage(header.nextIndex, header.hardState)
+    checkFollows(path, header, segments.at(-1))
+    const isLast = position === sequences.length - 1
+    const segment = readSegment(path, lastBytes, header, image)
+    checkEnd(path, segment.end, isLast)
+    const seal = checkSeal(path, lastBytes, segment.end, isLast)
+    if (seal === 'missing') unsealed = position === sequences.length - 2
+    segments.push(segment)
+  }
+  const last = segments.at(-1) as ReadSegment
+  if (unsealed) await sealSegment(disk, directory, segments.at(-2) as ReadSegment)
+  if (last.end.kind === 'torn') await cutTail(disk, directory, last, lastBytes, logger)
+  return {
+    image: image as LogImage,
+    segments: segments.map(({ summary }) => summary),
+    sizeBytes: last.header.sizeBytes,
+    endOffset: last.end.offset,
+    crc: last.end.crc,
+  }
+}
+
+function readHeader(path: string, bytes: Buffer, sequence: number, identity: StorageIdentity): SegmentHeader {
+  const header = inFile(path, 0, () => decodeSegmentHeader(bytes))
+  if (typeof header === 'string') throw corruptFile(path, 0, header)
+  if (header.sequence !== sequence) {
+    throw corruptFile(path, 0, `its header says it is segment ${header.sequence}`)
+  }
+  if (bytes.length !== header.sizeBytes) {
+    throw corruptFile(path, bytes.length, `the file should have ${header.sizeBytes} bytes`)
+  }
+  if (header.clusterId !== identity.clusterId || header.nodeId !== identity.nodeId) {
+    throw new AlthingError(
+      'conflict',
+      `${path} belongs to node ${header.nodeId} of cluster "${header.clusterId}", the folder to node ${identity.nodeId} of ` +
+        `cluster "${identity.clusterId}"`,
+      { outcome: 'none' },
+    )
+  }
+  return header
+}
+
+function checkFollows(path: string, header: SegmentHeader, before: ReadSegment | undefined): void {
+  if (before === undefined) return
+  if (header.sequence !== before.header.sequence + 1) {
+    throw corruptFile(path, 0, `segment ${before.header.sequence + 1}, which comes before it, is missing`)
+  }
+  if (header.previousCrc !== before.end.crc) {
+    throw corruptFile(path, 36, 'the segment before it does not end with the record that this one continues')
+  }
+}
+
+function readSegment(path: string, bytes: Buffer, header: SegmentHeader, image: LogImage): ReadSegment {
+  const summary: SegmentSummary = { sequence: header.sequence, indexMax: 0 }
+  const end = scanRecords(bytes, recordsOffset, header.previousCrc, ({ offset, payload }) => {
+    for (const item of inFile(path, offset, () => readItems(payload))) {
+      const problem = image.apply(item)
+      if (problem !== undefined) throw corruptFile(path, offset, problem)
+      if (item.type === 'entry') summary.indexMax = Math.max(summary.indexMax, item.entry.index)
+    }
+  })
+  if (end.kind === 'corrupt') throw corruptFile(path, end.offset, end.reason)
+  return { header, end, summary }
+}
+
+function checkEnd(path: string, end: WholeEnd, isLast: boolean): void {
+  if (end.kind === 'torn' && !isLast) {
+    throw corruptFile(path, end.offset, 'the record is incomplete, but a later segment exists')
+  }
+}
+
+function checkSeal(path: string, bytes: Buffer, end: WholeEnd, isLast: boolean): 'present' | 'missing' {
+  const seal = decodeSeal(bytes)
+  if (seal === 'none') return 'missing'
+  if (seal === 'damaged') throw corruptFile(path, sealOffset, 'the seal fails its checksum')
+  if (isLast) throw corruptFile(path, sealOffset, 'the segment is finished, but the next one is missing')
+  if (seal === 'torn') return 'missing'
+  if (seal.crc !== end.crc || seal.endOffset !== end.offset) {
+    throw corruptFile(
+      path,
+      end.offset,
+      `the records end here, but by the seal they end at offset ${seal.endOffset}`,
+    )
+  }
+  return 'present'
+}
+
+async function sealSegment(disk: Disk, directory: string, segment: ReadSegment): Promise<void> {
+  const file = await disk.open(segmentPath(directory, segment.header.sequence))
+  try {
+    const seal = encodeSeal({ endOffset: segment.end.offset, crc: segment.end.crc })
+    await file.writeDurably(sealOffset, [seal])
+  } finally {
+    await file.close()
+  }
+}
+
+async function cutTail(
+  disk: Disk,
+  directory: string,
+  segment: ReadSegment,
+  bytes: Buffer,
+  logger: Logger,
+): Promise<void> {
+  const path = segmentPath(directory, segment.header.sequence)
+  const offset = segment.end.offset
+  const copyPath = `${path}.${offset}.broken`
+  const dirtyEnd = endOfContent(bytes, offset)
+  await keepCopy(disk, directory, copyPath, bytes.subarray(0, dirtyEnd))
+  const file = await disk.open(path)
+  try {
+    await overwriteWithZeros(file, offset, dirtyEnd)
+  } finally {
+    await file.close()
+  }
+  logger.log('warn', 'the write-ahead log ended in an incomplete record, which was cut', {
+    file: path,
+    offset,
+    copy: copyPath,
+  })
+}
+
+/** An earlier start may have kept the copy already, and then have died while it cut. */
+async function keepCopy(disk: Disk, directory: string, path: string, bytes: Buffer): Promise<void> {
+  const name = path.slice(directory.length + 1)
+  if ((await disk.list(directory)).includes(name)) return
+  const copy = await disk.open(`${path}.tmp`, { create: true })
+  try {
+    await copy.truncate(0)
+    await copy.write(0, [bytes])
+    await copy.sync()
+  } finally {
+    await copy.close()
+  }
+  await disk.rename(`${path}.tmp`, path)
+  await disk.syncDirectory(directory)
+}
+
+/**
+ * The payload from its end, then the header: wherever a crash stops this, what is left is still known as a torn record.
+ */
+async function overwriteWithZeros(file: DiskFile, from: number, to: number): Promise<void> {
+  const step = 1024 * 1024
+  const headerEnd = Math.min(from + recordHeaderBytes, to)
+  for (let end = to; end > headerEnd; ) {
+    const start = Math.max(headerEnd, end - step)
+    await file.writeDurably(start, [Buffer.alloc(end - start)])
+    end = start
+  }
+  await file.writeDurably(from, [Buffer.alloc(headerEnd - from)])
+}
+
+function endOfContent(bytes: Buffer, from: number): number {
+  let end = bytes.length
+  const step = 4096
+  while (end > from && isZero(bytes, Math.max(from, end - step), end)) end = Math.max(from, end - step)
+  return end
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
