@@ -67,6 +67,8 @@ export interface RegisterOptions {
   /** After the instance's death it is in the live sets for at most this long. Default 15 s. */
   readonly ttl?: Duration
   readonly check?: HealthCheck
+  /** Replace a live registration of the same id, which is then lost: for a fixed id after a restart. Default false. */
+  readonly takeOver?: boolean
   /** Register again, under a new lease, when the registration was lost. Default true. */
   readonly reregister?: boolean
   /** For the registration call itself. */
@@ -108,7 +110,7 @@ export interface Registration {
   readonly instance: ServiceInstance
   /** Computed at each reading: the entry is surely in the store now. False between a loss and the next registration. */
   readonly isRegistered: boolean
-  /** Fires when the registration ends for good: deregistered (`closed`), or lost (`lost`) and not to be renewed. */
+  /** Fires with `lost` when the entry was lost and is not registered again: `reregister` is false, or another took the id over. */
   readonly lost: AbortSignal
   /** Changes what is given. */
   update(changes: InstanceUpdate): Promise<void>

@@ -4,7 +4,7 @@ import { LoopWatch } from '../../protocols/lease/loop-watch.ts'
 import type { RenewalNotice, RenewalRequest } from '../../protocols/lease/renewal-messages.ts'
 import { RenewalRunner } from '../../protocols/lease/renewal-runner.ts'
 import { SharedSlots } from '../../protocols/lease/shared-slots.ts'
-import { type ClusterStoreOptions, openClusterStore } from './cluster-store.ts'
+import { ClusterStore, type ClusterStoreOptions } from './cluster-store.ts'
 
 const aliveIntervalMs = 250
 
@@ -15,7 +15,7 @@ const aliveIntervalMs = 250
 export function renewLeases(world: World, channel: Channel, data: RenewalThreadData): void {
   const slots = new SharedSlots(data.shared)
   const runner = new RenewalRunner({
-    store: openClusterStore(world, data.engine as ClusterStoreOptions),
+    store: new ClusterStore(world, data.engine as ClusterStoreOptions),
     world,
     slots,
     maxStallMs: data.maxStallMs,
