@@ -1,0 +1,16 @@
+export type { LoggedEvent } from './event-log.ts'
+export { type CrashRule, sectorBytes } from './file-content.ts'
+export { defaultLink, type LinkConditions, type NetworkRule } from './network-links.ts'
+export { SeededRandom } from './seeded-random.ts'
+export { SimulatedClock } from './simulated-clock.ts'
+export { type BitFlip, type DiskConditions, SimulatedDisk } from './simulated-disk.ts'
+export { LogBook, type LogLine } from './simulated-logger.ts'
+export { SimulatedNetwork, type Undo } from './simulated-network.ts'
+export {
+  type CrashKind,
+  type ProcessExit,
+  type ProcessOptions,
+  SimulatedProcess,
+} from './simulated-process.ts'
+export { type RunOptions, Simulation, type SimulationOptions } from './simulation.ts'
+export { SimulationError } from './simulation-error.ts'
