@@ -70,6 +70,7 @@ export class Core {
     // A lone voter has nobody to wait for.
     const isLoneVoter = this.quorum.voters.length === 1 && this.isVoter
     if (!isLoneVoter) this.restartElectionTimer()
+    if (RaftLog.isReplaced(restored)) this.persist([], restored.snapshot)
   }
 
   get id(): NodeId {
@@ -288,9 +289,10 @@ export class Core {
 
   /** The log may be cut: the state at `snapshot.index` is durable. Keeps `keepEntries` before it. */
   compact(snapshot: SnapshotMeta, keepEntries: number): void {
-    assert(snapshot.index <= this.#appliedIndex, 'a snapshot is of what was applied', {
+    assert(snapshot.index <= this.#commitIndex && keepEntries >= 0, 'a snapshot is of what is committed', {
       snapshot,
-      appliedIndex: this.#appliedIndex,
+      keepEntries,
+      commitIndex: this.#commitIndex,
     })
     const index = snapshot.index - keepEntries
     if (index < this.log.firstIndex) return

@@ -132,11 +132,6 @@ export class Leadership {
       this.#replicator.refused(peer, message)
       return
     }
-    assert(message.matchIndex <= this.#core.log.lastIndex, 'a follower has nothing that its leader has not', {
-      follower: peer.id,
-      matchIndex: message.matchIndex,
-      lastIndex: this.#core.log.lastIndex,
-    })
     if (this.#replicator.matched(peer, message.matchIndex)) {
       this.#advanceCommit()
       this.#finishTransfer(peer)
@@ -149,7 +144,7 @@ export class Leadership {
     if (peer === undefined) return
     if (message.installed) {
       if (peer.state === 'snapshot') peer.leaveSnapshot(message.index)
-      else peer.matched(message.index)
+      this.#replicator.matched(peer, message.index)
       this.#advanceCommit()
       this.#replicator.replicate(peer)
     }

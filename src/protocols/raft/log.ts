@@ -32,8 +32,8 @@ export class RaftLog {
   }
 
   /**
-   * The log that a node finds after a start. Entries that do not follow the snapshot (they end before it, or differ at its index) are
-   * dropped: they are what the snapshot has replaced.
+   * The log that a node finds after a start. Entries that do not reach the snapshot, or differ at its index, are dropped: they are
+   * what the snapshot has replaced (the node stopped before it could say so on disk: {@link isReplaced}).
    */
   static restore(state: RestoredState): RaftLog {
     const { snapshot, entries } = state
@@ -45,12 +45,18 @@ export class RaftLog {
     if (first === undefined) return new RaftLog(snapshot.index, snapshot.term)
     assert(first.index <= snapshot.index + 1, 'no gap between snapshot and log', { first, snapshot })
     if (first.index === snapshot.index + 1) return new RaftLog(snapshot.index, snapshot.term, entries)
-    const atSnapshot = entries[snapshot.index - first.index]
-    if (atSnapshot?.term !== snapshot.term) return new RaftLog(snapshot.index, snapshot.term)
+    if (RaftLog.isReplaced(state)) return new RaftLog(snapshot.index, snapshot.term)
     // The term before a kept tail was not stored: its first entry serves as the base instead.
     return first.index === 1
       ? new RaftLog(0, 0, entries)
       : new RaftLog(first.index, first.term, entries.slice(1))
+  }
+
+  /** Whether the snapshot that was found stands in place of all entries that were found. */
+  static isReplaced({ snapshot, entries }: RestoredState): boolean {
+    const first = entries[0]
+    if (snapshot === undefined || first === undefined || first.index > snapshot.index) return false
+    return entries[snapshot.index - first.index]?.term !== snapshot.term
   }
 
   /** The first entry held; one more than `lastIndex` when none is. */

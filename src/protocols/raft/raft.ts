@@ -138,10 +138,19 @@ export class Raft {
     transferId: number,
     index: number,
     offset: number,
-    installed: false,
   ): Extract<Message, { type: 'installSnapshotReply' }> {
     const { id: from, term } = this.#core
-    return { type: 'installSnapshotReply', from, to, term, transferId, offset, installed, index, round: 0 }
+    return {
+      type: 'installSnapshotReply',
+      from,
+      to,
+      term,
+      transferId,
+      offset,
+      installed: false,
+      index,
+      round: 0,
+    }
   }
 
   #handle(event: RaftEvent): void {

@@ -1,3 +1,4 @@
+import { assert } from '../../base/assert.ts'
 import type { Core } from './core.ts'
 import { entryBytes } from './log.ts'
 import type { Progress } from './progress.ts'
@@ -45,10 +46,15 @@ export class Replicator {
   heartbeat(peer: Progress): void {
     const prevLogIndex = peer.nextIndex - 1
     const prevLogTerm = peer.state === 'snapshot' ? undefined : this.#core.log.term(prevLogIndex)
-    if (prevLogTerm !== undefined) this.#send(peer, prevLogIndex, prevLogTerm, noEntries)
+    if (prevLogTerm !== undefined) {
+      this.#send(peer, prevLogIndex, prevLogTerm, noEntries)
+      this.replicate(peer)
+      return
+    }
     // Where the log does not reach back to, the place before its beginning, on which all agree, stands in.
-    else this.#send(peer, 0, 0, noEntries)
-    this.replicate(peer)
+    this.#send(peer, 0, 0, noEntries)
+    // However full its window: what the log has lost was either lost on the way too, or is not enough to go on from.
+    if (peer.state !== 'snapshot') this.#startSnapshot(peer)
   }
 
   /** Tells a follower that has everything, or will have it soon, of a new commit index. */
@@ -61,9 +67,13 @@ export class Replicator {
 
   /** The follower's durable log equals this one up to `index`. Returns whether that was news. */
   matched(peer: Progress, index: number): boolean {
+    assert(index <= this.#core.log.lastIndex, 'a follower has nothing that its leader has not', {
+      follower: peer.id,
+      matchIndex: index,
+      lastIndex: this.#core.log.lastIndex,
+    })
     const isNews = peer.matched(index)
-    const canGoOn = peer.state === 'snapshot' && this.#core.log.term(peer.matchIndex) !== undefined
-    if (canGoOn && peer.matchIndex > 0) {
+    if (peer.state === 'snapshot' && this.#core.log.term(peer.matchIndex) !== undefined) {
       peer.leaveSnapshot(peer.matchIndex)
       this.#core.emit({ type: 'cancelSnapshot', to: peer.id })
     }
