@@ -6,7 +6,7 @@ const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** The package's own name leads to the sources, so that code which uses only its exports is tested without a build. */
 const alias = [
   { find: /^althing$/, replacement: fromRoot('./src/index.ts') },
-  { find: /^althing\/([a-z-]+)$/, replacement: fromRoot('./src/$1/index.ts') },
+  { find: /^althing\/([a-z/-]+)$/, replacement: fromRoot('./src/$1/index.ts') },
 ]
 
 const shared = {

