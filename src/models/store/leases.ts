@@ -51,12 +51,17 @@ export class LeaseTable {
     else keys.add(key)
   }
 
+  get(lease: LeaseId): LeaseStatus | undefined {
+    const ttlMs = this.#ttls.get(lease)
+    return ttlMs === undefined ? undefined : { lease, ttlMs, keys: this.#sortedKeys(lease) }
+  }
+
   list(): LeaseStatus[] {
-    const leases: LeaseStatus[] = []
-    for (const [lease, ttlMs] of this.#ttls.entries()) {
-      leases.push({ lease, ttlMs, keys: this.#sortedKeys(lease) })
-    }
-    return leases
+    return Array.from(this.#ttls.entries(), ([lease, ttlMs]) => ({
+      lease,
+      ttlMs,
+      keys: this.#sortedKeys(lease),
+    }))
   }
 
   freeze(): FrozenLeases {

@@ -1,4 +1,3 @@
-import { assert } from '../../base/assert.ts'
 import { Heap } from '../../base/heap.ts'
 import type { LeaseId } from '../../contracts/store.ts'
 
@@ -15,6 +14,9 @@ interface Alarm {
   readonly timed: Timed
   readonly atMs: number
 }
+
+/** Alarms of leases that ended before their time: so many may stay in the heap whatever the number of leases. */
+const strayAlarmsMax = 1_024
 
 /**
  * The time of leases, on the one node that measures it (the leader, or the only node). Pure: it is told the monotonic time. It decides nothing for good: a
@@ -51,18 +53,19 @@ export class Lessor {
     this.#alarms.clear()
   }
 
+  /** The log has granted the lease. One that `promote` brought already starts anew. */
   granted(lease: LeaseId, ttlMs: number, nowMs: number): void {
     if (!this.#isMeasuring) return
-    assert(!this.#leases.has(lease), 'a lease is granted once', { lease })
+    if (this.renewed(lease, nowMs) !== undefined) return
     const timed = { lease, ttlMs, deadlineMs: nowMs + ttlMs, isExpiring: false }
     this.#leases.set(lease, timed)
     this.#alarms.push({ timed, atMs: timed.deadlineMs })
   }
 
-  /** Starts the lease's time anew; its ttl, or `undefined` when it cannot be renewed: not there, already expiring, or its time is over. */
+  /** Starts the lease's time anew; its ttl, or `undefined` when it cannot be renewed: not there, or already expiring. */
   renewed(lease: LeaseId, nowMs: number): number | undefined {
     const timed = this.#leases.get(lease)
-    if (timed === undefined || timed.isExpiring || timed.deadlineMs <= nowMs) return undefined
+    if (timed === undefined || timed.isExpiring) return undefined
     timed.deadlineMs = nowMs + timed.ttlMs
     return timed.ttlMs
   }
@@ -70,6 +73,7 @@ export class Lessor {
   /** The log has ended the lease. */
   ended(lease: LeaseId): void {
     this.#leases.delete(lease)
+    if (this.#alarms.size > 2 * this.#leases.size + strayAlarmsMax) this.#dropStrayAlarms()
   }
 
   /** At most `max` leases whose time is over, the longest overdue first. They are expiring from now on, until `ended` or `expiryFailed`. */
@@ -106,9 +110,16 @@ export class Lessor {
     return this.#nextAlarm()?.atMs
   }
 
+  #dropStrayAlarms(): void {
+    this.#alarms.clear()
+    for (const timed of this.#leases.values()) {
+      if (!timed.isExpiring) this.#alarms.push({ timed, atMs: timed.deadlineMs })
+    }
+  }
+
   /**
    * The first alarm that is still true. A renewal does not touch the heap: the alarm is moved to the new deadline when it comes up, so a lease has one alarm
-   * and the heap stays as large as the number of leases.
+   * at most. Those of leases that ended early are swept out when they are the larger part.
    */
   #nextAlarm(): Alarm | undefined {
     for (;;) {

@@ -75,6 +75,10 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
     return this.#keys.range(request)
   }
 
+  lease(lease: LeaseId): LeaseStatus | undefined {
+    return this.#leases.get(lease)
+  }
+
   leases(): readonly LeaseStatus[] {
     return this.#leases.list()
   }
