@@ -1,0 +1,88 @@
+import { type FileHandle, constants } from 'node:fs/promises'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { AlthingError, invalidArgument } from '../contracts/errors.ts'
+import type { Disk, DiskFile } from '../contracts/world.ts'
+import { NodeFile } from './file.ts'
+import { lockDirectory } from './folder-lock.ts'
+
+/** Files under one folder. */
+export class NodeDisk implements Disk {
+  readonly #root: string
+
+  constructor(dataFolder: string) {
+    this.#root = path.resolve(dataFolder)
+  }
+
+  async open(name: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
+    const full = this.#resolve(name)
+    const flags = constants.O_RDWR | (options.create === true ? constants.O_CREAT : 0)
+    return new NodeFile(full, await translated(name, () => fs.open(full, flags, 0o600)))
+  }
+
+  read(name: string): Promise<Uint8Array> {
+    return translated(name, () => fs.readFile(this.#resolve(name)))
+  }
+
+  async list(directory: string): Promise<string[]> {
+    try {
+      return (await fs.readdir(this.#resolve(directory))).sort()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw diskError(directory, error)
+    }
+  }
+
+  async makeDirectory(name: string): Promise<void> {
+    await translated(name, () => fs.mkdir(this.#resolve(name), { recursive: true, mode: 0o700 }))
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return translated(from, () => fs.rename(this.#resolve(from), this.#resolve(to)))
+  }
+
+  remove(name: string): Promise<void> {
+    return translated(name, () => fs.rm(this.#resolve(name), { force: true }))
+  }
+
+  syncDirectory(name: string): Promise<void> {
+    return translated(name, async () => {
+      const handle: FileHandle = await fs.open(this.#resolve(name), constants.O_RDONLY)
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    })
+  }
+
+  async lock(directory: string): Promise<{ release(): Promise<void> }> {
+    const full = this.#resolve(directory)
+    await translated(directory, () => fs.mkdir(full, { recursive: true, mode: 0o700 }))
+    return translated(directory, () => lockDirectory(full))
+  }
+
+  #resolve(name: string): string {
+    const full = path.resolve(this.#root, name)
+    if (full !== this.#root && !full.startsWith(this.#root + path.sep)) {
+      throw invalidArgument('path', name, 'a path inside the data folder')
+    }
+    return full
+  }
+}
+
+/** Runs a call to the system and gives its failure as an `AlthingError`. */
+export async function translated<T>(name: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw diskError(name, error)
+  }
+}
+
+function diskError(name: string, error: unknown): AlthingError {
+  if (error instanceof AlthingError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+  return new AlthingError(isMissing ? 'not-found' : 'disk-failed', `${name}: ${reason}`, { cause: error })
+}
