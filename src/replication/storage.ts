@@ -77,7 +77,7 @@ export async function openDiskStorage(
 ): Promise<OpenedStorage> {
   const walOptions = checkOptions(options)
   const { disk } = world
-  await disk.makeDirectory(directory)
+  await makeDirectoryDurably(disk, directory)
   const lock = await disk.lock(directory)
   try {
     await removeTemporaries(disk, directory)
@@ -105,6 +105,13 @@ export async function openDiskStorage(
     await lock.release()
     throw error
   }
+}
+
+/** A folder is an entry of its parent: without a sync of that, a loss of power takes the folder and all that was synced in it. */
+async function makeDirectoryDurably(disk: Disk, directory: string): Promise<void> {
+  await disk.makeDirectory(directory)
+  const parts = directory.split('/')
+  for (let depth = parts.length - 1; depth >= 0; depth--) await disk.syncDirectory(parts.slice(0, depth).join('/'))
 }
 
 /** The same without a disk: nothing survives the object. For `memory:` and for tests. */

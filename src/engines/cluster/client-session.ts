@@ -3,14 +3,13 @@ import type { WatchBatch } from '../../contracts/store.ts'
 import type { Connection, Logger } from '../../contracts/world.ts'
 import { decodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand } from '../../models/store/types.ts'
-import { validateMutation, validateRangeRequest } from '../../models/store/validate.ts'
+import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import {
-  leaseStatusesToWire,
-  rangeReplyToWire,
-  rangeRequestFromWire,
-  storeReplyToWire,
-  watchBatchToWire,
-  watchRequestFromWire,
+  encodeLeaseStatuses,
+  encodeRangeReply,
+  decodeRangeRequest,
+  encodeStoreReply,
+  encodeWatchBatch,
 } from '../../models/store/wire.ts'
 import type { Consistency, StoreHost } from '../local/store-host.ts'
 import type { Watcher } from '../local/watch-hub.ts'
@@ -28,6 +27,7 @@ import {
   type Request,
   type Welcome,
 } from './protocol.ts'
+import { decodeWatchRequest } from './watch-request.ts'
 
 export interface ClientSessionOptions {
   readonly connection: Connection
@@ -120,7 +120,7 @@ export class ClientSession {
         return this.#keepLeaseAlive(request)
       case methods.leases:
         return this.#host.leases(consistencyFrom(request.body), (error, leases) =>
-          this.#reply(request.id, error, () => leaseStatusesToWire(leases ?? [])),
+          this.#reply(request.id, error, () => encodeLeaseStatuses(leases ?? [])),
         )
       case methods.watch:
         return this.#watch(request)
@@ -148,16 +148,16 @@ export class ClientSession {
     validateClientCommand(command)
     if (this.#forwards(request)) return
     this.#host.mutate(body, command, (error, reply) => {
-      this.#reply(request.id, error, () => (reply === undefined ? null : storeReplyToWire(reply)))
+      this.#reply(request.id, error, () => (reply === undefined ? null : encodeStoreReply(reply)))
     })
   }
 
   #range(request: Request): void {
     const [range, consistency] = Array.isArray(request.body) ? (request.body as unknown[]) : []
-    const rangeRequest = rangeRequestFromWire(range)
-    validateRangeRequest(rangeRequest)
+    const rangeRequest = decodeRangeRequest(range)
+    validateRange(rangeRequest)
     this.#host.range(rangeRequest, consistencyFrom(consistency), (error, reply) =>
-      this.#reply(request.id, error, () => (reply === undefined ? null : rangeReplyToWire(reply))),
+      this.#reply(request.id, error, () => (reply === undefined ? null : encodeRangeReply(reply))),
     )
   }
 
@@ -193,7 +193,7 @@ export class ClientSession {
     const { id } = request
     if (this.#watchers.size >= watchersMax)
       throw new AlthingError('overloaded', `${watchersMax} watches on one connection`)
-    const watchRequest = watchRequestFromWire(request.body)
+    const watchRequest = decodeWatchRequest(request.body)
     this.#watchers.set(id, undefined)
     const sink = { push: (batch: WatchBatch) => this.#push(id, batch) }
     const isCancelled = (): boolean => this.#isClosed || !this.#watchers.has(id)
@@ -243,7 +243,7 @@ export class ClientSession {
 /** A resync may be larger than a frame: it goes out in parts, all but the last marked as such. */
 function* partsOf(batch: WatchBatch): Iterable<unknown> {
   if (batch.kind !== 'resync') {
-    yield [true, watchBatchToWire(batch)]
+    yield [true, encodeWatchBatch(batch)]
     return
   }
   let kvs = []
@@ -252,11 +252,11 @@ function* partsOf(batch: WatchBatch): Iterable<unknown> {
     kvs.push(kv)
     bytes += kv.key.length + kv.value.byteLength + 64
     if (bytes < resyncPartBytes) continue
-    yield [false, watchBatchToWire({ ...batch, kvs })]
+    yield [false, encodeWatchBatch({ ...batch, kvs })]
     kvs = []
     bytes = 0
   }
-  yield [true, watchBatchToWire({ ...batch, kvs })]
+  yield [true, encodeWatchBatch({ ...batch, kvs })]
 }
 
 /** What a client may put into the log: everything but the expiry of leases, which is the leader's to decide. */

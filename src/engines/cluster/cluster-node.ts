@@ -41,20 +41,10 @@ const catchUpRetryMs = 100
 export async function openClusterNode(options: ClusterNodeOptions): Promise<ClusterNode> {
   const self = validateMembers(options)
   const { world, id, clusterId, members, directory = `node-${id}` } = options
-  await world.disk.makeDirectory(directory)
-  const lock = await world.disk.lock(directory)
+  const { storage, restored } = await openDiskStorage(world, directory, { identity: { clusterId, nodeId: id } })
   try {
-    const { storage, restored } = await openDiskStorage(world, directory, { clusterId, nodeId: id })
-    const transport = new PeerTransport({
-      world,
-      self: id,
-      members,
-      hello: encodeHello({ kind: 'peer', clusterId, from: id }),
-    })
-    const node = new ClusterNode(options, transport, storage, async () => {
-      await storage.close()
-      await lock.release()
-    })
+    const transport = new PeerTransport({ world, self: id, members, hello: encodeHello({ kind: 'peer', clusterId, from: id }) })
+    const node = new ClusterNode(options, transport, storage)
     const host = await StoreHost.open({
       world,
       raft: { ...options.raft, id },
@@ -70,7 +60,7 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
     await node.start(host, options.listen ?? self.address)
     return node
   } catch (error) {
-    await lock.release()
+    await storage.close()
     throw error
   }
 }
@@ -84,7 +74,6 @@ export class ClusterNode {
   readonly #options: ClusterNodeOptions
   readonly #world: World
   readonly #storage: RaftStorage
-  readonly #release: () => Promise<void>
   readonly #startedMs: number
   #host: StoreHost | undefined
   #server: ClusterServer | undefined
@@ -93,18 +82,12 @@ export class ClusterNode {
   #catchUpTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
-  constructor(
-    options: ClusterNodeOptions,
-    transport: PeerTransport,
-    storage: RaftStorage,
-    release: () => Promise<void>,
-  ) {
+  constructor(options: ClusterNodeOptions, transport: PeerTransport, storage: RaftStorage) {
     this.#options = options
     this.#world = options.world
     this.id = options.id
     this.transport = transport
     this.#storage = storage
-    this.#release = release
     this.#startedMs = options.world.clock.monotonicMs()
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
   }
@@ -176,8 +159,8 @@ export class ClusterNode {
       persistedIndex: raft.persistedIndex,
       revision: model.revision,
       compactRevision: model.compactRevision,
-      keys: model.keyCount,
-      leases: model.leaseCount,
+      keys: model.stats.keys,
+      leases: model.stats.leases,
       watchers: host.watches.size,
       clients: this.#server?.clients ?? 0,
       uptimeMs: this.#world.clock.monotonicMs() - this.#startedMs,
@@ -235,7 +218,7 @@ export class ClusterNode {
     this.transport.close()
     await this.#server?.close()
     try {
-      await this.#release()
+      await this.#storage.close()
     } catch (error) {
       // After a failed write the log cannot be closed in good order either; the reason is already known.
       this.#world.logger.log('warn', 'closing the log failed', {

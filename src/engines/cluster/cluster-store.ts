@@ -19,12 +19,12 @@ import type {
 import type { World } from '../../contracts/world.ts'
 import { encodeCommand } from '../../models/store/codec.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
-import { validateMutation, validateRangeRequest } from '../../models/store/validate.ts'
+import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import {
-  leaseStatusesFromWire,
-  rangeReplyFromWire,
-  rangeRequestToWire,
-  storeReplyFromWire,
+  decodeLeaseStatuses,
+  decodeRangeReply,
+  encodeRangeRequest,
+  decodeStoreReply,
 } from '../../models/store/wire.ts'
 import { defaultTimeoutMs } from '../local/deadline.ts'
 import { closedError } from '../local/local-store.ts'
@@ -96,9 +96,9 @@ export class ClusterStore implements Store {
   }
 
   range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
-    return this.#read(methods.range, options, rangeReplyFromWire, () => {
-      validateRangeRequest(request)
-      return [rangeRequestToWire(request), options.consistency ?? 'linearizable']
+    return this.#read(methods.range, options, decodeRangeReply, () => {
+      validateRange(request)
+      return [encodeRangeRequest(request), options.consistency ?? 'linearizable']
     })
   }
 
@@ -129,7 +129,7 @@ export class ClusterStore implements Store {
     return this.#read(
       methods.leases,
       options,
-      leaseStatusesFromWire,
+      decodeLeaseStatuses,
       () => options.consistency ?? 'linearizable',
     )
   }
@@ -259,7 +259,7 @@ export class ClusterStore implements Store {
 
 /** A refusal of the store becomes the call's error here, so that the call can tell what it means for earlier attempts. */
 function replyFrom(body: unknown): StoreReply {
-  const reply = storeReplyFromWire(body)
+  const reply = decodeStoreReply(body)
   if (!reply.ok) throw errorFromJson(reply.error)
   return reply
 }

@@ -1,11 +1,12 @@
 import { AlthingError, asAlthingError } from '../../contracts/errors.ts'
 import type { KeyValue, WatchBatch, WatchRequest } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
-import { watchBatchFromWire, watchRequestToWire } from '../../models/store/wire.ts'
+import { decodeWatchBatch } from '../../models/store/wire.ts'
 import { WatchStream } from '../local/watch-stream.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import { malformed, methods } from './protocol.ts'
 import type { RpcConnection } from './rpc-connection.ts'
+import { encodeWatchRequest } from './watch-request.ts'
 
 /** How often a watch in which nothing happens learns how far the store is, so that a resume does not fall behind a compaction. */
 const progressMs = 10_000
@@ -74,7 +75,7 @@ export class ClusterWatch {
   #subscribeAt(connection: RpcConnection, generation: number): void {
     if (this.stream.isEnded || generation !== this.#generation) return
     const { key, end, previous } = this.#request
-    const body = watchRequestToWire({
+    const body = encodeWatchRequest({
       key,
       ...(end === undefined ? {} : { end }),
       ...(previous === undefined ? {} : { previous }),
@@ -113,7 +114,7 @@ export class ClusterWatch {
   #assemble(part: unknown): WatchBatch | undefined {
     if (!Array.isArray(part) || typeof part[0] !== 'boolean') throw malformed('watch batch')
     const [isLast, wire] = part as [boolean, unknown]
-    const batch = watchBatchFromWire(wire)
+    const batch = decodeWatchBatch(wire)
     if (batch.kind !== 'resync') return batch
     for (const kv of batch.kvs) this.#resyncParts.push(kv)
     if (!isLast) return undefined

@@ -1,3 +1,4 @@
+import { createDeferred } from '../../base/deferred.ts'
 import { AlthingError, type Outcome } from '../../contracts/errors.ts'
 import type {
   CallOptions,
@@ -18,7 +19,7 @@ import type {
 import type { World } from '../../contracts/world.ts'
 import { encodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store/types.ts'
-import { validateMutation, validateRangeRequest } from '../../models/store/validate.ts'
+import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { createMemoryStorage, openDiskStorage } from '../../replication/storage.ts'
 import { defaultTimeoutMs, withDeadline } from './deadline.ts'
 import { type Callback, StoreHost, unwrapReply } from './store-host.ts'
@@ -40,12 +41,10 @@ export interface LocalStoreOptions {
  */
 export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
   const { world, directory } = options
-  const lock = directory === undefined ? undefined : await lockDirectory(world, directory)
+  const { storage, restored } =
+    directory === undefined ? createMemoryStorage() : await openDiskStorage(world, directory, { identity: { clusterId: 'local', nodeId: 1 } })
   try {
-    const { storage, restored } =
-      directory === undefined
-        ? createMemoryStorage()
-        : await openDiskStorage(world, directory, { clusterId: 'local', nodeId: 1 })
+    const ready = createDeferred<void>()
     const host = await StoreHost.open({
       world,
       raft: { id: 1 },
@@ -53,23 +52,17 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       storage,
       restored,
       keepEntries: 0,
+      observer: { leaderReady: () => ready.resolve(), failed: (error) => ready.reject(error) },
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
       ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
     })
     host.start()
-    return new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', async () => {
-      await storage.close()
-      await lock?.release()
-    })
+    await ready.promise
+    return new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', () => storage.close())
   } catch (error) {
-    await lock?.release()
+    await storage.close()
     throw error
   }
-}
-
-async function lockDirectory(world: World, directory: string): Promise<{ release(): Promise<void> }> {
-  await world.disk.makeDirectory(directory)
-  return world.disk.lock(directory)
 }
 
 /** {@link Store} over a {@link StoreHost} in the same process. No call is ever repeated, so it needs no session. */
@@ -105,7 +98,7 @@ export class LocalStore implements Store {
   range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
     return this.#read(
       options,
-      () => validateRangeRequest(request),
+      () => validateRange(request),
       (done) => {
         this.host.range(request, options.consistency ?? 'linearizable', done)
       },

@@ -218,19 +218,12 @@ export class StoreHost {
   }
 
   #renew(lease: LeaseId, done: Callback<LeaseGrant>): void {
-    const status = this.model.lease(lease)
-    if (status === undefined) {
-      done(
-        new AlthingError('lease-not-found', `lease ${lease} has ended, or was never granted`, {
-          outcome: 'none',
-        }),
-        undefined,
-      )
-    } else if (this.#lessor.renewed(lease, this.#world.clock.monotonicMs())) {
-      done(undefined, { lease, ttlMs: status.ttlMs })
-    } else {
-      done(new AlthingError('unavailable', `lease ${lease} is just expiring`, { outcome: 'none' }), undefined)
-    }
+    const nowMs = this.#world.clock.monotonicMs()
+    const ttlMs = this.#lessor.renewed(lease, nowMs)
+    if (ttlMs !== undefined) done(undefined, { lease, ttlMs })
+    else if (this.#lessor.remainingMs(lease, nowMs) === undefined) {
+      done(new AlthingError('lease-not-found', `lease ${lease} has ended, or was never granted`, { outcome: 'none' }), undefined)
+    } else done(new AlthingError('unavailable', `lease ${lease} is just expiring`, { outcome: 'none' }), undefined)
   }
 
   #leaseStatuses(): readonly LeaseStatus[] {
@@ -245,7 +238,7 @@ export class StoreHost {
 
   #armExpiry(): void {
     const dueMs = this.#lessor.nextDeadlineMs()
-    if (dueMs >= this.#lessorDueMs) return
+    if (dueMs === undefined || dueMs >= this.#lessorDueMs) return
     this.#lessorTimer?.cancel()
     this.#lessorDueMs = dueMs
     const delayMs = Math.max(0, dueMs - this.#world.clock.monotonicMs())
