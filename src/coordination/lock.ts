@@ -88,14 +88,14 @@ export class LockService {
    * result: the work may have overlapped with another's. `body` should stop when `lock.lost` fires.
    */
   async with<T>(name: string, options: AcquireOptions, body: (lock: Lock) => T | Promise<T>): Promise<T> {
-    await using lock = await this.acquire(name, options)
-    const result = await body(lock)
-    if (!lock.isHeld) {
-      throw lock.lost.aborted
-        ? lock.lost.reason
-        : new AlthingError('lost', `lock "${name}" was not held any more when its work had ended`)
+    const lock = await this.acquire(name, options)
+    try {
+      const result = await body(lock)
+      if (!lock.isHeld) throw lostDuringWork(lock)
+      return result
+    } finally {
+      await this.#releaseQuietly(lock)
     }
-    return result
   }
 
   /** Who holds the lock, since when, when it was last renewed, what the holder does, and who waits, in order. */
@@ -150,6 +150,18 @@ export class LockService {
       queuedAtMs: this.#world.clock.wallMs(),
     }
     return { name, entry, waitTimeoutMs, signal: options.signal }
+  }
+
+  /** The work is done, whether the store can be told or not; its lease tells it in the end. */
+  async #releaseQuietly(lock: Lock): Promise<void> {
+    try {
+      await lock.release()
+    } catch (error) {
+      this.#world.logger.log('warn', 'a lock could not be released and is left to its lease', {
+        lock: lock.name,
+        error: String(error),
+      })
+    }
   }
 
   async #isTaken(request: TurnRequest): Promise<boolean> {
@@ -208,4 +220,12 @@ export class LockService {
     this.#held.add(hold)
     return hold
   }
+}
+
+function lostDuringWork(lock: Lock): unknown {
+  if (lock.lost.aborted) return lock.lost.reason
+  return new AlthingError('lost', `lock "${lock.name}" was not held any more when its work had ended`, {
+    outcome: 'none',
+    details: { name: lock.name, token: lock.token },
+  })
 }

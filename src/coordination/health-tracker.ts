@@ -1,0 +1,74 @@
+import type { HealthResult, HealthState, InstanceHealth } from './discovery-types.ts'
+
+export interface HealthThresholds {
+  /** Failures in a row that make it unhealthy. */
+  readonly unhealthyAfter: number
+  /** Successes in a row that make it healthy. */
+  readonly healthyAfter: number
+  /** More changes than this within the window: flapping. */
+  readonly flapChangesMax: number
+  readonly flapWindowMs: number
+}
+
+export const healthDefaults: HealthThresholds = {
+  unhealthyAfter: 3,
+  healthyAfter: 2,
+  flapChangesMax: 4,
+  flapWindowMs: 60_000,
+}
+
+const resultsKept = 8
+
+/**
+ * Makes a verdict out of single results. Pure: time comes with each result.
+ *
+ * A verdict changes only after several results in a row that speak against it. A verdict that changes too often is *flapping*: the instance
+ * is then held at unhealthy until it has not changed for a whole window, so that load is not thrown back and forth.
+ */
+export class HealthTracker {
+  readonly #thresholds: HealthThresholds
+  #verdict: HealthState
+  #row: { readonly ok: boolean; readonly length: number } = { ok: true, length: 0 }
+  /** Times of the last changes of the verdict, at most `flapChangesMax + 1`. */
+  #changesMs: readonly number[] = []
+  #isFlapping = false
+  #results: readonly HealthResult[] = []
+
+  constructor(initial: HealthState, thresholds: HealthThresholds = healthDefaults) {
+    this.#verdict = initial
+    this.#thresholds = thresholds
+  }
+
+  get health(): InstanceHealth {
+    const state = this.#isFlapping ? 'unhealthy' : this.#verdict
+    return { state, flapping: this.#isFlapping, results: this.#results }
+  }
+
+  /** Takes a result in; true when the health that others see has changed. */
+  record(result: HealthResult, nowMs: number): boolean {
+    const before = this.health
+    this.#results = [result, ...this.#results].slice(0, resultsKept)
+    const length = this.#row.ok === result.ok ? this.#row.length + 1 : 1
+    this.#row = { ok: result.ok, length }
+    this.#judge(nowMs)
+    this.#damp(nowMs)
+    return before.state !== this.health.state || before.flapping !== this.#isFlapping
+  }
+
+  #judge(nowMs: number): void {
+    const { ok, length } = this.#row
+    const { healthyAfter, unhealthyAfter, flapChangesMax } = this.#thresholds
+    const verdict = ok ? 'healthy' : 'unhealthy'
+    if (verdict === this.#verdict || length < (ok ? healthyAfter : unhealthyAfter)) return
+    // The first verdict of all is no change of mind.
+    if (this.#verdict !== 'unknown') this.#changesMs = [...this.#changesMs, nowMs].slice(-flapChangesMax - 1)
+    this.#verdict = verdict
+  }
+
+  #damp(nowMs: number): void {
+    const { flapChangesMax, flapWindowMs } = this.#thresholds
+    const recent = this.#changesMs.filter((changeMs) => nowMs - changeMs < flapWindowMs)
+    if (recent.length > flapChangesMax) this.#isFlapping = true
+    else if (recent.length === 0) this.#isFlapping = false
+  }
+}
