@@ -2,6 +2,8 @@ import { assert } from '../../base/assert.ts'
 import type { ByteString } from '../../base/bytes.ts'
 import { AlthingError } from '../../contracts/errors.ts'
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /**
  * Writes numbers, texts and bytes in a compact form, in a buffer that grows. Unsigned integers take 7 bits a byte, lowest first (LEB128); all that has a
  * length stands after its length.
@@ -127,7 +129,11 @@ export class BinaryReader {
     const length = this.count()
     const start = this.#at
     this.#at += length
-    return this.#buffer.toString('utf8', start, this.#at)
+    try {
+      return utf8.decode(this.#buffer.subarray(start, this.#at))
+    } catch {
+      throw this.corrupt('has a text that is not UTF-8')
+    }
   }
 
   /** A view of the input, not a copy. */

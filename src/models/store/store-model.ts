@@ -1,4 +1,4 @@
-import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
+import { AlthingError, invalidArgument, isAlthingError } from '../../contracts/errors.ts'
 import type { KeyRange, LeaseId, LeaseStatus, RangeReply, RangeRequest } from '../../contracts/store.ts'
 import type { Model } from '../model.ts'
 import { KeySpace, type RevisionRecord } from './key-space.ts'
@@ -10,6 +10,8 @@ import { readSnapshot } from './snapshot-reader.ts'
 import { applyBranch, checkBranch, evaluateCompares, leaseNotFound } from './txn.ts'
 import type { StoreChange, StoreCommand, StoreMutation, StoreReader, StoreReply } from './types.ts'
 import { validateMutation, validateRange } from './validate.ts'
+
+const ownerKeyLengthMax = 256
 
 /** A command's reply, and what it changed; `undefined` when that is nothing a watcher or a timer of leases needs to know. */
 export interface Applied {
@@ -112,6 +114,10 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
   }
 
   #openSession(ownerKey: string): Applied {
+    if (ownerKey.length === 0 || ownerKey.length > ownerKeyLengthMax) {
+      const error = invalidArgument('ownerKey', ownerKey, `a text of 1 to ${ownerKeyLengthMax} characters`)
+      return { reply: { ok: false, error: error.toJSON() }, change: undefined }
+    }
     return {
       reply: { ok: true, type: 'openSession', session: this.#sessions.open(ownerKey) },
       change: undefined,
