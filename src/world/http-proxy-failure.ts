@@ -20,11 +20,11 @@ const malformed: ReadonlySet<string> = new Set([
 export function attemptFailure(error: Error, wasSent: boolean, canReplay: boolean): AttemptFailure {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const message = error.message === '' ? code || error.name : error.message
-  return { phase: wasSent ? 'reply' : 'connect', kind: kindOf(code, wasSent), message, canReplay }
+  return { phase: wasSent ? 'reply' : 'connect', kind: kindOf(error.name, code, wasSent), message, canReplay }
 }
 
-function kindOf(code: string, wasSent: boolean): AttemptFailure['kind'] {
+function kindOf(name: string, code: string, wasSent: boolean): AttemptFailure['kind'] {
   if (timeouts.has(code)) return 'timeout'
-  if (code.startsWith('HPE_') || malformed.has(code)) return 'malformed'
+  if (name === 'HTTPParserError' || code.startsWith('HPE_') || malformed.has(code)) return 'malformed'
   return wasSent ? 'reset' : 'refused'
 }

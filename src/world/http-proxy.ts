@@ -55,6 +55,7 @@ class NodeHttpProxyServer implements HttpProxyServer {
   readonly #open = new Set<Abortable>()
   /** Connections on which a reply is under way: bytes that are no request may not be answered in its middle. */
   readonly #replying = new WeakSet<Duplex>()
+  #address = ''
   #isDraining = false
   #drained: Promise<void> | undefined
   #onceIdle: (() => void) | undefined
@@ -87,9 +88,7 @@ class NodeHttpProxyServer implements HttpProxyServer {
   }
 
   get address(): string {
-    const bound = this.#server.address() as AddressInfo | null
-    if (bound === null) return ''
-    return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`
+    return this.#address
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -101,6 +100,9 @@ class NodeHttpProxyServer implements HttpProxyServer {
       this.#server.once('error', onError)
       this.#server.listen({ host, port, backlog: 4_096 }, () => {
         this.#server.off('error', onError)
+        const bound = this.#server.address() as AddressInfo
+        const boundHost = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
+        this.#address = `${boundHost}:${bound.port}`
         // Such as a lack of file descriptors at one accept: the connections there are go on.
         this.#server.on('error', () => {})
         resolve()
@@ -141,7 +143,7 @@ class NodeHttpProxyServer implements HttpProxyServer {
     await Promise.race([idle, late])
     clearTimeout(timer)
     this.#cut()
-    await closed
+    await Promise.all([closed, idle])
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()))
     this.#pools.clear()
   }
