@@ -3,7 +3,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Cluster, Contender, LoadTarget, StoreDriver } from './cluster.ts'
 import { freePorts } from './free-ports.ts'
-import { openOurs } from './our-driver.ts'
+import { OurDriver } from './our-driver.ts'
 import { eventually, ServerProcess, temporaryFolder } from './server-process.ts'
 
 const size = 3
@@ -57,8 +57,14 @@ class OurCluster implements Cluster {
     }
   }
 
-  leader(): Promise<number> {
-    return Promise.reject(new Error('not known yet'))
+  async leader(): Promise<number> {
+    return await eventually('our cluster has a leader', readyWithinMs, async () => {
+      for (const [index, address] of this.#addresses.entries()) {
+        if (!this.#members[index]?.isRunning) continue
+        if (await isLeader(address)) return index
+      }
+      throw new Error('no member says that it leads')
+    })
   }
 
   /** All members: the client finds the leader by itself. */
@@ -67,7 +73,7 @@ class OurCluster implements Cluster {
   }
 
   async drivers(without?: number): Promise<readonly StoreDriver[]> {
-    const driver = await openOurs(this.#addresses.filter((_, index) => index !== without))
+    const driver = new OurDriver(this.#addresses.filter((_, index) => index !== without))
     await driver.put(probeKey, Buffer.alloc(1), 5_000)
     return [driver]
   }
@@ -89,7 +95,7 @@ class OurCluster implements Cluster {
   /** A linearizable read through the member answers only when it is in touch with a leader and has caught up. */
   async #serves(member: number): Promise<void> {
     await eventually(`member ${member + 1} serves`, readyWithinMs, async () => {
-      const driver = await openOurs([this.#addresses[member] as string])
+      const driver = new OurDriver([this.#addresses[member] as string])
       try {
         await driver.put(probeKey, Buffer.alloc(1), 1_000)
         await driver.get(probeKey, 1_000)
@@ -97,5 +103,15 @@ class OurCluster implements Cluster {
         await driver.close()
       }
     })
+  }
+}
+
+async function isLeader(address: string): Promise<boolean> {
+  const driver = new OurDriver([address])
+  try {
+    const { role } = await driver.status(1_000)
+    return role === 'leader'
+  } finally {
+    await driver.close()
   }
 }

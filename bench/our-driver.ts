@@ -1,17 +1,14 @@
-import type { Store } from '../src/contracts/store.ts'
+import { type ClusterStore, openClusterStore } from '../src/engines/cluster/cluster-store.ts'
+import type { NodeStatus } from '../src/engines/cluster/node-status.ts'
+import { createNodeWorld } from '../src/world/node-world.ts'
 import type { StoreDriver } from './cluster.ts'
 
-/** Our store through the published client. */
-export async function openOurs(addresses: readonly string[]): Promise<StoreDriver> {
-  const { open } = (await import('althing')) as unknown as { open: (url: string) => Promise<Store> }
-  return new OurDriver(await open(`althing://${addresses.join(',')}`))
-}
+/** Our store through its own client, which finds the leader among `addresses` by itself. */
+export class OurDriver implements StoreDriver {
+  readonly #store: ClusterStore
 
-class OurDriver implements StoreDriver {
-  readonly #store: Store
-
-  constructor(store: Store) {
-    this.#store = store
+  constructor(addresses: readonly string[]) {
+    this.#store = openClusterStore(createNodeWorld({ dataFolder: '.' }), { endpoints: addresses })
   }
 
   async put(key: string, value: Uint8Array, deadlineMs: number): Promise<void> {
@@ -23,6 +20,10 @@ class OurDriver implements StoreDriver {
     const found = kvs[0]
     if (found === undefined) throw new Error(`the store has no key ${key}`)
     return found.value.byteLength
+  }
+
+  status(deadlineMs: number): Promise<NodeStatus> {
+    return this.#store.nodeStatus({ timeoutMs: deadlineMs })
   }
 
   async close(): Promise<void> {
