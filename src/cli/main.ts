@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { version } from '../node/version.ts'
+import { registerCheckCommand } from './check.ts'
+import { registerNodeCommand } from './node-command.ts'
+import { reportFailure } from './report.ts'
+
+const program = new Command('althing')
+program
+  .description('Distributed-systems building blocks: run a cluster, talk to it, prove it.')
+  .version(version)
+  .showHelpAfterError()
+
+registerNodeCommand(program)
+registerCheckCommand(program)
+
+program.parseAsync().catch((error: unknown) => {
+  process.exitCode = reportFailure(error, process.argv.includes('--json'))
+})

@@ -1,0 +1,9 @@
+import { asAlthingError } from '../contracts/errors.ts'
+
+/** Writes a failure to stderr (one JSON object with `--json`), and returns the exit code: 2 for wrong usage, 1 for all else. */
+export function reportFailure(error: unknown, asJson: boolean): number {
+  const failure = asAlthingError(error)
+  if (asJson) process.stderr.write(`${JSON.stringify({ error: failure })}\n`)
+  else process.stderr.write(`althing: ${failure.message} [${failure.code}]\n`)
+  return failure.code === 'invalid-argument' ? 2 : 1
+}

@@ -1,0 +1,155 @@
+import { isAbsolute } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Duration } from '../base/duration.ts'
+import { parseDurationMs } from '../base/duration.ts'
+import { invalidArgument } from '../contracts/errors.ts'
+import type { Store } from '../contracts/store.ts'
+import type { World } from '../contracts/world.ts'
+import { Discovery } from '../coordination/discovery.ts'
+import { ElectionService } from '../coordination/election.ts'
+import { LeaseKeeper } from '../coordination/lease-keeper.ts'
+import { LockService } from '../coordination/lock.ts'
+import { openClusterStore } from '../engines/cluster/cluster-store.ts'
+import { openLocalStore } from '../engines/local/local-store.ts'
+import { TypedStore } from '../store/typed-store.ts'
+import { NodeLogger } from '../world/logger.ts'
+import { createNodeWorld } from '../world/node-world.ts'
+
+export interface OpenOptions {
+  /** Where it runs. Default: this machine. */
+  readonly world?: World
+  /** `althing://` only: the cluster's id, to be sure not to talk to another. */
+  readonly clusterId?: string
+  /** How long a call on a cluster waits when it does not say itself (default '5s'). */
+  readonly timeout?: Duration
+  /** A loop that hangs for longer loses its locks and registrations (default '30s'). */
+  readonly maxStall?: Duration
+}
+
+/**
+ * Opens an engine by its URL:
+ *
+ * - `memory:` this process, nothing kept;
+ * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk;
+ * - `althing://host:port,host:port` a cluster.
+ *
+ * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `corrupt` or `conflict` (the folder).
+ */
+export async function open(url: string, options: OpenOptions = {}): Promise<Althing> {
+  const scheme = url.slice(0, url.indexOf(':') + 1)
+  switch (scheme) {
+    case 'memory:': {
+      const world = options.world ?? quietWorld('.')
+      return new Althing(await openLocalStore({ world }), world, options)
+    }
+    case 'file:': {
+      const folder = folderOf(url)
+      const world = options.world ?? quietWorld(folder)
+      return new Althing(await openLocalStore({ world, directory: 'store' }), world, options)
+    }
+    case 'althing:':
+      return openCluster(url, options)
+    default:
+      throw invalidArgument('url', url, "'memory:', 'file:FOLDER' or 'althing://HOST:PORT,HOST:PORT'")
+  }
+}
+
+async function openCluster(url: string, options: OpenOptions): Promise<Althing> {
+  const endpoints = endpointsOf(url)
+  const world = options.world ?? quietWorld('.')
+  const timeoutMs = durationMs('timeout', options.timeout)
+  const store = openClusterStore(world, {
+    endpoints,
+    ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  })
+  try {
+    await store.connect()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return new Althing(store, world, options)
+}
+
+/** A store and the blocks above it, for one application process. Close it when done. */
+export class Althing {
+  /** JSON values under text keys. */
+  readonly store: TypedStore
+  /** The engine itself: byte keys, byte values. */
+  readonly raw: Store
+  readonly world: World
+  readonly locks: LockService
+  readonly elections: ElectionService
+  readonly discovery: Discovery
+  readonly #keeper: LeaseKeeper
+  #closing: Promise<void> | undefined
+
+  constructor(raw: Store, world: World, options: Pick<OpenOptions, 'maxStall'> = {}) {
+    this.raw = raw
+    this.world = world
+    this.store = new TypedStore(raw)
+    const maxStallMs = durationMs('maxStall', options.maxStall)
+    const keeper = new LeaseKeeper(raw, world, maxStallMs === undefined ? {} : { maxStall: maxStallMs })
+    this.#keeper = keeper
+    this.locks = new LockService({ store: raw, world, keeper })
+    this.elections = new ElectionService({ store: raw, world, keeper })
+    this.discovery = new Discovery({ store: raw, world, keeper })
+  }
+
+  /** Gives up what is held (locks, leaderships, registrations), then closes the engine. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([this.locks.close(), this.elections.close(), this.discovery.close()])
+    await this.#keeper.close()
+    await this.raw.close()
+  }
+}
+
+/** An application's own world: only what is wrong is worth a line in its log. */
+function quietWorld(dataFolder: string): World {
+  return createNodeWorld({ dataFolder, logger: new NodeLogger('warn') })
+}
+
+function folderOf(url: string): string {
+  if (url.startsWith('file://')) {
+    try {
+      return fileURLToPath(url)
+    } catch (cause) {
+      throw invalidArgument(
+        'url',
+        url,
+        `'file:./FOLDER' or 'file:///FOLDER' (${cause instanceof Error ? cause.message : String(cause)})`,
+      )
+    }
+  }
+  const path = url.slice('file:'.length)
+  if (path === '') throw invalidArgument('url', url, "'file:' and a folder, such as 'file:./data'")
+  return isAbsolute(path) ? path : `./${path}`
+}
+
+function endpointsOf(url: string): string[] {
+  const match = /^althing:\/\/([^/?#]+)\/?$/.exec(url)
+  const endpoints = match?.[1]?.split(',') ?? []
+  const isEndpoint = (text: string): boolean => /^(\[[0-9a-fA-F:]+\]|[^\s:[\]]+):\d{1,5}$/.test(text)
+  if (endpoints.length === 0 || !endpoints.every(isEndpoint)) {
+    throw invalidArgument('url', url, "'althing://HOST:PORT,HOST:PORT'")
+  }
+  return endpoints
+}
+
+function durationMs(field: string, duration: Duration | undefined): number | undefined {
+  if (duration === undefined) return undefined
+  const ms = parseDurationMs(duration)
+  if (ms === undefined || ms <= 0)
+    throw invalidArgument(field, duration, "milliseconds > 0, or a text like '30s'")
+  return ms
+}
