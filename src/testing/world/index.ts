@@ -14,3 +14,7 @@ export {
 } from './simulated-process.ts'
 export { type RunOptions, Simulation, type SimulationOptions } from './simulation.ts'
 export { SimulationError } from './simulation-error.ts'
+export { type FaultClass, faultClasses } from './fault-classes.ts'
+export { FaultInjector, type FaultInjectorOptions, type InjectedFault } from './fault-injector.ts'
+export { drawFaultPlan, type FaultPlan, type FaultRate, parseFaultClasses } from './fault-plan.ts'
+export { minorityOf, nothingStops, type SurvivabilityRule } from './survivability.ts'

@@ -47,6 +47,11 @@ export interface Submission<T> {
   readonly interrupt?: (random: SeededRandom) => void
 }
 
+interface OrderedFailure {
+  leftCount: number
+  readonly onFailure: () => void
+}
+
 const latenciesUs: Readonly<Record<DiskOperation, readonly [min: number, mean: number]>> = {
   read: [20, 40],
   write: [10, 20],
@@ -71,7 +76,7 @@ export class SimulatedDisk {
   readonly #random: SeededRandom
   readonly #pending = new Set<PendingOperation>()
   readonly #locks = new Map<string, string>()
-  readonly #failNext = new Map<DiskOperation, number>()
+  readonly #failNext = new Map<DiskOperation, OrderedFailure>()
   #syncStarted: ((latencyUs: number) => void) | undefined
 
   constructor(simulation: Simulation, name: string) {
@@ -119,18 +124,22 @@ export class SimulatedDisk {
 
   /** Draws whether an operation fails; consumes what {@link SimulatedDisk.failNext} ordered. */
   drawFailure(operation: 'write' | 'sync'): boolean {
-    const ordered = this.#failNext.get(operation) ?? 0
-    if (ordered > 0) this.#failNext.set(operation, ordered - 1)
+    const ordered = this.#failNext.get(operation)
     const { writeErrorRate, syncErrorRate } = this.conditions
-    const isFailing =
-      ordered > 0 || this.#random.chance(operation === 'write' ? writeErrorRate : syncErrorRate)
+    const rate = operation === 'write' ? writeErrorRate : syncErrorRate
+    const isFailing = ordered !== undefined || this.#random.chance(rate)
+    if (ordered !== undefined) {
+      ordered.leftCount--
+      if (ordered.leftCount === 0) this.#failNext.delete(operation)
+      ordered.onFailure()
+    }
     if (isFailing) this.#simulation.record('disk-error', this.name, operation)
     return isFailing
   }
 
-  /** The next operations of that kind fail with EIO. */
-  failNext(operation: 'write' | 'sync', count = 1): void {
-    this.#failNext.set(operation, count)
+  /** The next `count` operations of that kind fail with EIO; `onFailure` is called when one does. */
+  failNext(operation: 'write' | 'sync', count = 1, onFailure: () => void = () => {}): void {
+    this.#failNext.set(operation, { leftCount: count, onFailure })
   }
 
   /** Calls `handler` when the next sync begins, with the time it will take: a moment at which a crash hurts. `undefined` takes it back. */

@@ -17,6 +17,7 @@ function chatter(seed: number): Simulation {
       const frame = async (bytes: Uint8Array): Promise<void> => {
         await file.writeDurably(offset, [bytes])
         offset += bytes.byteLength
+        if (offset > 10_000) return
         world.timers.after(world.random.float() * 3, () => connection.send(world.random.bytes(20)))
       }
       connection.handle({ frame, closed() {} })

@@ -1,0 +1,252 @@
+import type { FaultClass } from './fault-classes.ts'
+import type { FaultInjector } from './fault-injector.ts'
+import type { FaultRate } from './fault-plan.ts'
+import type { CrashRule } from './file-content.ts'
+import type { LinkConditions } from './network-links.ts'
+import type { CrashKind, SimulatedProcess } from './simulated-process.ts'
+
+/** Injects one fault; false when there was nothing that it could harm within the rule. */
+export type FaultAction = (rate: FaultRate) => boolean
+
+/** What each class of faults does. */
+export function createFaultActions(injector: FaultInjector): Readonly<Record<FaultClass, FaultAction>> {
+  const network = new NetworkFaults(injector)
+  const machine = new MachineFaults(injector)
+  const disk = new DiskFaults(injector)
+  return {
+    delay: (rate) => network.impairSome('delay', rate, { delayMsMean: 1 + 100 * rate.severity }),
+    loss: (rate) => network.impairSome('loss', rate, { lossRate: 0.01 + 0.3 * rate.severity }),
+    duplicate: (rate) =>
+      network.impairSome('duplicate', rate, { duplicateRate: 0.05 + 0.45 * rate.severity }),
+    reorder: (rate) => network.impairSome('reorder', rate, { reorderRate: 0.05 + 0.45 * rate.severity }),
+    'slow-link': (rate) =>
+      network.impairSome('slow-link', rate, { bytesPerMs: 1 + 500 * (1 - rate.severity) }),
+    partition: (rate) => network.partition(rate),
+    'one-way': (rate) => network.oneWay(rate),
+    break: () => network.breakSome(),
+    crash: (rate) => machine.crash(rate),
+    restart: () => machine.restart(),
+    pause: (rate) => machine.pause(rate),
+    'block-loop': (rate) => machine.blockLoop(rate),
+    'clock-drift': (rate) => machine.drift(rate),
+    'clock-step': (rate) => machine.stepClock(rate),
+    'torn-write': (rate) => disk.crashInSync('torn-write', 'torn', rate),
+    'lost-write': (rate) => disk.crashInSync('lost-write', 'lost', rate),
+    'write-error': (rate) => disk.failNext('write-error', 'write', rate),
+    'sync-error': (rate) => disk.failNext('sync-error', 'sync', rate),
+    'disk-full': (rate) => disk.fill(rate),
+    'bit-flip': () => disk.flipBit(),
+    'slow-disk': (rate) => disk.slow(rate),
+  }
+}
+
+class NetworkFaults {
+  readonly #injector: FaultInjector
+
+  constructor(injector: FaultInjector) {
+    this.#injector = injector
+  }
+
+  /** Worsens all links, or those to and from one host. */
+  impairSome(name: FaultClass, rate: FaultRate, conditions: Partial<LinkConditions>): boolean {
+    const { random, hosts, simulation } = this.#injector
+    const host = random.chance(0.5) ? undefined : random.pick(hosts)
+    const isFrom = (from: string): boolean => host === undefined || from === host
+    const undoOut = simulation.network.impair({ from: isFrom, to: () => true, conditions })
+    const undoIn =
+      host === undefined ? () => {} : simulation.network.impair({ from: () => true, to: isFrom, conditions })
+    this.#injector.note(name, host ?? 'all', JSON.stringify(conditions))
+    this.#injector.undoLater(rate, () => {
+      undoOut()
+      undoIn()
+    })
+    return true
+  }
+
+  /** Isolates one host, or splits them in two at random. */
+  partition(rate: FaultRate): boolean {
+    const [group, others] = this.#split()
+    if (group.length === 0 || others.length === 0) return false
+    this.#injector.note('partition', group.join(','), `from ${others.join(',')}`)
+    this.#injector.undoLater(rate, this.#injector.simulation.network.partition(group, others))
+    return true
+  }
+
+  oneWay(rate: FaultRate): boolean {
+    const [group, others] = this.#split()
+    if (group.length === 0 || others.length === 0) return false
+    const [from, to] = this.#injector.random.chance(0.5) ? [group, others] : [others, group]
+    this.#injector.note('one-way', from.join(','), `to ${to.join(',')}`)
+    this.#injector.undoLater(rate, this.#injector.simulation.network.blockOneWay(from, to))
+    return true
+  }
+
+  breakSome(): boolean {
+    const { random, hosts, simulation } = this.#injector
+    const [a, b] = random.shuffle(hosts)
+    if (a === undefined) return false
+    const other = random.chance(0.5) ? undefined : b
+    const brokenCount = simulation.network.breakConnections(a, other)
+    if (brokenCount > 0) this.#injector.note('break', a, `${brokenCount} connections to ${other ?? 'all'}`)
+    return brokenCount > 0
+  }
+
+  #split(): [string[], string[]] {
+    const { random } = this.#injector
+    const hosts = random.shuffle([...new Set(this.#injector.hosts)])
+    if (hosts.length < 2) return [[], []]
+    const size = random.chance(0.5) ? 1 : random.integer(1, hosts.length - 1)
+    return [hosts.slice(0, size), hosts.slice(size)]
+  }
+}
+
+class MachineFaults {
+  readonly #injector: FaultInjector
+
+  constructor(injector: FaultInjector) {
+    this.#injector = injector
+  }
+
+  crash(rate: FaultRate): boolean {
+    const process = this.#injector.pickToStop()
+    if (process === undefined) return false
+    const kind = this.#injector.random.pick<CrashKind>(['power', 'kill'])
+    this.#injector.note('crash', process.name, kind)
+    process.crash(kind)
+    this.#injector.undoLater(rate, () => this.#injector.revive(process))
+    return true
+  }
+
+  restart(): boolean {
+    const process = this.#injector.pickToStop()
+    if (process === undefined) return false
+    const kind = this.#injector.random.pick<CrashKind>(['power', 'kill'])
+    this.#injector.note('restart', process.name, kind)
+    process.restart(kind)
+    return true
+  }
+
+  pause(rate: FaultRate): boolean {
+    const process = this.#injector.pickRunning()
+    if (process === undefined || process.isPaused) return false
+    this.#injector.note('pause', process.name, '')
+    process.pause()
+    this.#injector.undoLater(rate, () => process.resume())
+    return true
+  }
+
+  blockLoop(rate: FaultRate): boolean {
+    const process = this.#injector.pickRunning()
+    if (process === undefined) return false
+    const durationMs = this.#injector.drawDurationMs(rate)
+    this.#injector.note('block-loop', process.name, `${durationMs} ms`)
+    process.blockLoop(durationMs)
+    return true
+  }
+
+  /** Up to one percent: a hundred times what quartz does, and what a badly calibrated virtual machine may do. */
+  drift(rate: FaultRate): boolean {
+    const process = this.#injector.random.pick(this.#injector.options.processes)
+    const clockRate = 1 + this.#injector.random.between(-0.01, 0.01) * Math.max(0.1, rate.severity)
+    this.#injector.note('clock-drift', process.name, clockRate.toFixed(6))
+    process.clock.setRate(clockRate)
+    this.#injector.undoLater(rate, () => process.clock.setRate(1))
+    return true
+  }
+
+  stepClock(rate: FaultRate): boolean {
+    const process = this.#injector.random.pick(this.#injector.options.processes)
+    const reachMs = Math.ceil(10 + 600_000 * rate.severity)
+    const byMs = this.#injector.random.integer(-reachMs, reachMs)
+    this.#injector.note('clock-step', process.name, `${byMs} ms`)
+    process.clock.stepWall(byMs)
+    return true
+  }
+}
+
+class DiskFaults {
+  readonly #injector: FaultInjector
+
+  constructor(injector: FaultInjector) {
+    this.#injector = injector
+  }
+
+  /** Cuts the power while the next sync is under way: then there is something that is not synced. */
+  crashInSync(name: FaultClass, crashRule: CrashRule, rate: FaultRate): boolean {
+    const process = this.#injector.pickToStop()
+    if (process === undefined) return false
+    const { random } = this.#injector
+    process.disk.onNextSync((latencyUs) => {
+      const startCount = process.startCount
+      this.#injector.soon(random.between(0, latencyUs) / 1000, () => {
+        if (process.isRunning && process.startCount === startCount)
+          this.#cutPower(name, process, crashRule, rate)
+      })
+    })
+    this.#injector.undoLater(rate, () => process.disk.onNextSync(undefined))
+    return true
+  }
+
+  failNext(name: FaultClass, operation: 'write' | 'sync', rate: FaultRate): boolean {
+    const process = this.#injector.pickToStop()
+    if (process === undefined) return false
+    process.disk.failNext(operation, 1, () => {
+      this.#injector.note(name, process.name, operation)
+      this.#injector.undoLater(rate, () => this.#supervise(process))
+    })
+    return true
+  }
+
+  fill(rate: FaultRate): boolean {
+    const process = this.#injector.pickToStop()
+    if (process === undefined || process.disk.conditions.isFull) return false
+    this.#injector.note('disk-full', process.name, '')
+    process.disk.conditions.isFull = true
+    this.#injector.undoLater(rate, () => {
+      process.disk.conditions.isFull = false
+      this.#supervise(process)
+    })
+    return true
+  }
+
+  flipBit(): boolean {
+    const process = this.#injector.pickToDamage()
+    if (process === undefined) return false
+    process.crash('power')
+    const flip = process.disk.flipRandomBit(this.#injector.options.mayFlip)
+    if (flip === undefined) {
+      this.#injector.revive(process)
+      return false
+    }
+    this.#injector.note('bit-flip', process.name, `${flip.path} byte ${flip.byteOffset} bit ${flip.bit}`)
+    this.#injector.markDamaged(process, flip)
+    return true
+  }
+
+  slow(rate: FaultRate): boolean {
+    const process = this.#injector.random.pick(this.#injector.options.processes)
+    const slowness = Math.ceil(2 + 500 * rate.severity)
+    this.#injector.note('slow-disk', process.name, `${slowness} times`)
+    process.disk.conditions.slowness = slowness
+    this.#injector.undoLater(rate, () => {
+      process.disk.conditions.slowness = 1
+    })
+    return true
+  }
+
+  #cutPower(name: FaultClass, process: SimulatedProcess, crashRule: CrashRule, rate: FaultRate): void {
+    const { conditions } = process.disk
+    const ruleBefore = conditions.crashRule
+    conditions.crashRule = crashRule
+    this.#injector.note(name, process.name, '')
+    process.crash('power')
+    conditions.crashRule = ruleBefore
+    this.#injector.undoLater(rate, () => this.#injector.revive(process))
+  }
+
+  /** A node whose disk failed is of no use until it starts anew: the supervisor sees to that, whether or not it has ended by itself. */
+  #supervise(process: SimulatedProcess): void {
+    process.crash('kill')
+    this.#injector.revive(process)
+  }
+}
