@@ -11,23 +11,40 @@ export interface RevisionEvents {
 /** The truth that watchers are judged by: every revision that changed a key, in order, from the store's first one. */
 export class EventLog {
   readonly revisions: readonly RevisionEvents[]
+  readonly #byKey = new Map<ByteString, WatchEvent[]>()
 
   /** `revisions` in any order; empty ones are left out. */
   constructor(revisions: readonly RevisionEvents[]) {
     this.revisions = revisions
       .filter(({ events }) => events.length > 0)
       .sort((a, b) => a.revision - b.revision)
+    for (const event of this.revisions.flatMap(({ events }) => events)) {
+      const ofKey = this.#byKey.get(eventKey(event))
+      if (ofKey === undefined) this.#byKey.set(eventKey(event), [event])
+      else ofKey.push(event)
+    }
   }
 
   /** Events of `range` in the revisions `from..to`, both included. */
   between(range: KeyRange, from: number, to: number): RevisionEvents[] {
-    return this.revisions
-      .filter(({ revision }) => revision >= from && revision <= to)
-      .map(({ revision, events }) => ({
-        revision,
-        events: events.filter((event) => isInRange(range, eventKey(event))),
-      }))
-      .filter(({ events }) => events.length > 0)
+    const found: RevisionEvents[] = []
+    for (
+      let i = countBelow(this.revisions, ({ revision }) => revision < from);
+      i < this.revisions.length;
+      i++
+    ) {
+      const { revision, events } = this.revisions[i] as RevisionEvents
+      if (revision > to) break
+      const inRange = events.filter((event) => isInRange(range, eventKey(event)))
+      if (inRange.length > 0) found.push({ revision, events: inRange })
+    }
+    return found
+  }
+
+  /** The newest event of `key` at or below `revision`. */
+  newestAt(key: ByteString, revision: number): WatchEvent | undefined {
+    const ofKey = this.#byKey.get(key) ?? []
+    return ofKey[countBelow(ofKey, (event) => eventRevision(event) <= revision) - 1]
   }
 
   /** The keys of `range` as they were at `revision`. */
@@ -40,7 +57,19 @@ export class EventLog {
   }
 }
 
-export function applyEvent(state: Map<ByteString, KeyValue>, event: WatchEvent): void {
+/** How many at the start of `list` are below, where those that are come first. */
+function countBelow<T>(list: readonly T[], isBelow: (item: T) => boolean): number {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (isBelow(list[middle] as T)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function applyEvent(state: Map<ByteString, KeyValue>, event: WatchEvent): void {
   if (event.type === 'put') state.set(event.kv.key, event.kv)
   else state.delete(event.key)
 }

@@ -17,6 +17,8 @@ interface Frame<State> {
   readonly call: ListNode
   readonly stateBefore: State
   readonly endWordBefore: number
+  /** Placing it cannot have been the mistake: see `#tryPlace`. */
+  readonly isSafe: boolean
 }
 
 /**
@@ -29,6 +31,7 @@ interface Frame<State> {
 export class LinearizationSearch<State, Op> {
   readonly #model: SequentialModel<State, Op>
   readonly #operations: readonly DecodedOperation<Op>[]
+  readonly #isObservation: readonly boolean[]
   readonly #head: ListNode
   readonly #memo: ConfigurationMemo<State>
   readonly #placed: Uint32Array
@@ -47,6 +50,9 @@ export class LinearizationSearch<State, Op> {
   constructor(model: SequentialModel<State, Op>, operations: readonly DecodedOperation<Op>[]) {
     this.#model = model
     this.#operations = operations
+    this.#isObservation = operations.map(
+      ({ operation, op }) => operation.outcome === 'ok' && model.isObservation(op),
+    )
     this.#head = createCallList(operations.map(({ operation }) => operation))
     this.#cursor = this.#head.next
     this.#memo = new ConfigurationMemo((a, b) => model.equal(a, b))
@@ -106,13 +112,26 @@ export class LinearizationSearch<State, Op> {
       this.#flip(call.number)
       return false
     }
-    this.#stack.push({ call, stateBefore: this.#state, endWordBefore: this.#endWord })
+    // What fits now and leaves the state as it is could be moved here from any later place: no other choice need be tried.
+    const isSafe = this.#isObservation[call.number] === true && this.#model.equal(after, this.#state)
+    this.#stack.push({ call, stateBefore: this.#state, endWordBefore: this.#endWord, isSafe })
     this.#state = after
     this.#endWord = endWord
     if (call.match !== undefined) this.#missing -= 1
     lift(call)
-    this.#cursor = this.#head.next
+    this.#cursor = this.#firstFittingObservation() ?? this.#head.next
     return true
+  }
+
+  /** Taken before anything else, since it leaves nothing to choose. */
+  #firstFittingObservation(): ListNode | undefined {
+    for (let node = this.#head.next; node?.isCall === true; node = node.next) {
+      if (this.#isObservation[node.number] !== true) continue
+      const { op } = this.#operations[node.number] as DecodedOperation<Op>
+      const after = this.#model.step(this.#state, op)
+      if (after !== undefined && this.#model.equal(after, this.#state)) return node
+    }
+    return undefined
   }
 
   #firstUnplaced(placing: ListNode): number {
@@ -123,18 +142,21 @@ export class LinearizationSearch<State, Op> {
 
   #takeBack(reached: ListNode | undefined): void {
     this.#rememberLongest(reached)
-    const frame = this.#stack.pop()
-    if (frame === undefined) {
-      this.#verdict = 'violation'
+    for (let frame = this.#stack.pop(); frame !== undefined; frame = this.#stack.pop()) {
+      this.#undo(frame)
+      if (frame.isSafe) continue
+      this.#cursor = frame.call.next
       return
     }
-    const { call } = frame
+    this.#verdict = 'violation'
+  }
+
+  #undo({ call, stateBefore, endWordBefore }: Frame<State>): void {
     unlift(call)
     this.#flip(call.number)
     if (call.match !== undefined) this.#missing += 1
-    this.#state = frame.stateBefore
-    this.#endWord = frame.endWordBefore
-    this.#cursor = call.next
+    this.#state = stateBefore
+    this.#endWord = endWordBefore
   }
 
   #rememberLongest(reached: ListNode | undefined): void {

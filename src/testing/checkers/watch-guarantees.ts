@@ -1,14 +1,5 @@
-import type { ByteString } from '../../base/bytes.ts'
-import type { KeyValue, WatchBatch, WatchEvent, WatchRequest } from '../../contracts/store.ts'
-import {
-  applyEvent,
-  type EventLog,
-  eventKey,
-  eventRevision,
-  isInRange,
-  sameEvent,
-  sameKeyValue,
-} from './event-log.ts'
+import type { WatchBatch, WatchEvent, WatchRequest } from '../../contracts/store.ts'
+import { type EventLog, eventKey, eventRevision, isInRange, sameEvent, sameKeyValue } from './event-log.ts'
 import { FindingsCollector, type FindingsResult } from './verdict.ts'
 
 /** What one watcher asked for and was given. */
@@ -96,7 +87,6 @@ class WatchReplay {
     if (newest > revision) {
       this.#find('atomic', `a batch of revision ${revision} has an event of revision ${newest}`)
     }
-    this.#checkPrevious(events)
     this.#expectAllTold(
       Math.max(newest, revision),
       this.#gapName(),
@@ -124,28 +114,14 @@ class WatchReplay {
     } else if (revision === position && !isRepeated) {
       this.#find('atomic', `${what} came after the batch of that revision`)
     }
-    const truth = this.#log.between({ key }, revision, revision)[0]?.events ?? []
-    if (!truth.some((real) => sameEvent(real, event)))
+    const truth = this.#log.newestAt(key, revision)
+    if (truth === undefined || !sameEvent(truth, event)) {
       this.#find('truthful', `${what} is not in the log as it came`)
-  }
-
-  #checkPrevious(events: readonly WatchEvent[]): void {
+    }
     if (this.#observation.request.previous !== true) return
-    const first = events[0]
-    if (first === undefined) return
-    const state: Map<ByteString, KeyValue> = this.#log.stateAt(
-      this.#observation.request,
-      eventRevision(first) - 1,
-    )
-    for (const event of events) {
-      const key = eventKey(event)
-      if (!sameKeyValue(state.get(key), event.previous)) {
-        this.#find(
-          'previous',
-          `the previous value of ${JSON.stringify(key)} at revision ${eventRevision(event)} is wrong`,
-        )
-      }
-      applyEvent(state, event)
+    const before = this.#log.newestAt(key, revision - 1)
+    if (!sameKeyValue(before?.type === 'put' ? before.kv : undefined, event.previous)) {
+      this.#find('previous', `${what} came with a wrong previous value`)
     }
   }
 
