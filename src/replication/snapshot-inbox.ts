@@ -99,7 +99,7 @@ export class SnapshotInbox {
 
   #reply(transfer: Transfer, offset: number): void {
     const { raft, send } = this.#options
-    send(raft.snapshotReply(transfer.from, transfer.transferId, transfer.snapshot.index, offset, false))
+    send(raft.snapshotReply(transfer.from, transfer.transferId, transfer.snapshot.index, offset))
   }
 
   #failed(transfer: Transfer, cause: unknown): void {

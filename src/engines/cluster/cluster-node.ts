@@ -3,7 +3,7 @@ import type { Timer, World } from '../../contracts/world.ts'
 import type { NodeId, RaftOptions } from '../../protocols/raft/types.ts'
 import { type Member, PeerTransport } from '../../replication/peer-transport.ts'
 import type { GroupObserver } from '../../replication/raft-group.ts'
-import { openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
+import { type DiskStorageOptions, openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
 import { StoreHost } from '../local/store-host.ts'
 import { ClusterServer } from './cluster-server.ts'
 import type { MemberStatus, NodeStatus } from './node-status.ts'
@@ -24,6 +24,8 @@ export interface ClusterNodeOptions {
   readonly version?: string
   readonly httpAddress?: string
   readonly raft?: Partial<Omit<RaftOptions, 'id'>>
+  /** Sizes of the files on disk; see `DiskStorageOptions`. */
+  readonly files?: Omit<DiskStorageOptions, 'identity'>
   readonly snapshotEntries?: number
   readonly snapshotBytes?: number
   readonly keepEntries?: number
@@ -41,9 +43,17 @@ const catchUpRetryMs = 100
 export async function openClusterNode(options: ClusterNodeOptions): Promise<ClusterNode> {
   const self = validateMembers(options)
   const { world, id, clusterId, members, directory = `node-${id}` } = options
-  const { storage, restored } = await openDiskStorage(world, directory, { identity: { clusterId, nodeId: id } })
+  const { storage, restored } = await openDiskStorage(world, directory, {
+    ...options.files,
+    identity: { clusterId, nodeId: id },
+  })
   try {
-    const transport = new PeerTransport({ world, self: id, members, hello: encodeHello({ kind: 'peer', clusterId, from: id }) })
+    const transport = new PeerTransport({
+      world,
+      self: id,
+      members,
+      hello: encodeHello({ kind: 'peer', clusterId, from: id }),
+    })
     const node = new ClusterNode(options, transport, storage)
     const host = await StoreHost.open({
       world,

@@ -32,7 +32,15 @@ class TestCluster {
         this.simulation.process(`node${id}`, async (world) => {
           this.nodes.set(
             id,
-            await openClusterNode({ world, id, members: this.members, clusterId: 'test', snapshotEntries, keepEntries }),
+            await openClusterNode({
+              world,
+              id,
+              members: this.members,
+              clusterId: 'test',
+              snapshotEntries,
+              keepEntries,
+              files: { segmentBytes: 256 * 1024 },
+            }),
           )
         }),
       )
@@ -42,7 +50,10 @@ class TestCluster {
   async client<T>(body: (store: ClusterStore, world: World) => Promise<T>, limitMs = 600_000): Promise<T> {
     let result: { value: T } | undefined
     this.simulation.process(`client${this.simulation.processes.length}`, async (world) => {
-      const store = openClusterStore(world, { endpoints: this.members.map(({ address }) => address), timeoutMs: 10_000 })
+      const store = openClusterStore(world, {
+        endpoints: this.members.map(({ address }) => address),
+        timeoutMs: 10_000,
+      })
       result = { value: await body(store, world) }
       await store.close()
     })
@@ -71,7 +82,8 @@ describe('cluster engine', () => {
       const seen: string[] = []
       for await (const batch of store.watch({ key: 'a', fromRevision: 2 })) {
         if (batch.kind !== 'events') continue
-        for (const event of batch.events) seen.push(event.type === 'put' ? textFromBytes(event.kv.value) : 'deleted')
+        for (const event of batch.events)
+          seen.push(event.type === 'put' ? textFromBytes(event.kv.value) : 'deleted')
         if (seen.length === 2) break
       }
       expect(seen).toEqual(['1', '2'])
@@ -109,7 +121,9 @@ describe('cluster engine', () => {
         code: 'unavailable',
         outcome: 'none',
       })
-      await expect(store.range({ key: 'a' }, { timeoutMs: 2_000 })).rejects.toMatchObject({ code: 'unavailable' })
+      await expect(store.range({ key: 'a' }, { timeoutMs: 2_000 })).rejects.toMatchObject({
+        code: 'unavailable',
+      })
       const { kvs } = await store.range({ key: 'a' }, { consistency: 'serializable', timeoutMs: 2_000 })
       expect(kvs.length).toBe(1)
     })
@@ -154,7 +168,8 @@ describe('cluster engine', () => {
       const watching = (async () => {
         for await (const batch of store.watch({ key: 'n', fromRevision: 2 })) {
           if (batch.kind !== 'events') continue
-          for (const event of batch.events) if (event.type === 'put') seen.push(Number(textFromBytes(event.kv.value)))
+          for (const event of batch.events)
+            if (event.type === 'put') seen.push(Number(textFromBytes(event.kv.value)))
           if (seen.at(-1) === 150) return
         }
       })()
@@ -184,7 +199,11 @@ describe('cluster engine', () => {
     const cluster = new TestCluster(8)
     await cluster.client(async (store, world) => {
       await store.txn({ then: [put('a', '1')] })
-      const stranger = openClusterStore(world, { endpoints: ['node1:7400'], clusterId: 'other', timeoutMs: 1_000 })
+      const stranger = openClusterStore(world, {
+        endpoints: ['node1:7400'],
+        clusterId: 'other',
+        timeoutMs: 1_000,
+      })
       await expect(stranger.connect()).rejects.toMatchObject({ code: 'unavailable' })
       await stranger.close()
     })

@@ -49,7 +49,12 @@ describe('local engine', () => {
     const acknowledged: number[] = []
     let found: number | undefined
     const process = simulation.process('app', async (world) => {
-      const store = await openLocalStore({ world, directory: 'data', snapshotEntries: 20 })
+      const store = await openLocalStore({
+        world,
+        directory: 'data',
+        snapshotEntries: 20,
+        files: { segmentBytes: 64 * 1024 },
+      })
       const text = await valueOf(store, 'n')
       found = text === undefined ? 0 : Number(text)
       for (let n = found + 1; ; n++) {
@@ -98,7 +103,12 @@ describe('local engine', () => {
         if (batch.kind === 'events' && batch.revision >= 6) break
       }
       const values = seen.flatMap((batch) => (batch.kind === 'events' ? batch.events : []))
-      expect(values.map((event) => (event.type === 'put' ? textFromBytes(event.kv.value) : ''))).toEqual(['2', '3', '4', '5'])
+      expect(values.map((event) => (event.type === 'put' ? textFromBytes(event.kv.value) : ''))).toEqual([
+        '2',
+        '3',
+        '4',
+        '5',
+      ])
       await store.compact(5)
       for await (const batch of store.watch({ key: 'k', fromRevision: 3 })) {
         if (batch.kind === 'created') continue
@@ -139,14 +149,20 @@ describe('local engine', () => {
       await store.close()
       await expect(next).rejects.toMatchObject({ code: 'closed' })
       await expect(store.range({ key: 'k' })).rejects.toMatchObject({ code: 'closed' })
-      await expect(store.txn({ then: [put('k', '1')] })).rejects.toMatchObject({ code: 'closed', outcome: 'none' })
+      await expect(store.txn({ then: [put('k', '1')] })).rejects.toMatchObject({
+        code: 'closed',
+        outcome: 'none',
+      })
     })
   })
 
   test('bad arguments are refused by name before anything happens', async () => {
     await simulate(async (world) => {
       const store = await openLocalStore({ world })
-      await expect(store.grantLease({ ttlMs: 1 })).rejects.toMatchObject({ code: 'invalid-argument', outcome: 'none' })
+      await expect(store.grantLease({ ttlMs: 1 })).rejects.toMatchObject({
+        code: 'invalid-argument',
+        outcome: 'none',
+      })
       await expect(store.range({ key: 'a', limit: -1 })).rejects.toMatchObject({ code: 'invalid-argument' })
       await expect(store.txn({ then: [put('', '1')] })).rejects.toMatchObject({ code: 'invalid-argument' })
       await store.close()

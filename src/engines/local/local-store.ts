@@ -20,7 +20,7 @@ import type { World } from '../../contracts/world.ts'
 import { encodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
-import { createMemoryStorage, openDiskStorage } from '../../replication/storage.ts'
+import { createMemoryStorage, type DiskStorageOptions, openDiskStorage } from '../../replication/storage.ts'
 import { defaultTimeoutMs, withDeadline } from './deadline.ts'
 import { type Callback, StoreHost, unwrapReply } from './store-host.ts'
 import type { Watcher } from './watch-hub.ts'
@@ -33,6 +33,8 @@ export interface LocalStoreOptions {
   /** See `RaftGroupOptions`; defaults 10 000 entries, 64 MiB. */
   readonly snapshotEntries?: number
   readonly snapshotBytes?: number
+  /** Sizes of the files on disk; see `DiskStorageOptions`. */
+  readonly files?: Omit<DiskStorageOptions, 'identity'>
 }
 
 /**
@@ -42,7 +44,12 @@ export interface LocalStoreOptions {
 export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
   const { world, directory } = options
   const { storage, restored } =
-    directory === undefined ? createMemoryStorage() : await openDiskStorage(world, directory, { identity: { clusterId: 'local', nodeId: 1 } })
+    directory === undefined
+      ? createMemoryStorage()
+      : await openDiskStorage(world, directory, {
+          ...options.files,
+          identity: { clusterId: 'local', nodeId: 1 },
+        })
   try {
     const ready = createDeferred<void>()
     const host = await StoreHost.open({

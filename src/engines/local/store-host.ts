@@ -222,8 +222,14 @@ export class StoreHost {
     const ttlMs = this.#lessor.renewed(lease, nowMs)
     if (ttlMs !== undefined) done(undefined, { lease, ttlMs })
     else if (this.#lessor.remainingMs(lease, nowMs) === undefined) {
-      done(new AlthingError('lease-not-found', `lease ${lease} has ended, or was never granted`, { outcome: 'none' }), undefined)
-    } else done(new AlthingError('unavailable', `lease ${lease} is just expiring`, { outcome: 'none' }), undefined)
+      done(
+        new AlthingError('lease-not-found', `lease ${lease} has ended, or was never granted`, {
+          outcome: 'none',
+        }),
+        undefined,
+      )
+    } else
+      done(new AlthingError('unavailable', `lease ${lease} is just expiring`, { outcome: 'none' }), undefined)
   }
 
   #leaseStatuses(): readonly LeaseStatus[] {
