@@ -14,7 +14,7 @@ const key = fc.constantFrom('a', 'b', 'ba', 'c', 'd', '\u00ff')
 const bound = fc.oneof(key, fc.constant(''))
 const value = fc.integer({ min: 0, max: 9 }).map((byte) => Uint8Array.of(byte))
 const small = fc.integer({ min: 0, max: 6 })
-const revision = fc.integer({ min: 1, max: 40 })
+const revision = fc.integer({ min: 1, max: 12 })
 const keyRange: fc.Arbitrary<KeyRange> = fc.oneof(
   fc.record({ key }),
   fc.record({ key: bound, end: fc.oneof(bound, fc.constant(null)) }),
@@ -35,7 +35,7 @@ const put = fc.record({
   op: fc.constant('put' as const),
   key,
   value,
-  lease: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, small, fc.constant('keep' as const)),
+  lease: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 3 }), fc.constant('keep' as const)),
   previous: flag,
 })
 const remove = fc
@@ -56,7 +56,10 @@ const compare = fc.oneof(
   }),
 )
 const stamp = {
-  session: fc.integer({ min: 0, max: 5 }),
+  session: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(0) },
+    { weight: 3, arbitrary: fc.integer({ min: 1, max: 5 }) },
+  ),
   sequence: small,
   acknowledged: fc.constantFrom(0, 0, 0, 1, 3),
 }
@@ -72,7 +75,7 @@ const command = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({ ...stamp, type: fc.constant('grantLease' as const), ttlMs: fc.constant(1_000) }),
   },
   {
@@ -100,7 +103,7 @@ const command = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ ...stamp, type: fc.constant('closeSession' as const) }) },
 ) as fc.Arbitrary<StoreCommand>
-const commands = fc.array(command, { maxLength: 60, size: 'max' })
+const commands = fc.array(command, { maxLength: 50, size: 'max' })
 
 function comparable(reply: StoreReply): unknown {
   return reply.ok ? reply : { ok: false, code: reply.error.code, outcome: reply.error.outcome }
