@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openClusterStore } from 'althing/engines'
+import { createNodeWorld } from 'althing/world'
 import type { Cluster, Contender, LoadTarget, StoreDriver } from './cluster.ts'
 import { freePorts } from './free-ports.ts'
-import { OurDriver } from './our-driver.ts'
+import { openOurs } from './our-driver.ts'
 import { eventually, ServerProcess, temporaryFolder } from './server-process.ts'
 
 const size = 3
@@ -38,20 +40,20 @@ class OurCluster implements Cluster {
   static async start(): Promise<OurCluster> {
     const folder = temporaryFolder('althing')
     const addresses = (await freePorts(size)).map((port) => `127.0.0.1:${port}`)
-    const peers = addresses.map((address, index) => `${index + 1}=${address}`).join(',')
-    const members = addresses.map((address, index) => {
+    const members = addresses.map((address, index) => `${index + 1}=${address}`).join(',')
+    const nodes = addresses.map((_, index) => {
       const data = path.join(folder.path, `n${index + 1}`)
-      const args = ['node', '--id', String(index + 1), '--listen', address, '--peers', peers, '--data', data]
-      return new ServerProcess(process.execPath, [command, ...args])
+      const args = ['--id', String(index + 1), '--members', members, '--data', data]
+      return new ServerProcess(process.execPath, [command, 'node', ...args])
     })
-    for (const member of members) member.start()
-    const cluster = new OurCluster(members, addresses, folder.remove)
+    for (const node of nodes) node.start()
+    const cluster = new OurCluster(nodes, addresses, folder.remove)
     try {
       await Promise.all(addresses.map((_, index) => cluster.#serves(index)))
       return cluster
     } catch (error) {
       await cluster.stop()
-      throw new Error(`our cluster did not start:\n${members.map((member) => member.log).join('\n')}`, {
+      throw new Error(`our cluster did not start:\n${nodes.map((node) => node.log).join('\n')}`, {
         cause: error,
       })
     }
@@ -73,7 +75,7 @@ class OurCluster implements Cluster {
   }
 
   async drivers(without?: number): Promise<readonly StoreDriver[]> {
-    const driver = new OurDriver(this.#addresses.filter((_, index) => index !== without))
+    const driver = await openOurs(this.#addresses.filter((_, index) => index !== without))
     await driver.put(probeKey, Buffer.alloc(1), 5_000)
     return [driver]
   }
@@ -95,7 +97,7 @@ class OurCluster implements Cluster {
   /** A linearizable read through the member answers only when it is in touch with a leader and has caught up. */
   async #serves(member: number): Promise<void> {
     await eventually(`member ${member + 1} serves`, readyWithinMs, async () => {
-      const driver = new OurDriver([this.#addresses[member] as string])
+      const driver = await openOurs([this.#addresses[member] as string])
       try {
         await driver.put(probeKey, Buffer.alloc(1), 1_000)
         await driver.get(probeKey, 1_000)
@@ -107,11 +109,11 @@ class OurCluster implements Cluster {
 }
 
 async function isLeader(address: string): Promise<boolean> {
-  const driver = new OurDriver([address])
+  const store = openClusterStore(createNodeWorld({ dataFolder: '.' }), { endpoints: [address] })
   try {
-    const { role } = await driver.status(1_000)
+    const { role } = await store.nodeStatus({ timeoutMs: 1_000 })
     return role === 'leader'
   } finally {
-    await driver.close()
+    await store.close()
   }
 }

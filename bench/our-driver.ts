@@ -1,14 +1,18 @@
-import { type ClusterStore, openClusterStore } from '../src/engines/cluster/cluster-store.ts'
-import type { NodeStatus } from '../src/engines/cluster/node-status.ts'
-import { createNodeWorld } from '../src/world/node-world.ts'
+import { type Althing, open, type Store } from 'althing'
 import type { StoreDriver } from './cluster.ts'
 
-/** Our store through its own client, which finds the leader among `addresses` by itself. */
-export class OurDriver implements StoreDriver {
-  readonly #store: ClusterStore
+/** Our store through the published client, which finds the leader among `addresses` by itself. */
+export async function openOurs(addresses: readonly string[]): Promise<StoreDriver> {
+  return new OurDriver(await open(`althing://${addresses.join(',')}`))
+}
 
-  constructor(addresses: readonly string[]) {
-    this.#store = openClusterStore(createNodeWorld({ dataFolder: '.' }), { endpoints: addresses })
+class OurDriver implements StoreDriver {
+  readonly #althing: Althing
+  readonly #store: Store
+
+  constructor(althing: Althing) {
+    this.#althing = althing
+    this.#store = althing.raw
   }
 
   async put(key: string, value: Uint8Array, deadlineMs: number): Promise<void> {
@@ -22,11 +26,7 @@ export class OurDriver implements StoreDriver {
     return found.value.byteLength
   }
 
-  status(deadlineMs: number): Promise<NodeStatus> {
-    return this.#store.nodeStatus({ timeoutMs: deadlineMs })
-  }
-
   async close(): Promise<void> {
-    await this.#store.close()
+    await this.#althing.close()
   }
 }

@@ -44,7 +44,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   node: [...library, 'testing'],
   cli: [...library, 'testing', 'node'],
   // src/index.ts: the package's main entry.
-  '': library.filter((folder) => folder !== 'base'),
+  '': [...library, 'node'],
 }
 
 export function folderOf(file: string): string {

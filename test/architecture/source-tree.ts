@@ -40,7 +40,7 @@ export function filesBelow(folder: string): string[] {
 }
 
 export function isTest(file: string): boolean {
-  return /\.(test|testkit)\.tsx?$/.test(file)
+  return /\.(test|testkit|test-support)\.tsx?$/.test(file)
 }
 
 /** Parses every TypeScript file below the folders. */

@@ -1,0 +1,9 @@
+/** The built-in engines, for programs that put them together by themselves; `open` of the main entry does it by URL. */
+export {
+  ClusterNode,
+  type ClusterNodeOptions,
+  openClusterNode,
+} from './cluster/cluster-node.ts'
+export { ClusterStore, type ClusterStoreOptions, openClusterStore } from './cluster/cluster-store.ts'
+export type { MemberStatus, NodeStatus } from './cluster/node-status.ts'
+export { LocalStore, type LocalStoreOptions, openLocalStore } from './local/local-store.ts'
