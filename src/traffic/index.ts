@@ -1,0 +1,14 @@
+export { type BalancerName, balancerNames } from './balancer.ts'
+export {
+  createGateway,
+  type Gateway,
+  type GatewayDependencies,
+  type GatewayOptions,
+  type RouteExplanation,
+  type WhyQuestion,
+} from './gateway.ts'
+export type { GatewayMetrics } from './gateway-metrics.ts'
+export { gatewayDefaults, type RoutingOptions } from './gateway-options.ts'
+export type { InstanceView, MoveCause, Route, RouteReason } from './gateway-policy.ts'
+export type { ClientIdentity } from './client-identity.ts'
+export type { RouteAttempt, RouteRecord } from './recent-routes.ts'
