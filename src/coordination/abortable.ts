@@ -1,5 +1,5 @@
 import { createDeferred } from '../base/deferred.ts'
-import { AlthingError } from '../contracts/errors.ts'
+import { AlthingError, isAlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 
 /** The error of a call whose own signal fired. */
@@ -76,4 +76,13 @@ export class WaitLimit {
   dispose(): void {
     for (const release of this.#release.splice(0)) release()
   }
+}
+
+/**
+ * For a call that was ended by the caller's signal or by the closing of its service: the error to throw. Closing says `closed`, unless
+ * the caller left first.
+ */
+export function closedOr(error: unknown, closing: AbortSignal, caller: AbortSignal | undefined): unknown {
+  const isEnded = isAlthingError(error, 'aborted') && closing.aborted && caller?.aborted !== true
+  return isEnded ? closing.reason : error
 }

@@ -53,12 +53,12 @@ export class Campaign {
   async run(): Promise<ExclusiveHold> {
     const { signal } = this.#request
     for (;;) {
-      if (signal.aborted) throw reasonOf(signal)
+      if (signal.aborted) throw abortedError(signal)
       try {
         const hold = await this.#standOnce()
         if (hold !== undefined) return hold
       } catch (error) {
-        if (signal.aborted) throw reasonOf(signal)
+        if (signal.aborted) throw abortedError(signal)
         if (!this.#isPassing(error)) throw error
         this.#world.logger.log('debug', 'a campaign is interrupted', { error: String(error) })
       }
@@ -69,10 +69,10 @@ export class Campaign {
   /** Undefined when the candidacy was lost. */
   async #standOnce(): Promise<ExclusiveHold | undefined> {
     const { signal, ttlMs } = this.#request
-    const lease = await untilAborted(this.#keeper.keep(ttlMs, { signal }), signal, reasonOf)
+    const lease = await untilAborted(this.#keeper.keep(ttlMs, { signal }), signal)
     let hold: ExclusiveHold | undefined
     try {
-      const own = await untilAborted(this.#enter(lease), signal, reasonOf)
+      const own = await untilAborted(this.#enter(lease), signal)
       hold = await this.#waitForTurn(lease, own)
       return hold
     } finally {
@@ -98,7 +98,7 @@ export class Campaign {
     const { keys, signal } = this.#request
     const following = new AbortController()
     const outcome = createDeferred<ExclusiveHold | undefined>()
-    const onAbort = (): void => outcome.reject(reasonOf(signal))
+    const onAbort = (): void => outcome.reject(abortedError(signal))
     const onLost = (): void => outcome.resolve(undefined)
     signal.addEventListener('abort', onAbort, { once: true })
     lease.lost.addEventListener('abort', onLost, { once: true })
@@ -168,10 +168,6 @@ export class Campaign {
     if (error.code === 'conflict') return this.#hasStood
     return error.retryable || error.code === 'lease-not-found' || error.code === 'lost'
   }
-}
-
-function reasonOf(signal: AbortSignal): unknown {
-  return isAlthingError(signal.reason) ? signal.reason : abortedError(signal)
 }
 
 function alreadyStanding(request: CampaignRequest): AlthingError {

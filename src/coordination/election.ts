@@ -1,7 +1,7 @@
 import { AlthingError } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
-import { abortedError } from './abortable.ts'
+import { abortedError, closedOr } from './abortable.ts'
 import { Campaign } from './campaign.ts'
 import { Conflated } from './conflated.ts'
 import type { CampaignOptions, Candidate, ElectionState, Leader, Leadership } from './election-types.ts'
@@ -58,14 +58,17 @@ export class ElectionService {
     if (this.#closing.signal.aborted) throw this.#closing.signal.reason
     const closing = this.#closing.signal
     const dependencies = { store: this.#store, world: this.#world, keeper: this.#keeper }
-    const hold = await new Campaign(dependencies, {
+    const campaign = new Campaign(dependencies, {
       election: name,
       keys,
       candidate,
       value: shortText('value', options.value, 65_536) ?? '',
       ttlMs: leaseTtlMs('ttl', options.ttl ?? electionDefaults.ttl),
       signal: signal === undefined ? closing : AbortSignal.any([signal, closing]),
-    }).run()
+    })
+    const hold = await campaign.run().catch((error: unknown) => {
+      throw closedOr(error, closing, signal)
+    })
     const leadership = new LeadershipHandle(
       { store: this.#store, election: name, keys, candidate, electedAtMs: this.#world.clock.wallMs() },
       hold,

@@ -72,8 +72,8 @@ export class LockOverview {
       atMs: this.#world.clock.wallMs(),
       holder: lockParty(holder, undefined),
     }
-    await this.#tellHolder(name, holder, record)
-    await this.#remove(name, holder, record)
+    await this.#decide(name, holder, record)
+    await this.#store.txn({ then: [{ op: 'delete', key: holder.key }] })
     this.#world.logger.log('warn', 'a lock was released by force', {
       lock: name,
       token: record.token,
@@ -88,23 +88,18 @@ export class LockOverview {
     return kvs.flatMap((kv) => decodeForcedRelease(kv.value) ?? [])
   }
 
-  /** First the word, then the deed: a holder that listens stops before the next one starts. */
-  async #tellHolder(name: string, holder: KeyValue, record: ForcedRelease): Promise<void> {
+  /**
+   * Writes the record and, into the holder's key, the order to leave, at one revision. A holder that listens gives the lock up on reading it,
+   * before the next one starts; the key of one that does not is deleted afterwards.
+   */
+  async #decide(name: string, holder: KeyValue, record: ForcedRelease): Promise<void> {
     const entry = decodeLockEntry(holder.value) ?? { ttlMs: 0, queuedAtMs: 0 }
-    const value = encodeLockEntry({ ...entry, forced: { by: record.by, reason: record.reason } })
-    const reply = await this.#store.txn({
-      compare: [fenceCompare({ key: holder.key, token: record.token })],
-      then: [{ op: 'put', key: holder.key, value, lease: 'keep' }],
-    })
-    if (!reply.succeeded) throw holderChanged(name, record.token)
-  }
-
-  async #remove(name: string, holder: KeyValue, record: ForcedRelease): Promise<void> {
+    const order = encodeLockEntry({ ...entry, forced: { by: record.by, reason: record.reason } })
     const audit = await this.#store.grantLease({ ttlMs: auditKeptMs })
     const reply = await this.#store.txn({
       compare: [fenceCompare({ key: holder.key, token: record.token })],
       then: [
-        { op: 'delete', key: holder.key },
+        { op: 'put', key: holder.key, value: order, lease: 'keep' },
         {
           op: 'put',
           key: lockAuditKey(name, record.token),

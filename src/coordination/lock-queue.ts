@@ -54,7 +54,7 @@ export class LockQueue {
       // With no time to wait, the limit ends only the wait itself, not the calls that find out whether one is needed.
       const signal = request.waitTimeoutMs > 0 ? limit.signal : request.signal
       const keeping = this.#options.keeper.keep(request.entry.ttlMs, signal === undefined ? {} : { signal })
-      const lease = await untilAborted(keeping, signal, reasonOf)
+      const lease = await untilAborted(keeping, signal, reasonOf(limit))
       try {
         return await this.#waitFor(request, lease, limit, signal)
       } catch (error) {
@@ -71,7 +71,7 @@ export class LockQueue {
     limit: WaitLimit,
     signal: AbortSignal | undefined,
   ): Promise<ExclusiveHold> {
-    const { fence, before } = await untilAborted(this.#enqueue(request, lease), signal, reasonOf)
+    const { fence, before } = await untilAborted(this.#enqueue(request, lease), signal, reasonOf(limit))
     limit.endWith(lease.lost, (signal) => placeLost(request.name, signal.reason))
     const predecessor = before.at(-1)
     if (predecessor !== undefined) {
@@ -125,7 +125,7 @@ export class LockQueue {
     while (predecessor !== undefined) {
       await this.#waitUntilGone(predecessor.key, revision + 1, limit.signal)
       limit.throwIfEnded()
-      const line = await untilAborted(this.#readLine(request, fence), limit.signal, reasonOf)
+      const line = await untilAborted(this.#readLine(request, fence), limit.signal, reasonOf(limit))
       predecessor = line.before.at(-1)
       revision = line.revision
     }
@@ -190,9 +190,9 @@ function before(kvs: readonly KeyValue[], fence: Fence): KeyValue[] {
   return byCreation(kvs.filter((kv) => kv.createRevision < fence.token))
 }
 
-/** Every reason of a {@link WaitLimit} is the error to throw; so is that of a signal that it passes on. */
-function reasonOf(signal: AbortSignal): unknown {
-  return isAlthingError(signal.reason) ? signal.reason : abortedError(signal)
+/** The reasons of a {@link WaitLimit} are the errors to throw. */
+function reasonOf(limit: WaitLimit): (signal: AbortSignal) => unknown {
+  return (signal) => (signal === limit.signal ? signal.reason : abortedError(signal))
 }
 
 function forcedReason(value: Uint8Array): string | undefined {

@@ -59,7 +59,7 @@ export interface LockParty {
   readonly ttlMs: number
   readonly lease: number
   readonly queuedAtMs: number
-  /** Holder only. Absent for a moment after its turn has come. */
+  /** Holder only. */
   readonly heldSinceMs?: number
   /** How long ago the store last renewed the lease; absent when the serving node does not measure it. */
   readonly sinceRenewalMs?: number

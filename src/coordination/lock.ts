@@ -1,4 +1,4 @@
-import { untilAborted, abortedError } from './abortable.ts'
+import { abortedError, closedOr, untilAborted } from './abortable.ts'
 import { AlthingError, invalidArgument, isAlthingError } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
@@ -216,9 +216,13 @@ export class LockService {
     if (closing.aborted) throw closing.reason
     if (signal?.aborted === true) throw abortedError(signal)
     const both = signal === undefined ? closing : AbortSignal.any([signal, closing])
-    const hold = await this.#queue.takeTurn({ ...request, signal: both })
-    this.#held.add(hold)
-    return hold
+    try {
+      const hold = await this.#queue.takeTurn({ ...request, signal: both })
+      this.#held.add(hold)
+      return hold
+    } catch (error) {
+      throw closedOr(error, closing, signal)
+    }
   }
 }
 

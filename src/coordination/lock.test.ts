@@ -1,0 +1,351 @@
+import { describe, expect, test } from 'vitest'
+import { bytesFromText } from '../base/bytes.ts'
+import { isAlthingError } from '../contracts/errors.ts'
+import type { Store } from '../contracts/store.ts'
+import { fencedTxn } from './fencing.ts'
+import { LockService } from './lock.ts'
+import type { Lock } from './lock-types.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { type App, aborted, keysUnder, simulate, sleep } from './test-bed.test-support.ts'
+
+const put = (key: string, value: string) => ({ op: 'put', key, value: bytesFromText(value) }) as const
+
+async function leftBehind(store: Store): Promise<readonly unknown[]> {
+  return [...(await keysUnder(store, '/althing/locks/')), ...(await store.leases())]
+}
+
+describe('lock', () => {
+  test('is held by one at a time and handed on in the order of arrival, with growing tokens', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      const held: { name: string; token: number }[] = []
+      let holders = 0
+      for (let n = 0; n < 6; n++) {
+        bed.spawn(`worker${n}`, async (app) => {
+          await sleep(app.world, 100 * (n + 1))
+          const lock = await new LockService(app).acquire('orders')
+          holders += 1
+          expect(holders).toBe(1)
+          held.push({ name: `worker${n}`, token: lock.token })
+          await sleep(app.world, 1_000)
+          expect(lock.isHeld).toBe(true)
+          holders -= 1
+          await lock.release()
+        })
+      }
+      while (held.length < 6 || holders > 0) await sleep(world, 100)
+      expect(held.map(({ name }) => name)).toEqual([0, 1, 2, 3, 4, 5].map((n) => `worker${n}`))
+      const tokens = held.map(({ token }) => token)
+      expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b))
+      await sleep(world, 100)
+      expect(await leftBehind(store)).toEqual([])
+    })
+  })
+
+  test('a waiter that dies in the middle of the line does not let the next one in', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      const locks = new LockService({ store, world })
+      const first = await locks.acquire('orders', { ttl: '5s' })
+      const middle = bed.spawn('middle', async (app) => {
+        await new LockService(app).acquire('orders', { ttl: '5s' })
+      })
+      await sleep(world, 200)
+      let third: Lock | undefined
+      bed.spawn('third', async (app) => {
+        third = await new LockService(app).acquire('orders', { ttl: '5s' })
+      })
+      await sleep(world, 200)
+      expect((await locks.explain('orders')).waiters.length).toBe(2)
+      middle.crash()
+      await sleep(world, 10_000)
+      expect((await locks.explain('orders')).waiters.length).toBe(1)
+      expect(first.isHeld).toBe(true)
+      expect(third).toBeUndefined()
+      await first.release()
+      await sleep(world, 200)
+      expect(third).toBeDefined()
+    })
+  })
+
+  test('the next one has it within the ttl of a holder that died', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      const holder = bed.spawn('holder', async (app) => {
+        await new LockService(app).acquire('orders', { ttl: '10s' })
+      })
+      await sleep(world, 1_000)
+      holder.crash()
+      const startMs = world.clock.monotonicMs()
+      const lock = await new LockService({ store, world }).acquire('orders', { ttl: '10s' })
+      expect(lock.isHeld).toBe(true)
+      expect(world.clock.monotonicMs() - startMs).toBeGreaterThan(8_000)
+      expect(world.clock.monotonicMs() - startMs).toBeLessThan(10_500)
+    })
+  })
+
+  test('waits no longer than it was told to, and then leaves the line', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const holder = await locks.acquire('orders')
+      const startMs = world.clock.monotonicMs()
+      const waiting = locks.acquire('orders', { waitTimeout: '3s' })
+      await expect(waiting).rejects.toMatchObject({ code: 'timeout', outcome: 'none' })
+      expect(world.clock.monotonicMs() - startMs).toBeLessThan(3_100)
+      expect(await keysUnder(store, '/althing/locks/')).toHaveLength(1)
+      await holder.release()
+      expect(await leftBehind(store)).toEqual([])
+    })
+  })
+
+  test('an abort while waiting leaves nothing behind', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const holder = await locks.acquire('orders')
+      const controller = new AbortController()
+      const waiting = locks.acquire('orders', { signal: controller.signal })
+      world.timers.after(500, () => controller.abort())
+      await expect(waiting).rejects.toMatchObject({ code: 'aborted' })
+      expect(await keysUnder(store, '/althing/locks/')).toHaveLength(1)
+      expect(await store.leases()).toHaveLength(1)
+      await holder.release()
+    })
+  })
+
+  test('an abort at any moment of an acquire leaves nothing behind', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      await (await locks.acquire('warm-up')).release()
+      const outcomes = new Set<string>()
+      for (let afterMs = 0; afterMs < 12; afterMs += 0.5) {
+        const controller = new AbortController()
+        world.timers.after(afterMs, () => controller.abort())
+        const lock = await locks.acquire('orders', { signal: controller.signal }).catch((error: unknown) => {
+          expect(isAlthingError(error, 'aborted')).toBe(true)
+        })
+        outcomes.add(lock === undefined ? 'aborted' : 'held')
+        await lock?.release()
+        await sleep(world, 1_500)
+        expect(await leftBehind(store)).toEqual([])
+      }
+      expect(outcomes).toEqual(new Set(['aborted', 'held']))
+    })
+  })
+
+  test('tryAcquire takes a free lock, and gives null for one that is held without a trace', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const lock = await locks.tryAcquire('orders')
+      expect(lock?.isHeld).toBe(true)
+      const { revision } = await store.range({ key: 'x' })
+      expect(await locks.tryAcquire('orders')).toBeNull()
+      expect(await locks.tryAcquire('orders', { owner: 'b' })).toBeNull()
+      expect((await store.range({ key: 'x' })).revision).toBeLessThanOrEqual(revision + 2)
+      await lock?.release()
+      expect(await leftBehind(store)).toEqual([])
+    })
+  })
+
+  test('is re-entrant for an owner that asks for it, and free after the last release', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const [outer, inner] = await Promise.all([
+        locks.acquire('orders', { owner: 'request-7' }),
+        locks.acquire('orders', { owner: 'request-7' }),
+      ])
+      expect(inner.token).toBe(outer.token)
+      expect(await locks.tryAcquire('orders', { owner: 'request-8' })).toBeNull()
+      expect(await locks.tryAcquire('orders')).toBeNull()
+      await outer.release()
+      await outer.release()
+      expect(outer.isHeld).toBe(false)
+      expect(inner.isHeld).toBe(true)
+      expect(await locks.tryAcquire('orders')).toBeNull()
+      await inner.release()
+      expect(await leftBehind(store)).toEqual([])
+    })
+  })
+
+  test('refuses what makes no sense, and says what would', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      for (const name of ['', 'x'.repeat(257), 'a\nb', '\ud800']) {
+        await expect(locks.acquire(name)).rejects.toMatchObject({ code: 'invalid-argument' })
+      }
+      await expect(locks.acquire('a', { ttl: '5 minutes' })).rejects.toThrow(
+        /ttl is "5 minutes", but must be/,
+      )
+      await expect(locks.acquire('a', { ttl: 5 })).rejects.toMatchObject({ code: 'invalid-argument' })
+      await expect(locks.acquire('a', { owner: '' })).rejects.toMatchObject({ code: 'invalid-argument' })
+      const one = await locks.acquire('a/b')
+      const other = await locks.acquire('a')
+      expect((await locks.list()).map(({ name }) => name)).toEqual(['a', 'a/b'])
+      await Promise.all([one.release(), other.release()])
+    })
+  })
+
+  test('bounds the line', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world, waitersMax: 2 })
+      await locks.acquire('orders')
+      const waits = [1, 2, 3].map(() => locks.acquire('orders', { waitTimeout: '2s' }))
+      const outcomes = await Promise.allSettled(waits)
+      const codes = outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)
+      expect(codes.sort()).toEqual(['overloaded', 'timeout', 'timeout'])
+    })
+  })
+
+  test('the store refuses the transaction of a former holder', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const lock = await locks.acquire('orders')
+      await lock.txn({ then: [put('balance', '1')] })
+      const { fence } = lock
+      const guarded = lock.guard([put('balance', '2')])
+      await lock.release()
+      expect((await store.txn(guarded)).succeeded).toBe(false)
+      await expect(lock.txn({ then: [put('balance', '2')] })).rejects.toMatchObject({ code: 'stale-token' })
+      await expect(fencedTxn(store, fence, { then: [put('balance', '2')] })).rejects.toMatchObject({
+        code: 'stale-token',
+        outcome: 'none',
+      })
+      const { kvs } = await store.range({ key: 'balance' })
+      expect(kvs[0]?.version).toBe(1)
+    })
+  })
+
+  test('a comparison of its own that fails under the fence is no loss', async () => {
+    await simulate(async ({ store, world }) => {
+      const lock = await new LockService({ store, world }).acquire('orders')
+      const reply = await lock.txn({
+        compare: [{ target: 'version', key: 'x', op: '=', value: 9 }],
+        then: [put('x', '1')],
+        else: [{ op: 'range', key: 'x' }],
+      })
+      expect(reply).toMatchObject({ succeeded: false, replies: [{ op: 'range', count: 0 }] })
+    })
+  })
+
+  test('extend gives the lock another ttl under the same token', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      let token = 0
+      const holder = bed.spawn('holder', async (app) => {
+        const lock = await new LockService(app).acquire('orders', { ttl: '2s' })
+        token = lock.token
+        await lock.extend('20s')
+        expect(lock.token).toBe(token)
+        expect(lock.isHeld).toBe(true)
+        expect(lock.validUntilMs() - app.world.clock.monotonicMs()).toBeGreaterThan(17_000)
+      })
+      await sleep(world, 1_000)
+      expect(await store.leases()).toHaveLength(1)
+      const { holder: party } = await new LockService({ store, world }).explain('orders')
+      expect(party).toMatchObject({ token, ttlMs: 20_000 })
+      holder.crash()
+      const startMs = world.clock.monotonicMs()
+      await new LockService({ store, world }).acquire('orders')
+      expect(world.clock.monotonicMs() - startMs).toBeGreaterThan(15_000)
+    })
+  })
+
+  test('explain tells the holder, since when, the last renewal, what it does, and who waits', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      const locks = new LockService({ store, world })
+      await locks.acquire('orders', { note: 'billing run', traceId: 'trace-1', ttl: '9s' })
+      await sleep(world, 1_000)
+      for (const name of ['second', 'third']) {
+        bed.spawn(name, async (app) => {
+          await new LockService(app).acquire('orders', { note: name })
+        })
+        await sleep(world, 100)
+      }
+      const { holder, waiters } = await locks.explain('orders')
+      expect(holder).toMatchObject({ note: 'billing run', traceId: 'trace-1', ttlMs: 9_000 })
+      const heldForMs = world.clock.wallMs() - (holder?.heldSinceMs ?? 0)
+      expect(heldForMs).toBeGreaterThan(1_100)
+      expect(heldForMs).toBeLessThan(1_300)
+      expect(holder?.sinceRenewalMs).toBeGreaterThan(1_000)
+      expect(holder?.sinceRenewalMs).toBeLessThan(3_000)
+      expect(waiters.map(({ note }) => note)).toEqual(['second', 'third'])
+      expect(await locks.explain('nothing')).toMatchObject({ holder: undefined, waiters: [] })
+    })
+  })
+
+  test('a forced release lets the next one in, tells the holder who did it, and leaves a record', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      const locks = new LockService({ store, world })
+      const lock = await locks.acquire('orders', { note: 'stuck' })
+      await sleep(world, 2_000)
+      let next: Lock | undefined
+      bed.spawn('next', async (app) => {
+        next = await new LockService(app).acquire('orders')
+        await sleep(app.world, 60_000)
+      })
+      await sleep(world, 100)
+      const operator = new LockService({ store, world })
+      await expect(
+        operator.forceRelease('orders', { by: 'ada', reason: 'stuck', token: lock.token + 1 }),
+      ).rejects.toMatchObject({ code: 'conflict' })
+      await operator.forceRelease('orders', { by: 'ada', reason: 'stuck since noon' })
+      await sleep(world, 100)
+      expect(lock.isHeld).toBe(false)
+      expect(lock.lost.reason).toMatchObject({ code: 'lost', details: { cause: 'removed' } })
+      expect(String(lock.lost.reason)).toContain('released by force by ada: stuck since noon')
+      expect(next?.isHeld).toBe(true)
+      const records = await operator.forcedReleases('orders')
+      expect(records).toMatchObject([
+        { name: 'orders', token: lock.token, by: 'ada', holder: { note: 'stuck' } },
+      ])
+      await expect(operator.forceRelease('other', { by: 'a', reason: 'b' })).rejects.toMatchObject({
+        code: 'not-found',
+      })
+    })
+  })
+
+  test('with runs the work under the lock and releases it, whatever the work does', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      expect(await locks.with('orders', {}, (lock) => lock.isHeld)).toBe(true)
+      await expect(locks.with('orders', {}, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+      expect(await leftBehind(store)).toEqual([])
+    })
+  })
+
+  test('with rejects when the lock was lost before the work had ended', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const work = locks.with('orders', {}, async () => {
+        await sleep(world, 1_500)
+        await locks.forceRelease('orders', { by: 'ada', reason: 'test' })
+        await sleep(world, 1_000)
+        return 'done'
+      })
+      await expect(work).rejects.toMatchObject({ code: 'lost' })
+    })
+  })
+
+  test('close releases what is held and ends what waits', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const lock = await locks.acquire('orders')
+      const waiting = locks.acquire('orders')
+      waiting.catch(() => {})
+      await sleep(world, 100)
+      await locks.close()
+      await expect(waiting).rejects.toMatchObject({ code: 'closed' })
+      expect(lock.isHeld).toBe(false)
+      await sleep(world, 2_000)
+      expect(await leftBehind(store)).toEqual([])
+      await expect(locks.acquire('orders')).rejects.toMatchObject({ code: 'closed' })
+    })
+  })
+
+  test('one keeper serves several services', async () => {
+    await simulate(async ({ store, world }: App) => {
+      const keeper = new LeaseKeeper(store, world)
+      const first = await new LockService({ store, world, keeper }).acquire('a', { ttl: '3s' })
+      const second = await new LockService({ store, world, keeper }).acquire('b', { ttl: '3s' })
+      await sleep(world, 20_000)
+      expect([first.isHeld, second.isHeld]).toEqual([true, true])
+      await keeper.close()
+      expect(await aborted(first.lost)).toMatchObject({ code: 'lost', details: { cause: 'closed' } })
+    })
+  })
+})
