@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
-import { openClusterStore } from '../engines/cluster/cluster-store.ts'
+import { NodeClient } from '../engines/cluster/node-client.ts'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
 import type { Member } from '../replication/peer-transport.ts'
 import { ControlServer } from './control-server.ts'
@@ -128,19 +128,20 @@ export class LocalCluster {
   }
 }
 
-/** What the node at `address` says of itself; `undefined` when it does not answer within a second. */
+/** What the node at `address` says of itself; `undefined` when it does not answer. */
 export async function statusOf(
   world: World,
   address: string,
   clusterId = '',
 ): Promise<NodeStatus | undefined> {
-  const store = openClusterStore(world, { endpoints: [address], clusterId, timeoutMs: 1_000 })
+  let client: NodeClient | undefined
   try {
-    return await store.nodeStatus()
+    client = await NodeClient.open(world, address, { clusterId, timeoutMs: 1_000 })
+    return await client.status()
   } catch {
     return undefined
   } finally {
-    await store.close()
+    client?.close()
   }
 }
 

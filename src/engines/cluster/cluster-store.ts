@@ -33,7 +33,6 @@ import { callCluster } from './call.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { CommandStamps } from './command-stamps.ts'
 import { EndpointPool } from './endpoint-pool.ts'
-import type { NodeStatus } from './node-status.ts'
 import { type Method, malformed, methods } from './protocol.ts'
 import { renewalEntry } from './renewal-thread.ts'
 
@@ -92,7 +91,12 @@ export class ClusterStore implements Store {
 
   /** Makes sure that a node can be reached. Rejects with `unavailable` when none can within the time. */
   async connect(options: CallOptions = {}): Promise<void> {
-    await this.nodeStatus(options)
+    await this.#read(
+      methods.status,
+      options,
+      () => {},
+      () => null,
+    )
   }
 
   range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
@@ -151,36 +155,6 @@ export class ClusterStore implements Store {
     this.#watches.add(watch)
     watch.start()
     return watch.stream
-  }
-
-  /** What the node that serves this client says of itself. */
-  nodeStatus(options: CallOptions = {}): Promise<NodeStatus> {
-    return this.#read(
-      methods.status,
-      options,
-      (body) => JSON.parse(String(body)) as NodeStatus,
-      () => null,
-    )
-  }
-
-  /** Asks the leader to hand over to member `to`. It shows in the status when that is done. */
-  transferLeadership(to: number, options: CallOptions = {}): Promise<void> {
-    return this.#read(
-      methods.transferLeadership,
-      options,
-      () => {},
-      () => to,
-    )
-  }
-
-  /** Cuts the node that serves this client off from other members (none: heals). For drills on a local cluster. */
-  blockPeers(peers: readonly number[], options: CallOptions = {}): Promise<void> {
-    return this.#read(
-      methods.block,
-      options,
-      () => {},
-      () => peers,
-    )
   }
 
   async close(): Promise<void> {

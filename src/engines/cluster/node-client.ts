@@ -1,0 +1,65 @@
+import type { AlthingError } from '../../contracts/errors.ts'
+import type { World } from '../../contracts/world.ts'
+import type { NodeStatus } from './node-status.ts'
+import { type Method, methods } from './protocol.ts'
+import { RpcConnection } from './rpc-connection.ts'
+
+/** A connection to one node, for what concerns that node alone. Unlike a store client it never turns to another. */
+export class NodeClient {
+  readonly #connection: RpcConnection
+  readonly #world: World
+  readonly #timeoutMs: number
+
+  /** Rejects with `unavailable`, `timeout` or `incompatible-peer`. */
+  static async open(
+    world: World,
+    address: string,
+    options: { readonly clusterId?: string; readonly timeoutMs?: number } = {},
+  ): Promise<NodeClient> {
+    const { clusterId = '', timeoutMs = 2_000 } = options
+    const hello = { kind: 'client', clusterId, from: 0 } as const
+    const connection = await RpcConnection.open(
+      { world, address, hello },
+      new AbortController().signal,
+      timeoutMs,
+    )
+    return new NodeClient(world, connection, timeoutMs)
+  }
+
+  private constructor(world: World, connection: RpcConnection, timeoutMs: number) {
+    this.#world = world
+    this.#connection = connection
+    this.#timeoutMs = timeoutMs
+  }
+
+  async status(): Promise<NodeStatus> {
+    return JSON.parse(String(await this.#call(methods.status, null))) as NodeStatus
+  }
+
+  /** Asks the node, if it leads, to hand over to member `to`. It shows in the status when that is done. */
+  async transferLeadership(to: number): Promise<void> {
+    await this.#call(methods.transferLeadership, to)
+  }
+
+  /** Cuts the node off from other members (none: heals). For drills on a local cluster. */
+  async blockPeers(peers: readonly number[]): Promise<void> {
+    await this.#call(methods.block, peers)
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  #call(method: Method, body: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#world.timers.after(this.#timeoutMs, () => this.#connection.close())
+      this.#connection.request(method, this.#timeoutMs, 0, body, {
+        done: (error: AlthingError | undefined, reply: unknown) => {
+          timer.cancel()
+          if (error === undefined) resolve(reply)
+          else reject(error)
+        },
+      })
+    })
+  }
+}
