@@ -140,7 +140,7 @@ class MachineFaults {
     if (process === undefined) return false
     const durationMs = this.#injector.drawDurationMs(rate)
     this.#injector.note('block-loop', process.name, `${durationMs} ms`)
-    process.blockLoop(durationMs)
+    this.#injector.atHeal(process.blockLoop(durationMs), durationMs)
     return true
   }
 

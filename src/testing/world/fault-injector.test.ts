@@ -10,7 +10,7 @@ import { minorityOf, nothingStops } from './survivability.ts'
 
 const names = ['a', 'b', 'c']
 
-/** Writes without end, and sends a datagram to each peer every 20 ms over connections that it renews. */
+/** Writes every 10 ms, and sends a datagram to each peer every 20 ms over connections that it renews. */
 function worker(own: string, received: Map<string, number>) {
   return async (world: World): Promise<void> => {
     await world.network.listen(`${own}:1`, (connection) => {
@@ -20,7 +20,11 @@ function worker(own: string, received: Map<string, number>) {
     for (const peer of names.filter((name) => name !== own)) keepTalking(world, `${peer}:1`)
     const file = await world.disk.open('log', { create: true })
     await world.disk.syncDirectory('')
-    for (let turn = 0; ; turn++) await file.writeDurably((turn % 64) * 700, [new Uint8Array(700).fill(turn)])
+    const write = async (turn: number): Promise<void> => {
+      await file.writeDurably((turn % 64) * 700, [new Uint8Array(700).fill(turn)])
+      world.timers.after(10, () => void write(turn + 1))
+    }
+    await write(0)
   }
 }
 
@@ -95,7 +99,7 @@ describe('the fault injector', () => {
         .some((event) => event.kind === 'fault' && String(event.detail).startsWith(name)),
     ).toBe(true)
     injector.heal()
-    await simulation.runUntil(simulation.nowMs + 25_000)
+    await simulation.runUntil(simulation.nowMs + 10_000)
     received.clear()
     const countBefore = injector.injected.length
     await simulation.runUntil(simulation.nowMs + 1_000)

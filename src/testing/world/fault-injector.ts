@@ -120,12 +120,17 @@ export class FaultInjector {
 
   /** Undoes something after a time drawn from the rate, or when all heals, whichever is first; once. */
   undoLater(rate: FaultRate, undo: () => void): void {
+    this.atHeal(undo, this.drawDurationMs(rate))
+  }
+
+  /** Undoes something when all heals, or after `durationMs` if that is earlier; once. */
+  atHeal(undo: () => void, durationMs: number): void {
     const undoOnce = (): void => {
       cancel()
       if (this.#undos.delete(undoOnce)) undo()
     }
     this.#undos.add(undoOnce)
-    const cancel = this.simulation.after(this.drawDurationMs(rate), undoOnce)
+    const cancel = this.simulation.after(durationMs, undoOnce)
   }
 
   /** Does something a little later, unless all has healed before. */

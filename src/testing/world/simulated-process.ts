@@ -142,13 +142,19 @@ export class SimulatedProcess {
     for (const loop of this.#incarnation.loops) loop.release()
   }
 
-  /** The main thread computes for so long and handles nothing; other threads of the process go on. */
-  blockLoop(durationMs: number): void {
+  /** The main thread computes for so long and handles nothing; other threads of the process go on. Returns what ends it early. */
+  blockLoop(durationMs: number): () => void {
     const main = this.#incarnation?.main
-    if (main === undefined) return
+    if (main === undefined) return () => {}
     this.#simulation.record('process', this.name, `block ${durationMs}`)
     main.hold()
-    this.#simulation.schedule(Math.ceil(durationMs * 1000), () => main.release())
+    let isBlocked = true
+    const unblock = (): void => {
+      if (isBlocked) main.release()
+      isBlocked = false
+    }
+    this.#simulation.schedule(Math.ceil(durationMs * 1000), unblock)
+    return unblock
   }
 
   async #runMain(incarnation: Incarnation, world: World): Promise<void> {
