@@ -42,12 +42,13 @@ export class Replicator {
     }
   }
 
-  /** Always without entries, so that the answer waits for no disk. */
+  /** Without entries, so that the answer waits for no disk; a probe that is about to leave is heartbeat enough. */
   heartbeat(peer: Progress): void {
     const prevLogIndex = peer.nextIndex - 1
     const prevLogTerm = peer.state === 'snapshot' ? undefined : this.#core.log.term(prevLogIndex)
     if (prevLogTerm !== undefined) {
-      this.#send(peer, prevLogIndex, prevLogTerm, noEntries)
+      const hasProbe = peer.state === 'probe' && peer.isOpen && prevLogIndex < this.#core.log.lastIndex
+      if (!hasProbe) this.#send(peer, prevLogIndex, prevLogTerm, noEntries)
       this.replicate(peer)
       return
     }
