@@ -89,6 +89,19 @@ describe('a simulated process', () => {
     }
   })
 
+  test('what comes in at the very moment of the resumption does not overtake what was held', async () => {
+    const simulation = new Simulation({ seed: 1 })
+    const log: string[] = []
+    simulation.after(50, () => simulation.processes[0]?.resume())
+    const process = simulation.process('p', (world) => {
+      for (const ms of [10, 20, 50]) world.timers.after(ms, () => log.push(`t${ms}`))
+    })
+    await simulation.runUntil(5)
+    process.pause()
+    await simulation.runUntil(100)
+    expect(log).toEqual(['t10', 't20', 't50'])
+  })
+
   test('a blocked loop stalls the main thread only', async () => {
     const simulation = new Simulation({ seed: 1 })
     const main: number[] = []
