@@ -2,8 +2,10 @@
 import { Command } from 'commander'
 import { version } from '../node/version.ts'
 import { registerCheckCommand } from './check.ts'
+import { registerDevCommand } from './dev-command.ts'
 import { registerNodeCommand } from './node-command.ts'
 import { reportFailure } from './report.ts'
+import { registerUpCommand } from './up-command.ts'
 
 const program = new Command('althing')
 program
@@ -11,6 +13,8 @@ program
   .version(version)
   .showHelpAfterError()
 
+registerDevCommand(program)
+registerUpCommand(program)
 registerNodeCommand(program)
 registerCheckCommand(program)
 

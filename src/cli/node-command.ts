@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander'
-import { parseDurationMs } from '../base/duration.ts'
 import { invalidArgument } from '../contracts/errors.ts'
 import { startNodeServer } from '../node/node-server.ts'
 import type { Member } from '../replication/peer-transport.ts'
+import { durationMs, wholeNumber } from './arguments.ts'
 
 interface NodeCommandOptions {
   readonly id: string
@@ -39,8 +39,8 @@ async function runNode(options: NodeCommandOptions): Promise<void> {
     dataFolder: options.data,
     ...(options.http === undefined ? {} : { http: options.http }),
     raft: {
-      heartbeatMs: duration('--heartbeat', options.heartbeat),
-      electionTimeoutMs: duration('--election-timeout', options.electionTimeout),
+      heartbeatMs: durationMs('--heartbeat', options.heartbeat),
+      electionTimeoutMs: durationMs('--election-timeout', options.electionTimeout),
     },
   })
   const { node } = server
@@ -61,17 +61,4 @@ export function parseMembers(text: string): Member[] {
     if (address === undefined) throw invalidArgument('--members', part, 'of the form ID=HOST:PORT')
     return { id: wholeNumber('--members', id ?? ''), address }
   })
-}
-
-function wholeNumber(field: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value <= 0) throw invalidArgument(field, text, 'a whole number > 0')
-  return value
-}
-
-function duration(field: string, text: string): number {
-  const ms = parseDurationMs(text)
-  if (ms === undefined || ms <= 0)
-    throw invalidArgument(field, text, "a length of time such as '100ms' or '1s'")
-  return ms
 }
