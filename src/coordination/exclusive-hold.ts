@@ -202,7 +202,8 @@ export class ExclusiveHold {
   }
 
   #onRemoved(reason: string | undefined): void {
-    if (this.#hasEnded || this.#isYielded) return
+    // After a stall the news of the key's end may come before the lease has said why: the lease knows better.
+    if (!this.isHeld) return
     const { key, token } = this.fence
     this.#lose(lostError('removed', reason ?? `its key was removed from the store`, { key, token }))
     // What is left in the store belongs to a right that has ended.
