@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openClusterStore } from 'althing/engines'
+import { NodeClient } from 'althing/engines'
 import { createNodeWorld } from 'althing/world'
 import type { Cluster, Contender, LoadTarget, StoreDriver } from './cluster.ts'
 import { freePorts } from './free-ports.ts'
@@ -109,11 +109,11 @@ class OurCluster implements Cluster {
 }
 
 async function isLeader(address: string): Promise<boolean> {
-  const store = openClusterStore(createNodeWorld({ dataFolder: '.' }), { endpoints: [address] })
+  const client = await NodeClient.open(createNodeWorld({ dataFolder: '.' }), address)
   try {
-    const { role } = await store.nodeStatus({ timeoutMs: 1_000 })
+    const { role } = await client.status()
     return role === 'leader'
   } finally {
-    await store.close()
+    client.close()
   }
 }

@@ -5,5 +5,6 @@ export {
   openClusterNode,
 } from './cluster/cluster-node.ts'
 export { ClusterStore, type ClusterStoreOptions, openClusterStore } from './cluster/cluster-store.ts'
+export { NodeClient } from './cluster/node-client.ts'
 export type { MemberStatus, NodeStatus } from './cluster/node-status.ts'
 export { LocalStore, type LocalStoreOptions, openLocalStore } from './local/local-store.ts'
