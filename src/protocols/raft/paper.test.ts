@@ -33,6 +33,14 @@ describe('terms', () => {
     expect(write?.hardState).toEqual({ term: 1, vote: 2 })
     expect(ofType(effects, 'send')).toMatchObject([{ after: write?.sequence, message: { granted: true } }])
   })
+
+  test('5.1: a vote in the present term is on the disk before it leaves, too', () => {
+    const voter = new Driver({ term: 4, isDiskInstant: false })
+    const effects = voter.vote(2, 4, [0, 0])
+    const [write] = ofType(effects, 'persist')
+    expect(write?.hardState).toEqual({ term: 4, vote: 2 })
+    expect(ofType(effects, 'send')).toMatchObject([{ after: write?.sequence, message: { granted: true } }])
+  })
 })
 
 describe('leader election', () => {
