@@ -41,7 +41,7 @@ export class WatchedLiveSet implements LiveSet {
       world: options.world,
       range: serviceRange(options.service),
       signal: this.#closing.signal,
-      progressMs: Math.max(50, options.staleAfterMs / 3),
+      progressMs: Math.ceil(options.staleAfterMs / 3),
       onHeard: (revision) => this.#onHeard(revision),
       onState: ({ revision, kvs }) => {
         this.#revision = revision
@@ -52,6 +52,10 @@ export class WatchedLiveSet implements LiveSet {
     following.then(
       () => ready.reject(new AlthingError('closed', 'the live set was closed before it was read')),
       (error: unknown) => {
+        options.world.logger.log('error', 'a live set cannot follow its service any more', {
+          service: options.service,
+          error: String(error),
+        })
         ready.reject(error)
         this.#markStale()
       },
