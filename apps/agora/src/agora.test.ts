@@ -1,8 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createNodeWorld } from '../../../src/world/node-world.ts'
-import { openLocalStore } from '../../../src/engines/local/local-store.ts'
 import { Agora } from './agora.ts'
-import type { Store } from './althing.ts'
+import { open, type Store } from './althing.ts'
 import { Audience } from './audience.ts'
 import { limits } from './limits.ts'
 import { PostFeed } from './post-feed.ts'
@@ -13,10 +11,11 @@ let agora: Agora
 let nowMs = 0
 
 beforeEach(async () => {
-  store = await openLocalStore({ world: createNodeWorld({ dataFolder: '' }) })
+  const althing = await open('memory:')
+  store = althing.raw
   nowMs = 1_000
   agora = new Agora({ store, wallMs: () => nowMs++ })
-  return () => store.close()
+  return () => althing.close()
 })
 
 const tokenOf = (handle: string): string => `secret-of-${handle}-0123456789`
