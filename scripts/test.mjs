@@ -55,12 +55,19 @@ async function suite(name, { args, node = process.execPath }) {
   await part(name, async () => {
     const file = path.join(scratch, `${name.replaceAll(' ', '-')}.json`)
     const command = [inTree('node_modules/vitest/vitest.mjs'), 'run', ...args]
-    const reporters = ['--reporter=dot', '--reporter=./scripts/count-reporter.mjs']
+    const reporters = ['--reporter=default', '--reporter=./scripts/count-reporter.mjs']
     const { code, output } = await capture(node, [...command, ...reporters], {
-      env: { ...process.env, ALTHING_TEST_COUNTS: file, FORCE_COLOR: '0' },
+      env: { ...process.env, ALTHING_TEST_COUNTS: file, NO_COLOR: '1' },
     })
-    return counted(file, code, output)
+    return counted(file, code, withoutPassed(output))
   })
+}
+
+function withoutPassed(output) {
+  return output
+    .split('\n')
+    .filter((each) => !/^\s*✓/.test(each))
+    .join('\n')
 }
 
 /** The counts that the run left behind. A run that ended badly without a failed test to show for it counts as one failure. */
