@@ -2,7 +2,9 @@
 import { Command } from 'commander'
 import { version } from '../node/version.ts'
 import { registerCheckCommand } from './check.ts'
+import { registerDemoCommand } from './demo-command.ts'
 import { registerDevCommand } from './dev-command.ts'
+import { registerGatewayCommand } from './gateway-command.ts'
 import { registerNodeCommand } from './node-command.ts'
 import { reportFailure } from './report.ts'
 import { registerUpCommand } from './up-command.ts'
@@ -15,7 +17,9 @@ program
 
 registerDevCommand(program)
 registerUpCommand(program)
+registerDemoCommand(program)
 registerNodeCommand(program)
+registerGatewayCommand(program)
 registerCheckCommand(program)
 
 program.parseAsync().catch((error: unknown) => {

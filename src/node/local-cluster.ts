@@ -6,8 +6,9 @@ import type { World } from '../contracts/world.ts'
 import { NodeClient } from '../engines/cluster/node-client.ts'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
 import type { Member } from '../replication/peer-transport.ts'
-import { ControlServer } from './control-server.ts'
+import { startControlServer } from './control-server.ts'
 import { freePorts } from './free-ports.ts'
+import type { HttpListener } from './http-listener.ts'
 import { Supervisor } from './supervisor.ts'
 
 /** The `althing` command as a script, for child processes. */
@@ -32,7 +33,7 @@ export class LocalCluster {
   readonly places: readonly NodePlace[]
   readonly clusterId: string
   readonly #world: World
-  readonly #control: ControlServer
+  readonly #control: HttpListener
 
   /** Starts the processes. {@link ready} waits for them. */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
@@ -42,7 +43,7 @@ export class LocalCluster {
     mkdirSync(dataFolder, { recursive: true })
     const places = await placesOf(dataFolder, nodes)
     const supervisor = new Supervisor(world, join(dataFolder, 'logs'))
-    const control = await ControlServer.start(supervisor)
+    const control = await startControlServer(supervisor)
     const cluster = new LocalCluster(world, supervisor, control, places, clusterId)
     for (const place of places) cluster.#addNode(place, join(dataFolder, `node-${place.id}`))
     return cluster
@@ -51,7 +52,7 @@ export class LocalCluster {
   private constructor(
     world: World,
     supervisor: Supervisor,
-    control: ControlServer,
+    control: HttpListener,
     places: readonly NodePlace[],
     clusterId: string,
   ) {
