@@ -3,7 +3,7 @@ import type { ServiceInstance } from '../coordination/discovery-types.ts'
 import { createKeyHash, type KeyHash } from '../protocols/ring/key-hash.ts'
 import { parseRoutingOptions, type RoutingOptions } from './gateway-options.ts'
 import { GatewayPolicy, type Route, type RouteQuestion } from './gateway-policy.ts'
-import { instanceOf } from './given-instances.ts'
+import { instanceOf } from './given-live-set.ts'
 
 let hash: KeyHash
 beforeAll(async () => {

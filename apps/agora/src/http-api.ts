@@ -29,7 +29,7 @@ const statuses: Readonly<Partial<Record<ErrorCode, ContentfulStatusCode>>> = {
 
 /** The requests that a worker answers. An agent says who it is with `x-user-id` and `authorization: Bearer TOKEN`. */
 export function createHttpApi(options: HttpApiOptions): Hono {
-  const { agora, audience, counters } = options
+  const { audience, counters } = options
   const api = new Hono()
   api.use(async (context, next) => {
     await next()
@@ -41,6 +41,24 @@ export function createHttpApi(options: HttpApiOptions): Hono {
   api.get('/healthz', (context) => context.json({ ok: true, draining: options.isDraining() }))
   api.get('/metrics', (context) => context.text(counters.render(audience.size)))
 
+  addAgents(api, options)
+  addFollows(api, options)
+  addPosts(api, options)
+
+  api.notFound((context) =>
+    replyWith(new AlthingError('not-found', `there is no ${context.req.method} ${context.req.path}`)),
+  )
+  api.onError((error) => {
+    if (isAlthingError(error)) return replyWith(error)
+    options.logError(error)
+    return replyWith(
+      new AlthingError('internal', 'the worker failed; its log says why', { outcome: 'unknown' }),
+    )
+  })
+  return api
+}
+
+function addAgents(api: Hono, { agora, counters }: HttpApiOptions): void {
   api.post('/agents', async (context) => {
     const { profile, isNew } = await agora.register(parseForm(registrationForm, await jsonOf(context)))
     if (isNew) counters.registrations += 1
@@ -50,7 +68,9 @@ export function createHttpApi(options: HttpApiOptions): Hono {
   api.get('/agents/:handle/posts', async (context) =>
     context.json({ posts: await agora.postsOf(handleOf(context)) }),
   )
+}
 
+function addFollows(api: Hono, { agora, audience, counters }: HttpApiOptions): void {
   api.post('/follows', async (context) => {
     const handle = await callerOf(context, agora)
     const following = await agora.follow(handle, parseForm(followForm, await jsonOf(context)).handle)
@@ -64,7 +84,9 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     audience.followsChanged(handle, following)
     return context.json({ following })
   })
+}
 
+function addPosts(api: Hono, { agora, counters }: HttpApiOptions): void {
   api.post('/posts', async (context) => {
     const handle = await callerOf(context, agora)
     const post = await agora.post(handle, parseForm(postForm, await jsonOf(context)))
@@ -77,18 +99,6 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     counters.timelines += 1
     return context.json({ posts: await agora.timeline(handle, limit) })
   })
-
-  api.notFound((context) =>
-    replyWith(new AlthingError('not-found', `there is no ${context.req.method} ${context.req.path}`)),
-  )
-  api.onError((error) => {
-    if (isAlthingError(error)) return replyWith(error)
-    options.logError(error)
-    return replyWith(
-      new AlthingError('internal', 'the worker failed; its log says why', { outcome: 'unknown' }),
-    )
-  })
-  return api
 }
 
 /** The agent that `headers` names and proves to be; rejects with `permission-denied`. */
