@@ -17,7 +17,7 @@ export class NodeDisk implements Disk {
   async open(name: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
     const full = this.#resolve(name)
     const flags = constants.O_RDWR | (options.create === true ? constants.O_CREAT : 0)
-    return new NodeFile(full, await translated(name, () => fs.open(full, flags, 0o600)))
+    return translated(name, () => NodeFile.open(full, flags))
   }
 
   read(name: string): Promise<Uint8Array> {

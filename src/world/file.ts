@@ -10,15 +10,28 @@ const hasDurableOpen = process.platform !== 'darwin' && typeof fs.constants.O_DS
 export class NodeFile implements DiskFile {
   readonly #path: string
   readonly #handle: FileHandle
-  #durable: Promise<FileHandle> | undefined
+  readonly #durable: FileHandle | undefined
   /** Counts plain writes; those up to `#syncedWrites` are durable. */
   #writes = 0
   #syncedWrites = 0
   #closing: Promise<void> | undefined
 
-  constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle, durable: FileHandle | undefined) {
     this.#path = path
     this.#handle = handle
+    this.#durable = durable
+  }
+
+  /** Both descriptors are opened now: later the path may be another file's. */
+  static async open(path: string, flags: number): Promise<NodeFile> {
+    const handle = await open(path, flags, 0o600)
+    if (!hasDurableOpen) return new NodeFile(path, handle, undefined)
+    try {
+      return new NodeFile(path, handle, await open(path, fs.constants.O_RDWR | fs.constants.O_DSYNC))
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
 
   size(): Promise<number> {
@@ -47,11 +60,9 @@ export class NodeFile implements DiskFile {
 
   writeDurably(offset: number, chunks: readonly Uint8Array[]): Promise<void> {
     // The descriptor with O_DSYNC makes only its own bytes durable, but plain writes before it are promised too.
-    if (!hasDurableOpen || this.#writes > this.#syncedWrites) return this.#writeAndSync(offset, chunks)
-    return this.#translated(async () => {
-      this.#durable ??= open(this.#path, fs.constants.O_RDWR | fs.constants.O_DSYNC)
-      await writeAll((await this.#durable).fd, offset, chunks)
-    })
+    const durable = this.#durable
+    if (durable === undefined || this.#writes > this.#syncedWrites) return this.#writeAndSync(offset, chunks)
+    return this.#translated(() => writeAll(durable.fd, offset, chunks))
   }
 
   async sync(): Promise<void> {
@@ -67,8 +78,7 @@ export class NodeFile implements DiskFile {
 
   close(): Promise<void> {
     this.#closing ??= this.#translated(async () => {
-      const durable = await this.#durable?.catch(() => undefined)
-      await durable?.close()
+      await this.#durable?.close()
       await this.#handle.close()
     })
     return this.#closing
