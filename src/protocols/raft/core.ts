@@ -54,6 +54,13 @@ export class Core {
     this.#random = random
     this.#term = restored.hardState.term
     this.#vote = restored.hardState.vote
+    const snapshotTerm = restored.snapshot?.term ?? 0
+    if (snapshotTerm > this.#term) {
+      // A received snapshot may reach the disk before the term in which it came. Nothing was said in that term, and no vote given.
+      this.#term = snapshotTerm
+      this.#vote = 0
+      this.#isHardStateDirty = true
+    }
     this.log = RaftLog.restore(restored)
     assert(this.#term >= this.log.lastTerm, 'the term is not behind the log', {
       term: this.#term,

@@ -389,6 +389,14 @@ describe('snapshots', () => {
   })
 })
 
+describe('restart', () => {
+  test('a snapshot that reached the disk before the term in which it came brings that term', () => {
+    const server = new Driver({ term: 1, vote: 2, snapshot: { index: 5, term: 3 }, isDiskInstant: false })
+    expect(server.status).toMatchObject({ term: 3, vote: 0 })
+    expect(server.tickAt(0)).toMatchObject([{ type: 'persist', hardState: { term: 3, vote: 0 } }])
+  })
+})
+
 describe('client interaction', () => {
   test('8: a new leader commits an empty entry of its term first', () => {
     const leader = new Driver({ term: 1, log: [1] }).becomeLeader()
