@@ -20,6 +20,9 @@ interface Worker {
   readonly registration: Awaited<ReturnType<Althing['discovery']['register']>>
 }
 
+/** On a busy machine the default of one second is too short. */
+const patient = { timeout: 20_000 }
+
 let althing: Althing
 let gateway: Gateway
 let workers: Worker[]
@@ -37,7 +40,7 @@ beforeEach(async () => {
     { service: 'agora', listen: '127.0.0.1:0', routeHeaders: 'route' },
   )
   url = `http://${gateway.address}`
-  await expect.poll(() => gateway.instances().length).toBe(3)
+  await expect.poll(() => gateway.instances().length, patient).toBe(3)
 })
 
 afterEach(async () => {
@@ -188,7 +191,9 @@ describe('workers that come and go', () => {
     expect(affected.length).toBeGreaterThan(0)
     const closes = affected.map((handle) => once((sockets.get(handle) as Connected).socket, 'close'))
     await leaving.registration.drain()
-    await expect.poll(() => gateway.instances().find(({ id }) => id === leaving.id)?.state).toBe('draining')
+    await expect
+      .poll(() => gateway.instances().find(({ id }) => id === leaving.id)?.state, patient)
+      .toBe('draining')
     leaving.server.beginDrain()
     const statuses: number[] = []
     const closing = leaving.server.close({ spreadMs: 0, withinMs: 5_000 })
@@ -204,7 +209,7 @@ describe('workers that come and go', () => {
       before.socket.terminate()
     }
     await leaving.registration.deregister()
-    await expect.poll(() => gateway.instances().length).toBe(2)
+    await expect.poll(() => gateway.instances().length, patient).toBe(2)
   })
 
   test('a worker that dies without a word moves only its own agents, whose next request succeeds', async () => {
@@ -256,9 +261,9 @@ describe('workers that come and go', () => {
       await agent.run()
     })
     await expect
-      .poll(() => report.summary({ agents: 10, connected: 0, seconds: 1 }).sessionRequests)
+      .poll(() => report.summary({ agents: 10, connected: 0, seconds: 1 }).sessionRequests, patient)
       .toBeGreaterThan(200)
-    await expect.poll(() => report.pushed).toBeGreaterThan(0)
+    await expect.poll(() => report.pushed, patient).toBeGreaterThan(0)
     stop.abort()
     await Promise.all(agents)
     await dispatcher.close()

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { setTimeout as wait } from 'node:timers/promises'
-import { open } from './althing.ts'
+import { isAlthingError, open } from './althing.ts'
 import { WorkerServer } from './worker-server.ts'
 
 const usage = `Agora's worker: serves agents over HTTP and WebSocket, from a store of Althing's.
@@ -15,6 +15,7 @@ const usage = `Agora's worker: serves agents over HTTP and WebSocket, from a sto
 const noticeMs = 1_000
 const spreadMs = 1_000
 const finishMs = 10_000
+const takeOverMs = 30_000
 
 const { values } = parseArgs({
   options: {
@@ -46,8 +47,21 @@ const worker = await WorkerServer.start({
   logError: (error) => process.stderr.write(`${JSON.stringify({ event: 'error', error: String(error) })}\n`),
 })
 const address = `${host}:${worker.port}`
-const registration = await althing.discovery.register({ service: values.service, id, address })
+const registration = await register()
 say('ready', { id, address, service: values.service, pid: process.pid })
+
+/** After a crash the entry of the process before is there until its lease ends: this one waits for that. */
+async function register(): Promise<Awaited<ReturnType<typeof althing.discovery.register>>> {
+  const untilMs = performance.now() + takeOverMs
+  for (;;) {
+    try {
+      return await althing.discovery.register({ service: values.service, id, address, ttl: '10s' })
+    } catch (error) {
+      if (!isAlthingError(error, 'conflict') || performance.now() > untilMs) throw error
+      await wait(500)
+    }
+  }
+}
 
 let isStopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
