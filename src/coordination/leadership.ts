@@ -19,7 +19,6 @@ export class LeadershipHandle implements Leadership {
   readonly #details: LeadershipDetails
   readonly #hold: ExclusiveHold
   readonly #onEnd: () => void
-  #resigning: Promise<void> | undefined
 
   constructor(details: LeadershipDetails, hold: ExclusiveHold, onEnd: () => void) {
     this.#details = details
@@ -78,8 +77,7 @@ export class LeadershipHandle implements Leadership {
 
   async resign(): Promise<void> {
     this.#onEnd()
-    this.#resigning ??= this.#hold.release()
-    await this.#resigning
+    await this.#hold.release()
   }
 
   async transfer(candidate: string): Promise<void> {

@@ -29,18 +29,21 @@ export class SharedHold {
     this.#handles += 1
   }
 
-  async release(): Promise<void> {
+  letGo(): void {
     this.#handles -= 1
-    if (this.#handles > 0) return
-    this.#onEnd()
-    await this.hold.release()
+    if (this.#handles === 0) this.#onEnd()
+  }
+
+  /** Ends the hold once nobody has a handle on it. May be called again when it has failed. */
+  async releaseIfUnused(): Promise<void> {
+    if (this.#handles === 0) await this.hold.release()
   }
 }
 
 export class LockHandle implements Lock {
   readonly name: string
   readonly #shared: SharedHold
-  #release: Promise<void> | undefined
+  #isReleased = false
 
   constructor(name: string, shared: SharedHold) {
     this.name = name
@@ -57,7 +60,7 @@ export class LockHandle implements Lock {
   }
 
   get isHeld(): boolean {
-    return this.#release === undefined && this.#shared.isHeld
+    return !this.#isReleased && this.#shared.isHeld
   }
 
   get lost(): AbortSignal {
@@ -77,20 +80,23 @@ export class LockHandle implements Lock {
   }
 
   async txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply> {
-    if (this.#release !== undefined) throw staleToken(this.fence)
+    if (this.#isReleased) throw staleToken(this.fence)
     return await this.#shared.hold.txn(request, options)
   }
 
   async extend(ttl: Duration): Promise<void> {
-    if (this.#release !== undefined) throw staleToken(this.fence)
+    if (this.#isReleased) throw staleToken(this.fence)
     const entry = { ...this.#shared.entry, ttlMs: leaseTtlMs('ttl', ttl) }
     await this.#shared.hold.moveToLease(entry.ttlMs, () => textFromBytes(encodeLockEntry(entry)))
     this.#shared.entry = entry
   }
 
   async release(): Promise<void> {
-    this.#release ??= this.#shared.release()
-    await this.#release
+    if (!this.#isReleased) {
+      this.#isReleased = true
+      this.#shared.letGo()
+    }
+    await this.#shared.releaseIfUnused()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -44,8 +44,8 @@ export interface Lock extends AsyncDisposable {
   /** From now on the lock has this ttl, and its time starts anew. `lost` or `stale-token` when it is held no more. */
   extend(ttl: Duration): Promise<void>
   /**
-   * Ends the hold here at once, then in the store, where nothing is left. Rejects when the store cannot be told; the lock is then free
-   * after its ttl at the latest. Idempotent.
+   * Ends the hold here at once, then in the store, where nothing is left. Rejects when the store cannot be told: call it again, or leave it: the
+   * lock is free after its ttl at the latest. Idempotent.
    */
   release(): Promise<void>
 }

@@ -163,6 +163,18 @@ describe('lock', () => {
     })
   })
 
+  test('a release that could not reach the store can be tried again', async () => {
+    await simulate(async ({ store, world }, bed) => {
+      const lock = await new LockService({ store, world }).acquire('orders', { ttl: '1h' })
+      const heal = bed.simulation.network.isolate('app')
+      await expect(lock.release()).rejects.toMatchObject({ retryable: true })
+      expect(lock.isHeld).toBe(false)
+      heal()
+      await lock.release()
+      expect(await leftBehind(store)).toEqual([])
+    })
+  })
+
   test('refuses what makes no sense, and says what would', async () => {
     await simulate(async ({ store, world }) => {
       const locks = new LockService({ store, world })

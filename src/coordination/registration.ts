@@ -109,7 +109,14 @@ export class RegistrationHandle implements Registration {
 
   async deregister(options: { readonly drainFor?: Duration } = {}): Promise<void> {
     this.#deregistering ??= this.#deregister(options.drainFor)
-    await this.#deregistering
+    const deregistering = this.#deregistering
+    try {
+      await deregistering
+    } catch (error) {
+      // Another call may try again.
+      if (this.#deregistering === deregistering) this.#deregistering = undefined
+      throw error
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
