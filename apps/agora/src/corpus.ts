@@ -31,10 +31,9 @@ export class Corpus {
   }
 }
 
-/** The corpus lies beside `src`, of which the build makes a copy two folders deeper. */
+/** Beside `src`, in the sources and in what the build makes of them. */
 function corpusFolder(): string {
-  const isBuilt = import.meta.url.includes('/dist/apps/agora/')
-  return fileURLToPath(new URL(isBuilt ? '../../../../apps/agora/corpus' : '../corpus', import.meta.url))
+  return fileURLToPath(new URL('../corpus', import.meta.url))
 }
 
 function shorten(text: string, lengthMax: number): string {
