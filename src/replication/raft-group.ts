@@ -131,6 +131,9 @@ export class RaftGroup {
   #heldSends: { readonly message: Message; readonly after: number }[] = []
   #hardState: HardState
 
+  #role: Role
+  #term: number
+  #leader: NodeId
   #appliedIndex: number
   #appliedTerm: number
   #snapshotIndex: number
@@ -158,6 +161,10 @@ export class RaftGroup {
       this.#world.random,
       this.#world.clock.monotonicMs(),
     )
+    const { role, term, leader } = this.raft.status()
+    this.#role = role
+    this.#term = term
+    this.#leader = leader
     this.#electionTimeoutMs = options.raft.electionTimeoutMs ?? 1_000
     const step = (event: RaftEvent): void => this.#step(event)
     this.#inbox = new SnapshotInbox({
@@ -200,8 +207,16 @@ export class RaftGroup {
 
   /** This node leads and its state is the newest: it may decide by what it has applied. */
   get isLeaderReady(): boolean {
-    const { role, term } = this.raft.status()
-    return role === 'leader' && this.#readyTerm === term
+    return this.#role === 'leader' && this.#readyTerm === this.#term
+  }
+
+  get role(): Role {
+    return this.#role
+  }
+
+  /** 0: unknown. */
+  get leader(): NodeId {
+    return this.#leader
   }
 
   /**
@@ -344,7 +359,7 @@ export class RaftGroup {
         this.#readDropped(effect.id)
         return
       case 'stateChanged':
-        this.#stateChanged(effect.role)
+        this.#stateChanged(effect.role, effect.term, effect.leader)
         return
       case 'sendSnapshot':
         this.#outbox.start(effect.to)
@@ -455,7 +470,7 @@ export class RaftGroup {
             reason === 'transferring' ? 'leadership is being handed over' : 'this node does not lead',
             {
               outcome: 'none',
-              details: { leader: this.raft.status().leader },
+              details: { leader: this.#leader },
             },
           )
     for (const proposal of proposals) proposal.done({ ok: false, error })
@@ -493,7 +508,10 @@ export class RaftGroup {
     }
   }
 
-  #stateChanged(role: Role): void {
+  #stateChanged(role: Role, term: number, leader: NodeId): void {
+    this.#role = role
+    this.#term = term
+    this.#leader = leader
     if (role !== 'leader') {
       const error = new AlthingError(
         'unavailable',
@@ -509,8 +527,8 @@ export class RaftGroup {
   }
 
   #noticeLeaderReady(): void {
-    const { role, term } = this.raft.status()
-    if (role !== 'leader' || this.#readyTerm === term || this.#appliedTerm !== term) return
+    const term = this.#term
+    if (this.#role !== 'leader' || this.#readyTerm === term || this.#appliedTerm !== term) return
     this.#readyTerm = term
     this.#observer.leaderReady?.()
   }
@@ -559,7 +577,7 @@ export class RaftGroup {
 
   #armTick(): void {
     if (!this.#isServing) return
-    const dueMs = this.raft.status().nextDeadlineMs
+    const dueMs = this.raft.nextDeadlineMs
     if (dueMs >= this.#tickAtMs) return
     this.#tickTimer?.cancel()
     this.#tickAtMs = dueMs

@@ -171,7 +171,7 @@ export class ClientSession {
 
   /** Hands the request to the leader when that is another node, or refuses it when none is known. */
   #forwards(request: Request): boolean {
-    const { role, leader } = this.#host.group.status()
+    const { role, leader } = this.#host.group
     if (role === 'leader') return false
     const isForwarded = (request.flags & forwardedFlag) !== 0
     if (leader === 0 || isForwarded) {

@@ -111,6 +111,6 @@ export class ClusterServer {
       ended: () => this.#sessions.delete(session),
     })
     this.#sessions.add(session)
-    session.welcome({ clusterId, nodeId, members, leader: host.group.status().leader })
+    session.welcome({ clusterId, nodeId, members, leader: host.group.leader })
   }
 }
