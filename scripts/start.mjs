@@ -4,6 +4,7 @@ import { build, install } from './prepare.mjs'
 import { inTree, root } from './tree.mjs'
 
 const repeatedWithinMs = 1_000
+const parentPollMs = 500
 
 try {
   await install()
@@ -22,13 +23,20 @@ const child = spawn(process.execPath, [inTree('dist/src/cli/main.js'), 'demo', .
 })
 
 let lastSignalMs = Number.NEGATIVE_INFINITY
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    const nowMs = performance.now()
-    if (nowMs - lastSignalMs > repeatedWithinMs) child.kill(signal)
-    lastSignalMs = nowMs
-  })
+function passOn(signal) {
+  const nowMs = performance.now()
+  if (nowMs - lastSignalMs > repeatedWithinMs) child.kill(signal)
+  lastSignalMs = nowMs
 }
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn)
+
+// npm runs scripts in a shell, which dies of a signal without passing it on.
+const parent = process.ppid
+const poll = setInterval(() => {
+  if (process.ppid === parent) return
+  clearInterval(poll)
+  passOn('SIGTERM')
+}, parentPollMs)
 
 child.once('error', (error) => {
   process.stderr.write(`Could not start: ${error.message}\n`)
