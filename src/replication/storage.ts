@@ -111,7 +111,8 @@ export async function openDiskStorage(
 async function makeDirectoryDurably(disk: Disk, directory: string): Promise<void> {
   await disk.makeDirectory(directory)
   const parts = directory.split('/')
-  for (let depth = parts.length - 1; depth >= 0; depth--) await disk.syncDirectory(parts.slice(0, depth).join('/'))
+  for (let depth = parts.length - 1; depth >= 0; depth--)
+    await disk.syncDirectory(parts.slice(0, depth).join('/'))
 }
 
 /** The same without a disk: nothing survives the object. For `memory:` and for tests. */

@@ -1,4 +1,4 @@
-import { type FileHandle, constants } from 'node:fs/promises'
+import { constants } from 'node:fs/promises'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { AlthingError, invalidArgument } from '../contracts/errors.ts'
@@ -34,7 +34,13 @@ export class NodeDisk implements Disk {
   }
 
   async makeDirectory(name: string): Promise<void> {
-    await translated(name, () => fs.mkdir(this.#resolve(name), { recursive: true, mode: 0o700 }))
+    const full = this.#resolve(name)
+    await translated(name, async () => {
+      const first = await fs.mkdir(full, { recursive: true, mode: 0o700 })
+      // The data folder and those above it are out of the reach of `syncDirectory`.
+      if (first !== undefined && this.#root.startsWith(first))
+        await syncFolders(path.dirname(first), this.#root)
+    })
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -46,20 +52,12 @@ export class NodeDisk implements Disk {
   }
 
   syncDirectory(name: string): Promise<void> {
-    return translated(name, async () => {
-      const handle: FileHandle = await fs.open(this.#resolve(name), constants.O_RDONLY)
-      try {
-        await handle.sync()
-      } finally {
-        await handle.close()
-      }
-    })
+    return translated(name, () => syncFolder(this.#resolve(name)))
   }
 
   async lock(directory: string): Promise<{ release(): Promise<void> }> {
-    const full = this.#resolve(directory)
-    await translated(directory, () => fs.mkdir(full, { recursive: true, mode: 0o700 }))
-    return translated(directory, () => lockDirectory(full))
+    await this.makeDirectory(directory)
+    return translated(directory, () => lockDirectory(this.#resolve(directory)))
   }
 
   #resolve(name: string): string {
@@ -68,6 +66,23 @@ export class NodeDisk implements Disk {
       throw invalidArgument('path', name, 'a path inside the data folder')
     }
     return full
+  }
+}
+
+async function syncFolder(full: string): Promise<void> {
+  const handle = await fs.open(full, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** From `top` down to the one that contains `bottom`. */
+async function syncFolders(top: string, bottom: string): Promise<void> {
+  for (let full = path.dirname(bottom); full.length >= top.length; full = path.dirname(full)) {
+    await syncFolder(full)
+    if (full === path.dirname(full)) return
   }
 }
 

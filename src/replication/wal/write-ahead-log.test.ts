@@ -160,6 +160,20 @@ describe('identity', () => {
   })
 })
 
+test('what a restart has read survives a power failure, though the killed process had not synced it', async () => {
+  const disk = new FaultDisk()
+  const { storage } = await open(disk)
+  await storage.append({ entries: entries(1, 2) })
+  await storage.close()
+  const path = 'node/wal-0000000001.log'
+  const killed = new FaultDisk(disk.files())
+  const inode = killed.names.get(path) as { bytes: Buffer; durable: Buffer }
+  inode.durable = Buffer.from(inode.bytes).fill(0, 1024)
+  expect((await open(killed)).restored.entries.length).toBe(2)
+  killed.crash = { atOperation: 0, tear: (_written, before) => before, losesUnsynced: true }
+  expect((await open(new FaultDisk(killed.afterCrash()))).restored.entries.length).toBe(2)
+})
+
 test('after close nothing is taken', async () => {
   const { storage } = await open(new FaultDisk())
   const last = storage.append({ entries: entries(1, 1) })

@@ -98,7 +98,11 @@ export class WriteAheadLog {
     recovered: RecoveredLog,
   ): Promise<WriteAheadLog> {
     const { sequence } = recovered.segments.at(-1) as SegmentSummary
-    const file = await dependencies.disk.open(segmentPath(dependencies.directory, sequence))
+    const { disk, directory } = dependencies
+    const file = await disk.open(segmentPath(directory, sequence))
+    // A process that was killed may have left what was read above, but was never synced, in the system's cache only.
+    await file.sync()
+    await disk.syncDirectory(directory)
     return new WriteAheadLog(dependencies, options, file, recovered)
   }
 

@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import type { World } from '../contracts/world.ts'
+import type { Entry } from '../protocols/raft/types.ts'
+import { SeededRandom, Simulation } from '../testing/world/index.ts'
+import { openDiskStorage } from './storage.ts'
+
+const options = { identity: { clusterId: 'sim', nodeId: 1 }, segmentBytes: 8192 }
+
+function entry(index: number): Entry {
+  return { index, term: index, kind: 'command', data: new Uint8Array(300).fill(index % 7) }
+}
+
+describe('on the simulated disk', () => {
+  test.each(['torn', 'kept', 'lost'] as const)(
+    'nothing acknowledged is lost when crashes leave writes %s',
+    async (rule) => {
+      for (let seed = 1; seed <= 15; seed++) {
+        const simulation = new Simulation({ seed })
+        const random = new SeededRandom(seed)
+        let acknowledged = 0
+        let failure: unknown
+        const life = async (world: World): Promise<void> => {
+          const { storage, restored } = await openDiskStorage(world, 'deep/node', options)
+          const last = restored.entries.at(-1)?.index ?? 0
+          expect(last).toBeGreaterThanOrEqual(acknowledged)
+          expect(restored.entries.map(({ index, term }) => [index, term])).toEqual(
+            Array.from({ length: last }, (_, i) => [i + 1, i + 1]),
+          )
+          for (let index = last + 1; ; index++) {
+            await storage.append({ hardState: { term: index, vote: 1 }, entries: [entry(index)] })
+            acknowledged = index
+          }
+        }
+        const process = simulation.process('node', (world) => {
+          life(world).catch((error: unknown) => {
+            failure = error
+          })
+        })
+        process.disk.conditions.crashRule = rule
+        for (let round = 0; round < 4; round++) {
+          await simulation.runUntil(simulation.nowMs + random.integer(1, 60))
+          expect(failure).toBeUndefined()
+          process.restart(random.integer(0, 1) === 0 ? 'power' : 'kill')
+        }
+        expect(acknowledged, `seed ${seed}`).toBeGreaterThan(0)
+      }
+    },
+  )
+})
