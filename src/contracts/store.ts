@@ -44,8 +44,9 @@ export interface RenewalSource {
 export interface RenewalThreadData {
   readonly engine: unknown
   /**
-   * Float64 slots of monotonic milliseconds. Slot 0: the application's loop writes that it is alive. Slot n: when the last acknowledged renewal of
-   * the lease of that slot was *sent* (the lease is surely alive until then plus its ttl, by the store's clock).
+   * Float64 slots of monotonic milliseconds, laid out in `protocols/lease/shared-slots.ts`: when the application's loop and the thread's own were
+   * last alive, and for each lease when its last acknowledged renewal was *sent* (the lease is surely alive until then plus its ttl, by the
+   * store's clock).
    */
   readonly shared: SharedArrayBuffer
   /** Past this silence of slot 0 the thread renews nothing more: a program that hangs for good gives its rights up. */

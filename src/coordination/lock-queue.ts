@@ -200,7 +200,7 @@ function forcedReason(value: Uint8Array): string | undefined {
   return forced === undefined ? undefined : `released by force by ${forced.by}: ${forced.reason}`
 }
 
-function waitTimedOut(request: TurnRequest): AlthingError {
+export function waitTimedOut(request: TurnRequest): AlthingError {
   return new AlthingError(
     'timeout',
     `lock "${request.name}" was not free within ${request.waitTimeoutMs} ms; explain("${request.name}") tells who holds it`,

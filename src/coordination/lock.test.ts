@@ -163,6 +163,23 @@ describe('lock', () => {
     })
   })
 
+  test('an owner that waits already is not waited for longer than asked', async () => {
+    await simulate(async ({ store, world }) => {
+      const locks = new LockService({ store, world })
+      const holder = await locks.acquire('orders')
+      const waiting = locks.acquire('orders', { owner: 'a', waitTimeout: '30s' })
+      await sleep(world, 100)
+      const startMs = world.clock.monotonicMs()
+      expect(await locks.tryAcquire('orders', { owner: 'a' })).toBeNull()
+      const second = locks.acquire('orders', { owner: 'a', waitTimeout: '2s' })
+      await expect(second).rejects.toMatchObject({ code: 'timeout' })
+      expect(world.clock.monotonicMs() - startMs).toBeLessThan(2_100)
+      await holder.release()
+      const lock = await waiting
+      expect((await locks.acquire('orders', { owner: 'a' })).token).toBe(lock.token)
+    })
+  })
+
   test('a release that could not reach the store can be tried again', async () => {
     await simulate(async ({ store, world }, bed) => {
       const lock = await new LockService({ store, world }).acquire('orders', { ttl: '1h' })

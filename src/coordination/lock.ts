@@ -1,4 +1,4 @@
-import { abortedError, closedOr, untilAborted } from './abortable.ts'
+import { abortedError, closedOr, untilAborted, WaitLimit } from './abortable.ts'
 import { AlthingError, invalidArgument, isAlthingError } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
@@ -8,7 +8,7 @@ import { LeaseKeeper } from './lease-keeper.ts'
 import { lockQueueRange } from './lock-entry.ts'
 import { LockHandle, SharedHold } from './lock-handle.ts'
 import { LockOverview } from './lock-overview.ts'
-import { LockQueue, type TurnRequest } from './lock-queue.ts'
+import { LockQueue, type TurnRequest, waitTimedOut } from './lock-queue.ts'
 import type { AcquireOptions, ForcedRelease, Lock, LockExplanation } from './lock-types.ts'
 import { durationMs, keySegment, leaseTtlMs, shortText } from './names.ts'
 
@@ -183,17 +183,38 @@ export class LockService {
   }
 
   async #acquireShared(request: TurnRequest, key: string): Promise<Lock> {
-    for (;;) {
-      const existing = this.#shared.get(key)
-      if (existing === undefined) break
-      // Another call of the same owner waits for its turn, or has it. If it fails, this one asks for itself.
-      const shared = await untilAborted(
-        existing.catch(() => undefined),
-        request.signal,
-      )
-      if (shared?.isHeld === true) return new LockHandle(request.name, shared)
-      if (this.#shared.get(key) === existing) this.#shared.delete(key)
+    const startMs = this.#world.clock.monotonicMs()
+    // Between finding nobody and standing in line oneself nothing may be awaited: two calls would both stand.
+    while (this.#shared.has(key)) {
+      const shared = await this.#joinShared(request, key)
+      if (shared !== undefined) return new LockHandle(request.name, shared)
     }
+    const waitedMs = this.#world.clock.monotonicMs() - startMs
+    const waitTimeoutMs = Math.max(0, request.waitTimeoutMs - waitedMs)
+    return await this.#makeShared({ ...request, waitTimeoutMs }, key)
+  }
+
+  /** The hold that another call of the same owner has or gets; undefined when it gets none. */
+  async #joinShared(request: TurnRequest, key: string): Promise<SharedHold | undefined> {
+    const limit = new WaitLimit()
+      .endWith(request.signal)
+      .endAfter(this.#world, request.waitTimeoutMs, () => waitTimedOut(request))
+    try {
+      const existing = this.#shared.get(key)
+      const shared = await untilAborted(
+        Promise.resolve(existing).catch(() => undefined),
+        limit.signal,
+        (signal) => signal.reason,
+      )
+      if (shared?.isHeld === true) return shared
+      if (this.#shared.get(key) === existing) this.#shared.delete(key)
+      return undefined
+    } finally {
+      limit.dispose()
+    }
+  }
+
+  async #makeShared(request: TurnRequest, key: string): Promise<Lock> {
     const making = this.#takeTurn(request).then(
       (hold) =>
         new SharedHold(hold, request.entry, () => {
