@@ -238,6 +238,15 @@ describe('ejection', () => {
     expect(policy.view(nowMs + 3_002)[0]?.ejectedForMs).toBe(1_000)
   })
 
+  test('a new registration of the same id starts with a clean record', () => {
+    const policy = policyOf(abc())
+    policy.record('a', 'refused', 'x', 0)
+    policy.setInstances(withA({ weight: 200 }))
+    expect(policy.view(0)[0]?.state).toBe('ejected')
+    policy.setInstances(withA({ registrationRevision: 2 }))
+    expect(policy.view(0)[0]?.state).toBe('up')
+  })
+
   test('no more than the share is ejected, and never the last', () => {
     const policy = policyOf(abc(), { ejectShareMax: 1 })
     expect(['a', 'b', 'c'].map((id) => policy.record(id, 'refused', 'x', 0))).toEqual([true, true, false])

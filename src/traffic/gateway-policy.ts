@@ -91,6 +91,11 @@ export class GatewayPolicy {
 
   /** The service's instances now, in place of those before. */
   setInstances(instances: readonly ServiceInstance[]): void {
+    for (const { id, registrationRevision } of instances) {
+      const before = this.#instances.get(id)
+      if (before !== undefined && before.registrationRevision !== registrationRevision)
+        this.#ejection.forget(id)
+    }
     this.#instances = new Map(instances.map((instance) => [instance.id, instance]))
     this.#ejection.retain(new Set(this.#instances.keys()))
     for (const id of this.#ring.members().keys()) {

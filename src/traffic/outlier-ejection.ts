@@ -41,6 +41,11 @@ export class OutlierEjection {
     }
   }
 
+  /** The instance is another process now: what the one before did is not held against it. */
+  forget(instanceId: string): void {
+    this.#health.delete(instanceId)
+  }
+
   isEjected(instanceId: string, nowMs: number): boolean {
     return (this.#health.get(instanceId)?.ejectedUntilMs ?? 0) > nowMs
   }
