@@ -62,10 +62,10 @@ export interface RaftGroupOptions {
   /** Absent in a group of one. */
   readonly transport?: PeerTransport
   readonly observer?: GroupObserver
-  /** A snapshot is taken once this many entries, or bytes of entries, are applied since the last (defaults 10 000 and 64 MiB). */
+  /** A snapshot is taken once this many entries, or bytes of entries, are applied since the last (defaults 100 000 and 64 MiB). */
   readonly snapshotEntries?: number
   readonly snapshotBytes?: number
-  /** Entries kept before a snapshot for followers that are a little behind (default 5 000). */
+  /** Entries kept before a snapshot for followers that are a little behind (default 10 000). */
   readonly keepEntries?: number
   /** Proposals waiting to enter the log past which more are refused (default 50 000). */
   readonly waitingProposalsMax?: number
@@ -147,9 +147,9 @@ export class RaftGroup {
     this.#storage = options.storage
     this.#transport = options.transport
     this.#observer = options.observer ?? {}
-    this.#snapshotEntries = options.snapshotEntries ?? 10_000
+    this.#snapshotEntries = options.snapshotEntries ?? 100_000
     this.#snapshotBytes = options.snapshotBytes ?? 64 * 1024 * 1024
-    this.#keepEntries = options.keepEntries ?? 5_000
+    this.#keepEntries = options.keepEntries ?? 10_000
     this.#waitingProposalsMax = options.waitingProposalsMax ?? 50_000
     const { restored } = options
     this.#hardState = restored.hardState

@@ -27,6 +27,8 @@ export interface ClusterNodeOptions {
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
   readonly snapshotEntries?: number
+  /** See `StoreHostOptions`. */
+  readonly keepRevisions?: number
   readonly snapshotBytes?: number
   readonly keepEntries?: number
   readonly observer?: GroupObserver
@@ -63,6 +65,7 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
       restored,
       transport,
       observer: node.observe(options.observer ?? {}),
+      ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
       ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
       ...(options.keepEntries === undefined ? {} : { keepEntries: options.keepEntries }),

@@ -169,3 +169,19 @@ describe('local engine', () => {
     })
   })
 })
+
+describe('automatic compaction', () => {
+  test('keeps the stated number of revisions, and what is current whatever its age', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world, keepRevisions: 100 })
+      await store.txn({ then: [put('old', 'still here')] })
+      for (let n = 1; n <= 400; n++) await store.txn({ then: [put('k', String(n))] })
+      const { revision } = await store.range({ key: 'k' })
+      await expect(store.range({ key: 'k', revision: 10 })).rejects.toMatchObject({ code: 'compacted' })
+      const { kvs } = await store.range({ key: 'k', revision: revision - 90 })
+      expect(textFromBytes(kvs[0]?.value ?? new Uint8Array())).toBe('310')
+      expect(await valueOf(store, 'old')).toBe('still here')
+      await store.close()
+    })
+  })
+})

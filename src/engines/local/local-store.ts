@@ -30,8 +30,10 @@ export interface LocalStoreOptions {
   readonly world: World
   /** Folder within the world's disk; absent: everything is kept in memory only. */
   readonly directory?: string
-  /** See `RaftGroupOptions`; defaults 10 000 entries, 64 MiB. */
+  /** See `RaftGroupOptions`. */
   readonly snapshotEntries?: number
+  /** See `StoreHostOptions`. */
+  readonly keepRevisions?: number
   readonly snapshotBytes?: number
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
@@ -60,6 +62,7 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       restored,
       keepEntries: 0,
       observer: { leaderReady: () => ready.resolve(), failed: (error) => ready.reject(error) },
+      ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
       ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
     })

@@ -32,6 +32,10 @@ export interface StoreHostOptions
   readonly storage: RaftStorage
   readonly restored: Omit<RestoredState, 'initialConfiguration'>
   readonly observer?: GroupObserver
+  /**
+   * Revisions kept for older reads and for watches that resume (default 25 000; 0: all). The leader compacts when half as many more have gathered.
+   */
+  readonly keepRevisions?: number
 }
 
 /** Leases that one command expires at most, so that a pile-up does not stop the loop. */
@@ -47,6 +51,8 @@ export class StoreHost {
   #lessorTimer: Timer | undefined
   #lessorDueMs = Number.POSITIVE_INFINITY
   #isExpiring = false
+  readonly #keepRevisions: number
+  #isCompacting = false
 
   /** Reads the newest snapshot into a model and sets the group up; `start` lets it run. */
   static async open(options: StoreHostOptions): Promise<StoreHost> {
@@ -69,6 +75,7 @@ export class StoreHost {
 
   private constructor(options: StoreHostOptions, model: StoreModel) {
     this.#world = options.world
+    this.#keepRevisions = options.keepRevisions ?? 25_000
     this.model = model
     this.watches = new WatchHub(options.world, model)
     const observer = options.observer ?? {}
@@ -88,6 +95,10 @@ export class StoreHost {
         leaderReady: () => {
           this.#startLeading()
           observer.leaderReady?.()
+        },
+        applied: (index) => {
+          this.#compactWhenDue()
+          observer.applied?.(index)
         },
         restored: (snapshot) => {
           this.watches.replaced()
@@ -239,6 +250,18 @@ export class StoreHost {
     return leases.map((status) => {
       const remainingMs = this.#lessor.remainingMs(status.lease, nowMs)
       return remainingMs === undefined ? status : { ...status, remainingMs }
+    })
+  }
+
+  /** Through the log like any command, so that all replicas forget the same. */
+  #compactWhenDue(): void {
+    if (this.#keepRevisions === 0 || this.#isCompacting || !this.group.isLeaderReady) return
+    if (this.model.stats.revisionsKept < this.#keepRevisions * 1.5) return
+    this.#isCompacting = true
+    const revision = this.model.revision - this.#keepRevisions
+    const command: StoreCommand = { session: 0, sequence: 0, acknowledged: 0, type: 'compact', revision }
+    this.mutate(encodeCommand(command), command, () => {
+      this.#isCompacting = false
     })
   }
 
