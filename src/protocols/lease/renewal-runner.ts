@@ -1,16 +1,21 @@
 import { isAlthingError } from '../../contracts/errors.ts'
-import type { LeaseId, Store } from '../../contracts/store.ts'
+import type { CallOptions, LeaseId } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import { LeaseRenewal, type RenewalEffect, type RenewalEvent, type RenewalMoment } from './lease-renewal.ts'
 import type { RenewalNotice, RenewalRequest } from './renewal-messages.ts'
 import type { SharedSlots } from './shared-slots.ts'
+
+/** The one call that renewal needs of a store; see `Store.keepLeaseAlive`. */
+export interface LeaseStore {
+  keepLeaseAlive(lease: LeaseId, options: CallOptions): Promise<unknown>
+}
 
 /**
  * The shell of {@link LeaseRenewal}: performs its effects on a store and wakes it in time. The same runner works in the thread
  * of an engine (where `notify` posts to the application) and, for engines without one, in the application's own loop.
  */
 export class RenewalRunner {
-  readonly #store: Store
+  readonly #store: LeaseStore
   readonly #world: World
   readonly #slots: SharedSlots
   readonly #notify: (notice: RenewalNotice) => void
@@ -20,7 +25,7 @@ export class RenewalRunner {
   #wake: Timer | undefined
 
   constructor(options: {
-    readonly store: Store
+    readonly store: LeaseStore
     readonly world: World
     readonly slots: SharedSlots
     readonly maxStallMs: number
