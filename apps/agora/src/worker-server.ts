@@ -42,9 +42,10 @@ export class WorkerServer {
       logError: options.logError,
     })
     this.#sockets = new Sockets({ agora, audience, counters, workerId: options.id })
+    const listener = getRequestListener(api.fetch)
     this.#server = createServer(
       { keepAliveTimeout: 65_000, requestTimeout: 30_000 },
-      getRequestListener(api.fetch),
+      (request, response) => void listener(request, response),
     )
     this.#server.on('upgrade', (request, stream, head) => this.#sockets.upgrade(request, stream, head))
     this.#feed = new PostFeed(options.store, (post) => {

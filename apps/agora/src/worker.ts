@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { setTimeout as wait } from 'node:timers/promises'
-import { isAlthingError, open } from './althing.ts'
+import { open } from './althing.ts'
 import { WorkerServer } from './worker-server.ts'
 
 const usage = `Agora's worker: serves agents over HTTP and WebSocket, from a store of Althing's.
@@ -15,7 +15,6 @@ const usage = `Agora's worker: serves agents over HTTP and WebSocket, from a sto
 const noticeMs = 1_000
 const spreadMs = 1_000
 const finishMs = 10_000
-const takeOverMs = 30_000
 
 const { values } = parseArgs({
   options: {
@@ -47,40 +46,34 @@ const worker = await WorkerServer.start({
   logError: (error) => process.stderr.write(`${JSON.stringify({ event: 'error', error: String(error) })}\n`),
 })
 const address = `${host}:${worker.port}`
-const registration = await register()
+// A process of the same name that crashed has left its entry: it is replaced. If that one lives after all, it hears of it and stops.
+const registration = await althing.discovery.register({
+  service: values.service,
+  id,
+  address,
+  ttl: '10s',
+  takeOver: true,
+})
+registration.lost.addEventListener('abort', () => void stop(`registration lost: ${registration.lost.reason}`))
 say('ready', { id, address, service: values.service, pid: process.pid })
-
-/** After a crash the entry of the process before is there until its lease ends: this one waits for that. */
-async function register(): Promise<Awaited<ReturnType<typeof althing.discovery.register>>> {
-  const untilMs = performance.now() + takeOverMs
-  for (;;) {
-    try {
-      return await althing.discovery.register({ service: values.service, id, address, ttl: '10s' })
-    } catch (error) {
-      if (!isAlthingError(error, 'conflict') || performance.now() > untilMs) throw error
-      await wait(500)
-    }
-  }
-}
 
 let isStopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
 
-async function stop(signal: string): Promise<void> {
+async function stop(cause: string): Promise<void> {
   if (isStopping) return
   isStopping = true
-  say('draining', { id, signal })
-  try {
-    worker.beginDrain()
-    await registration.drain()
-    await wait(noticeMs)
-    await worker.close({ spreadMs, withinMs: finishMs })
-    await registration.deregister()
-    await althing.close()
-    say('stopped', { id })
-    process.exit(0)
-  } catch (error) {
-    say('stopped badly', { id, error: String(error) })
-    process.exit(1)
-  }
+  say('draining', { id, cause })
+  worker.beginDrain()
+  // Without the store the gateways hear of the end by the refused connections; the agents are told goodbye all the same.
+  const problems: string[] = []
+  const attempt = (step: Promise<void>): Promise<void> =>
+    step.catch((error: unknown) => void problems.push(String(error)))
+  await attempt(registration.drain())
+  await wait(noticeMs)
+  await attempt(worker.close({ spreadMs, withinMs: finishMs }))
+  await attempt(registration.deregister())
+  await attempt(althing.close())
+  say('stopped', problems.length === 0 ? { id } : { id, problems })
+  process.exit(problems.length === 0 ? 0 : 1)
 }
