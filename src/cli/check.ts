@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { performance } from 'node:perf_hooks'
 import type { Command } from 'commander'
 import { parseDurationMs } from '../base/duration.ts'
 import { invalidArgument, isAlthingError } from '../contracts/errors.ts'
@@ -12,6 +11,7 @@ import { checkUniqueIds } from '../testing/checkers/unique-ids.ts'
 import type { FindingsResult, Verdict } from '../testing/checkers/verdict.ts'
 import type { Operation } from '../testing/history/operation.ts'
 import { parseHistory } from '../testing/history/parse-history.ts'
+import { NodeClock } from '../world/clock.ts'
 
 /** What `althing check` exits with. */
 export const checkExitCodes = { ok: 0, violation: 1, badInput: 2, unknown: 3 } as const
@@ -41,7 +41,7 @@ interface Judgement {
   readonly svg?: string
 }
 
-const clock = { monotonicMs: () => performance.now() }
+const clock = new NodeClock()
 
 const findingsCheckers: Readonly<Record<string, (operations: readonly Operation[]) => FindingsResult>> = {
   'set-full': (operations) => checkSetFull(operations),

@@ -90,65 +90,19 @@ function messageFrom(fields: FieldReader): Message {
   return message
 }
 
-function bodyFrom(
-  code: number,
-  head: { from: number; to: number; term: number },
-  fields: FieldReader,
-): Message {
+type Head = Pick<Message, 'from' | 'to' | 'term'>
+
+function bodyFrom(code: number, head: Head, fields: FieldReader): Message {
   switch (code) {
     case typeCodes.requestVote:
-      return {
-        type: 'requestVote',
-        ...head,
-        preVote: fields.boolean(),
-        lastLogIndex: fields.integer(),
-        lastLogTerm: fields.integer(),
-        transfer: fields.boolean(),
-      }
     case typeCodes.requestVoteReply:
-      return { type: 'requestVoteReply', ...head, preVote: fields.boolean(), granted: fields.boolean() }
+      return voteFrom(code, head, fields)
     case typeCodes.appendEntries:
-      return {
-        type: 'appendEntries',
-        ...head,
-        prevLogIndex: fields.integer(),
-        prevLogTerm: fields.integer(),
-        leaderCommit: fields.integer(),
-        round: fields.integer(),
-        entries: entriesFrom(fields.array()),
-      }
     case typeCodes.appendEntriesReply:
-      return {
-        type: 'appendEntriesReply',
-        ...head,
-        success: fields.boolean(),
-        matchIndex: fields.integer(),
-        rejectedIndex: fields.integer(),
-        conflictTerm: fields.integer(),
-        conflictIndex: fields.integer(),
-        round: fields.integer(),
-      }
+      return appendFrom(code, head, fields)
     case typeCodes.installSnapshot:
-      return {
-        type: 'installSnapshot',
-        ...head,
-        snapshot: snapshotFrom(fields),
-        transferId: fields.integer(),
-        offset: fields.integer(),
-        data: fields.bytes(),
-        done: fields.boolean(),
-        round: fields.integer(),
-      }
     case typeCodes.installSnapshotReply:
-      return {
-        type: 'installSnapshotReply',
-        ...head,
-        transferId: fields.integer(),
-        offset: fields.integer(),
-        installed: fields.boolean(),
-        index: fields.integer(),
-        round: fields.integer(),
-      }
+      return installFrom(code, head, fields)
     case typeCodes.timeoutNow:
       return { type: 'timeoutNow', ...head }
     case typeCodes.readIndex:
@@ -157,6 +111,63 @@ function bodyFrom(
       return { type: 'readIndexReply', ...head, id: fields.integer(), index: fields.integer() }
     default:
       throw new Error(`unknown message type ${code}`)
+  }
+}
+
+function voteFrom(code: number, head: Head, fields: FieldReader): Message {
+  const preVote = fields.boolean()
+  if (code === typeCodes.requestVoteReply)
+    return { type: 'requestVoteReply', ...head, preVote, granted: fields.boolean() }
+  const lastLogIndex = fields.integer()
+  const lastLogTerm = fields.integer()
+  return { type: 'requestVote', ...head, preVote, lastLogIndex, lastLogTerm, transfer: fields.boolean() }
+}
+
+function appendFrom(code: number, head: Head, fields: FieldReader): Message {
+  if (code === typeCodes.appendEntries) {
+    return {
+      type: 'appendEntries',
+      ...head,
+      prevLogIndex: fields.integer(),
+      prevLogTerm: fields.integer(),
+      leaderCommit: fields.integer(),
+      round: fields.integer(),
+      entries: entriesFrom(fields.array()),
+    }
+  }
+  return {
+    type: 'appendEntriesReply',
+    ...head,
+    success: fields.boolean(),
+    matchIndex: fields.integer(),
+    rejectedIndex: fields.integer(),
+    conflictTerm: fields.integer(),
+    conflictIndex: fields.integer(),
+    round: fields.integer(),
+  }
+}
+
+function installFrom(code: number, head: Head, fields: FieldReader): Message {
+  if (code === typeCodes.installSnapshot) {
+    return {
+      type: 'installSnapshot',
+      ...head,
+      snapshot: snapshotFrom(fields),
+      transferId: fields.integer(),
+      offset: fields.integer(),
+      data: fields.bytes(),
+      done: fields.boolean(),
+      round: fields.integer(),
+    }
+  }
+  return {
+    type: 'installSnapshotReply',
+    ...head,
+    transferId: fields.integer(),
+    offset: fields.integer(),
+    installed: fields.boolean(),
+    index: fields.integer(),
+    round: fields.integer(),
   }
 }
 

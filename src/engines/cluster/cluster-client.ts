@@ -1,0 +1,235 @@
+import { asAlthingError, errorFromJson, invalidArgument, withOutcome } from '../../contracts/errors.ts'
+import type {
+  CallOptions,
+  GrantLeaseRequest,
+  LeaseGrant,
+  LeaseId,
+  LeaseStatus,
+  RangeReply,
+  RangeRequest,
+  ReadOptions,
+  RenewalSource,
+  Store,
+  StoreCapabilities,
+  TxnReply,
+  TxnRequest,
+  Watch,
+  WatchRequest,
+} from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { encodeCommand } from '../../models/store/codec.ts'
+import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
+import { validateMutation, validateRange } from '../../models/store/validate.ts'
+import {
+  decodeLeaseStatuses,
+  decodeRangeReply,
+  encodeRangeRequest,
+  decodeStoreReply,
+} from '../../models/store/wire.ts'
+import { defaultTimeoutMs } from '../local/deadline.ts'
+import { closedError } from '../local/local-store.ts'
+import { unwrapReply } from '../local/store-host.ts'
+import { callCluster } from './call.ts'
+import { ClusterWatch } from './cluster-watch.ts'
+import { CommandStamps } from './command-stamps.ts'
+import { EndpointPool } from './endpoint-pool.ts'
+import { type Method, malformed, methods } from './protocol.ts'
+
+export interface ClusterStoreOptions {
+  /** `host:port` of one or more nodes. */
+  readonly endpoints: readonly string[]
+  /** The cluster's id, to be sure not to talk to another. Default: any. */
+  readonly clusterId?: string
+  /** How long a call waits, when it does not say itself (default 5000). */
+  readonly timeoutMs?: number
+}
+
+/**
+ * {@link Store} on a cluster reached over the network. Every call is tried at whatever node can serve it until its time is over; commands carry a
+ * session, so that each is applied once.
+ */
+export class ClusterStore implements Store {
+  readonly capabilities: StoreCapabilities = {
+    linearizable: true,
+    durability: 'quorum-disk',
+    leaseSurvivesFailover: true,
+    timeAuthority: 'server',
+    leaseExpiryResolutionMs: 200,
+    fencing: true,
+    watchResume: true,
+    exactlyOnce: true,
+  }
+  readonly renewal?: RenewalSource
+  readonly #world: World
+  readonly #pool: EndpointPool
+  readonly #timeoutMs: number
+  readonly #watches = new Set<ClusterWatch>()
+  #stamps: CommandStamps | undefined
+  #opening: Promise<CommandStamps> | undefined
+  #isClosed = false
+
+  /** `renewal` says how a thread can renew this store's leases; absent in that thread itself. */
+  constructor(world: World, options: ClusterStoreOptions, renewal?: RenewalSource) {
+    if (options.endpoints.length === 0) {
+      throw invalidArgument('endpoints', options.endpoints, 'one or more addresses of the form host:port')
+    }
+    this.#world = world
+    this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+    this.#pool = new EndpointPool({ world, endpoints: options.endpoints, clusterId: options.clusterId ?? '' })
+    if (renewal !== undefined) this.renewal = renewal
+  }
+
+  /** Makes sure that a node can be reached. Rejects with `unavailable` when none can within the time. */
+  async connect(options: CallOptions = {}): Promise<void> {
+    await this.#read(
+      methods.status,
+      options,
+      () => {},
+      () => null,
+    )
+  }
+
+  range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
+    return this.#read(methods.range, options, decodeRangeReply, () => {
+      validateRange(request)
+      return [encodeRangeRequest(request), options.consistency ?? 'linearizable']
+    })
+  }
+
+  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
+    const { compare = [], then = [], else: otherwise = [] } = request
+    const reply = await this.#mutate({ type: 'txn', compare, then, else: otherwise }, options)
+    return unwrapReply(reply, 'txn').reply
+  }
+
+  async grantLease({ ttlMs }: GrantLeaseRequest, options: CallOptions = {}): Promise<LeaseGrant> {
+    const reply = unwrapReply(await this.#mutate({ type: 'grantLease', ttlMs }, options), 'grantLease')
+    return { lease: reply.lease, ttlMs: reply.ttlMs }
+  }
+
+  keepLeaseAlive(lease: LeaseId, options: CallOptions = {}): Promise<LeaseGrant> {
+    return this.#read(methods.keepLeaseAlive, options, leaseGrantFrom, () => lease)
+  }
+
+  async revokeLease(lease: LeaseId, options: CallOptions = {}): Promise<{ readonly revision: number }> {
+    const { revision } = unwrapReply(
+      await this.#mutate({ type: 'revokeLease', lease }, options),
+      'revokeLease',
+    )
+    return { revision }
+  }
+
+  leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
+    return this.#read(
+      methods.leases,
+      options,
+      decodeLeaseStatuses,
+      () => options.consistency ?? 'linearizable',
+    )
+  }
+
+  async compact(revision: number, options: CallOptions = {}): Promise<{ readonly compactRevision: number }> {
+    const { compactRevision } = unwrapReply(
+      await this.#mutate({ type: 'compact', revision }, options),
+      'compact',
+    )
+    return { compactRevision }
+  }
+
+  watch(request: WatchRequest): Watch {
+    const watch = new ClusterWatch(this.#world, this.#pool, request, () => this.#watches.delete(watch))
+    if (this.#isClosed) {
+      watch.stream.fail(closedError())
+      return watch.stream
+    }
+    this.#watches.add(watch)
+    watch.start()
+    return watch.stream
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const watch of this.#watches) watch.stream.fail(closedError())
+    this.#pool.close()
+  }
+
+  async #read<T>(
+    method: Method,
+    options: CallOptions,
+    decode: (body: unknown) => T,
+    body: () => unknown,
+  ): Promise<T> {
+    const encoded = body()
+    if (this.#isClosed) throw closedError()
+    return this.#call(method, encoded, false, decode, options)
+  }
+
+  async #mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
+    validateMutation(mutation)
+    if (this.#isClosed) throw closedError('none')
+    const stamps = this.#stamps ?? (await this.#openSession())
+    const stamp = stamps.take()
+    try {
+      const reply = await this.#call(
+        methods.mutate,
+        encodeCommand({ ...stamp, ...mutation }),
+        true,
+        replyFrom,
+        options,
+      )
+      return reply
+    } catch (error) {
+      this.#forgetSessionWhenLost(stamps, error)
+      throw error
+    } finally {
+      stamps.settle(stamp.sequence)
+    }
+  }
+
+  #openSession(): Promise<CommandStamps> {
+    this.#opening ??= this.#registerSession().finally(() => (this.#opening = undefined))
+    return this.#opening
+  }
+
+  /** A session that was registered without our hearing of it does no harm: nothing of the caller's has been sent. */
+  async #registerSession(): Promise<CommandStamps> {
+    // Random, so that a repeated registration is recognised and no two clients share a session.
+    const ownerKey = Buffer.from(this.#world.random.bytes(16)).toString('hex')
+    const command = encodeCommand({ type: 'openSession', ownerKey })
+    const reply = await this.#call(methods.mutate, command, true, replyFrom, {}).catch((error: unknown) => {
+      throw withOutcome(asAlthingError(error), 'none')
+    })
+    this.#stamps = new CommandStamps(unwrapReply(reply, 'openSession').session)
+    return this.#stamps
+  }
+
+  #forgetSessionWhenLost(stamps: CommandStamps, error: unknown): void {
+    const isLost = error instanceof Error && 'code' in error && error.code === 'session-expired'
+    if (isLost && this.#stamps === stamps) this.#stamps = undefined
+  }
+
+  #call<T>(
+    method: Method,
+    body: unknown,
+    isMutation: boolean,
+    decode: (body: unknown) => T,
+    options: CallOptions,
+  ): Promise<T> {
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs
+    return callCluster(this.#world, this.#pool, { method, body, isMutation, decode, options, timeoutMs })
+  }
+}
+
+/** A refusal of the store becomes the call's error here, so that the call can tell what it means for earlier attempts. */
+function replyFrom(body: unknown): StoreReply {
+  const reply = decodeStoreReply(body)
+  if (!reply.ok) throw errorFromJson(reply.error)
+  return reply
+}
+
+function leaseGrantFrom(body: unknown): LeaseGrant {
+  if (!Array.isArray(body) || typeof body[0] !== 'number' || typeof body[1] !== 'number')
+    throw malformed('lease grant')
+  return { lease: body[0], ttlMs: body[1] }
+}
