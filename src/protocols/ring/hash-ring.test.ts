@@ -126,6 +126,29 @@ describe('hash ring', () => {
     )
   })
 
+  test('the owner is that of the first point at or after the key, going round: compared with a plain search', () => {
+    // A key is its own place; a point "m#i" stands where the seeds say.
+    const places = fc.array(fc.integer({ min: 0, max: 1_000 }), { minLength: 1, maxLength: 12 })
+    fc.assert(
+      fc.property(places, fc.integer({ min: 0, max: 1_001 }), (seeds, place) => {
+        const ring = new HashRing(
+          (text) => (text.includes('#') ? (seeds[Number.parseInt(text, 10)] as number) : Number(text)),
+          {
+            virtualNodes: 1,
+          },
+        )
+        seeds.forEach((_, i) => void ring.add(String(i)))
+        const clockwise = seeds.map((seed, i) => ({
+          distance: seed >= place ? seed - place : seed + 2 ** 32 - place,
+          name: String(i),
+        }))
+        clockwise.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+        expect(ring.owner(String(place))).toBe(clockwise[0]?.name)
+        expect(ring.owners(String(place), seeds.length)).toEqual(clockwise.map(({ name }) => name))
+      }),
+    )
+  })
+
   test('with bounded loads no member exceeds 1.25 times the mean, however skewed the keys', () => {
     const ring = ringOf(names(5))
     const loads = new Map<string, number>()
