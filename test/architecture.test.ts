@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { importCycles } from './architecture/cycles.ts'
 import { forbiddenUses } from './architecture/forbidden.ts'
 import { countByFile, linesMax, longFunctions } from './architecture/function-length.ts'
-import { appViolations, barrelViolations, layerViolations } from './architecture/layers.ts'
+import { appViolations, barrelViolations, consoleViolations, layerViolations } from './architecture/layers.ts'
 import allowedLongFunctions from './architecture/long-functions.json' with { type: 'json' }
 import { nameViolations } from './architecture/names.ts'
 import { publicFolders } from './architecture/public-folders.ts'
@@ -11,7 +11,8 @@ import { machineTraces, trackedFiles } from './architecture/tracked-text.ts'
 
 const library = readSources(['src'])
 const apps = readSources(['apps'])
-const all = [...library, ...apps, ...readSources(['bench', 'test'])]
+const webConsole = readSources(['console'])
+const all = [...library, ...apps, ...webConsole, ...readSources(['bench', 'test'])]
 
 describe('the architecture', () => {
   test('imports follow the direction of the layers', () => {
@@ -20,6 +21,10 @@ describe('the architecture', () => {
 
   test('apps use the published exports only', () => {
     expect(appViolations(apps)).toEqual([])
+  })
+
+  test('the console takes types only from the library', () => {
+    expect(consoleViolations(webConsole)).toEqual([])
   })
 
   test('no import goes in a circle', () => {
@@ -43,7 +48,7 @@ describe('the architecture', () => {
   })
 
   test('long functions become fewer, never more', () => {
-    const found = longFunctions([...library, ...apps])
+    const found = longFunctions([...library, ...apps, ...webConsole])
     const allowed: Readonly<Record<string, number>> = allowedLongFunctions
     const counts = countByFile(found)
     const tooMany = found.filter(({ file }) => (counts[file] ?? 0) > (allowed[file] ?? 0))

@@ -114,3 +114,14 @@ export function appViolations(files: readonly SourceFile[]): string[] {
         )
     })
 }
+
+/** The console is built for browsers: of the library it may know the types of what the API sends, and no code. */
+export function consoleViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    file.imports
+      .filter((each) => each.target !== undefined && !each.target.startsWith('console/') && !each.typeOnly)
+      .map(
+        (each) => `${file.path}:${each.line} imports ${each.target}; the console may \`import type\` only`,
+      ),
+  )
+}

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { importCycles } from './cycles.ts'
 import { forbiddenUses } from './forbidden.ts'
 import { longFunctions } from './function-length.ts'
-import { appViolations, barrelViolations, layerViolations } from './layers.ts'
+import { appViolations, barrelViolations, consoleViolations, layerViolations } from './layers.ts'
 import { nameViolations } from './names.ts'
 import { parseSource } from './source-tree.ts'
 import { tracesIn } from './tracked-text.ts'
@@ -44,6 +44,16 @@ describe('the rules themselves', () => {
     const bad = source('apps/agora/main.ts', "import { open } from '../../src/engines/open.ts'")
     expect(appViolations([good])).toEqual([])
     expect(appViolations([bad])).toHaveLength(1)
+  })
+
+  test('the console reaches the library for types only', () => {
+    const from = (keyword: string) =>
+      source(
+        'console/src/members.ts',
+        `${keyword} { NodeStatus } from '../../src/engines/cluster/node-status.ts'`,
+      )
+    expect(consoleViolations([from('import type')])).toEqual([])
+    expect(consoleViolations([from('import')])).toHaveLength(1)
   })
 
   test('a circle of value imports is found; one closed by a type import is none', () => {

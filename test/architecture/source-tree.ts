@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
@@ -31,6 +31,7 @@ export function readText(file: string): string {
 /** Paths, from the root, of all files below `folder`. */
 export function filesBelow(folder: string): string[] {
   const absolute = path.join(root, folder)
+  if (!existsSync(absolute)) return []
   const names = readdirSync(absolute, { recursive: true, withFileTypes: true })
   return names
     .filter((entry) => entry.isFile())
