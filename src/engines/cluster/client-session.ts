@@ -134,6 +134,8 @@ export class ClientSession {
       case methods.block:
         this.#options.block(membersFrom(request.body))
         return this.#reply(request.id, undefined, () => null)
+      case methods.ping:
+        return this.#reply(request.id, undefined, () => null)
       default:
         throw new AlthingError('incompatible-peer', `this node knows no method ${request.method}`, {
           outcome: 'none',

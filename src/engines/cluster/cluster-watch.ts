@@ -10,8 +10,6 @@ import { encodeWatchRequest } from './watch-request.ts'
 
 /** How often a watch in which nothing happens learns how far the store is, so that a resume does not fall behind a compaction. */
 const progressMs = 10_000
-/** Silence after which the node is taken for lost: some progress should have come. */
-const silenceMs = 25_000
 const retryMsMin = 20
 const retryMsMax = 1_000
 
@@ -39,8 +37,6 @@ export class ClusterWatch {
   #resyncParts: KeyValue[] = []
   #attempts = 0
   #retry: Timer | undefined
-  #silence: Timer | undefined
-  #lastFrameMs = 0
 
   constructor(world: World, pool: EndpointPool, request: WatchRequest, ended: () => void) {
     this.#world = world
@@ -84,8 +80,6 @@ export class ClusterWatch {
     })
     this.#connection = connection
     this.#resyncParts = []
-    this.#lastFrameMs = this.#world.clock.monotonicMs()
-    this.#armSilence()
     this.#requestId = connection.request(methods.watch, 0, 0, body, {
       more: (part) => this.#receive(part, generation),
       done: (error) =>
@@ -95,7 +89,6 @@ export class ClusterWatch {
 
   #receive(part: unknown, generation: number): void {
     if (generation !== this.#generation || this.stream.isEnded) return
-    this.#lastFrameMs = this.#world.clock.monotonicMs()
     this.#attempts = 0
     let batch: WatchBatch | undefined
     try {
@@ -145,26 +138,10 @@ export class ClusterWatch {
     )
   }
 
-  #armSilence(): void {
-    this.#silence?.cancel()
-    this.#silence = this.#world.timers.after(silenceMs, () => {
-      const connection = this.#connection
-      if (connection === undefined) return
-      if (this.#world.clock.monotonicMs() - this.#lastFrameMs < silenceMs) {
-        this.#armSilence()
-        return
-      }
-      this.#unsubscribe()
-      this.#pool.distrust(connection)
-      this.#failed(new AlthingError('timeout', 'the node of the watch is silent'), this.#generation)
-    })
-  }
-
   #unsubscribe(): void {
     this.#generation++
     this.#connection?.cancel(this.#requestId)
     this.#connection = undefined
-    this.#silence?.cancel()
   }
 
   #stop(): void {

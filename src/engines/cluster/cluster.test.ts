@@ -209,3 +209,28 @@ describe('cluster engine', () => {
     })
   })
 })
+
+describe('a node that stops without closing its connections', () => {
+  test('calls and watches turn to another node within seconds', async () => {
+    const cluster = new TestCluster(9)
+    await cluster.client(async (store, world) => {
+      await store.txn({ then: [put('n', '0')] })
+      const seen: string[] = []
+      const watching = (async () => {
+        for await (const batch of store.watch({ key: 'n', fromRevision: 2 })) {
+          if (batch.kind !== 'events') continue
+          for (const event of batch.events) seen.push(event.type === 'put' ? textFromBytes(event.kv.value) : '')
+          if (seen.at(-1) === '2') return
+        }
+      })()
+      await store.txn({ then: [put('n', '1')] })
+      const startedMs = cluster.simulation.nowMs
+      cluster.processOf(cluster.leader()?.id ?? 0).pause()
+      await store.txn({ then: [put('n', '2')] })
+      await watching
+      expect(seen).toEqual(['0', '1', '2'])
+      expect(cluster.simulation.nowMs - startedMs).toBeLessThan(8_000)
+      await sleep(world, 10)
+    })
+  })
+})

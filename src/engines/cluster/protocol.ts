@@ -35,6 +35,8 @@ export const methods = {
   transferLeadership: 8,
   /** body: member ids to cut this node off from (fault drill); reply: nothing */
   block: 9,
+  /** body: nothing; reply: nothing. Shows that the node still answers. */
+  ping: 10,
 } as const
 
 export type Method = (typeof methods)[keyof typeof methods]

@@ -1,5 +1,5 @@
 import { AlthingError } from '../../contracts/errors.ts'
-import type { Connection, World } from '../../contracts/world.ts'
+import type { Connection, Timer, World } from '../../contracts/world.ts'
 import {
   decodeError,
   decodeReply,
@@ -31,6 +31,11 @@ export interface RpcConnectionOptions {
   onClosed?(connection: RpcConnection, error: Error | undefined): void
 }
 
+/** While replies are awaited and nothing comes, the node is asked this often whether it still answers ... */
+const pingMs = 1_000
+/** ... and taken for lost after so many questions without an answer: a stopped process keeps its connections open. */
+const unansweredPingsMax = 3
+
 /** The calling end of the protocol, on one connection to one node. */
 export class RpcConnection {
   readonly address: string
@@ -39,6 +44,9 @@ export class RpcConnection {
   readonly #options: RpcConnectionOptions
   readonly #handlers = new Map<number, ReplyHandler>()
   #nextId = 1
+  #pingTimer: Timer | undefined
+  #unansweredPings = 0
+  #hasReceived = false
   #isClosed = false
 
   /** Rejects with `unavailable`, `timeout`, `aborted` or `incompatible-peer`. */
@@ -120,6 +128,7 @@ export class RpcConnection {
     const id = this.#nextId++
     this.#handlers.set(id, handler)
     this.#connection.send(encodeRequest(id, method, timeoutMs, flags, body))
+    this.#armPing()
     return id
   }
 
@@ -139,7 +148,31 @@ export class RpcConnection {
     this.#closed(undefined)
   }
 
+  #armPing(): void {
+    if (this.#pingTimer !== undefined || this.#isClosed) return
+    this.#pingTimer = this.#options.world.timers.after(pingMs, () => {
+      this.#pingTimer = undefined
+      this.#ping()
+    })
+  }
+
+  /** Counts its own questions and not the time: after a stall of this process the answers may just not have been read yet. */
+  #ping(): void {
+    const isAlive = this.#hasReceived || this.#handlers.size === 0
+    this.#hasReceived = false
+    if (isAlive) this.#unansweredPings = 0
+    else if (this.#unansweredPings++ >= unansweredPingsMax) {
+      this.#connection.close()
+      this.#closed(new AlthingError('timeout', `${this.address} does not answer`))
+      return
+    }
+    if (this.#handlers.size === 0) return
+    if (!isAlive) this.#connection.send(encodeRequest(this.#nextId++, methods.ping, 0, 0, null))
+    this.#armPing()
+  }
+
   #receive(frame: Uint8Array): void {
+    this.#hasReceived = true
     let reply: ReturnType<typeof decodeReply>
     try {
       reply = decodeReply(frame)
@@ -170,6 +203,7 @@ export class RpcConnection {
   #closed(cause: Error | undefined): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#pingTimer?.cancel()
     const handlers = [...this.#handlers.values()]
     this.#handlers.clear()
     const error = new AlthingError('unavailable', `the connection to ${this.address} was lost`, {
