@@ -137,7 +137,7 @@ describe('hash ring', () => {
             virtualNodes: 1,
           },
         )
-        seeds.forEach((_, i) => void ring.add(String(i)))
+        seeds.forEach((_, i) => ring.add(String(i)))
         const clockwise = seeds.map((seed, i) => ({
           distance: seed >= place ? seed - place : seed + 2 ** 32 - place,
           name: String(i),
