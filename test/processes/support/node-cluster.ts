@@ -1,0 +1,183 @@
+import { join } from 'node:path'
+import { NodeClient, type NodeStatus } from 'althing/engines'
+import { createNodeWorld, NodeLogger } from 'althing/world'
+import { freePorts } from '../../../src/node/free-ports.ts'
+import { Child, type ChildOptions } from './child.ts'
+import { eventually, Hopeless } from './eventually.ts'
+import { scratchFolder } from './scratch-folder.ts'
+
+/** Quiet: what goes wrong between a client and a killed node is what these tests make. */
+export const world = createNodeWorld({ dataFolder: '.', logger: new NodeLogger('error') })
+
+export const clusterName = 'proof'
+
+export interface NodeOptions extends ChildOptions {
+  /** Further arguments of `althing node`. */
+  readonly args?: readonly string[]
+}
+
+/** One member: its place, and the process that runs it now, if one does. */
+export class ClusterMember {
+  readonly id: number
+  readonly address: string
+  readonly http: string
+  readonly dataFolder: string
+  readonly #members: string
+  #process: Child | undefined
+  #isPaused = false
+
+  constructor(place: { id: number; address: string; http: string; dataFolder: string; members: string }) {
+    this.id = place.id
+    this.address = place.address
+    this.http = place.http
+    this.dataFolder = place.dataFolder
+    this.#members = place.members
+  }
+
+  /** The present process, or the last one. */
+  get process(): Child {
+    if (this.#process === undefined) throw new Error(`node ${this.id} was never started`)
+    return this.#process
+  }
+
+  get isUp(): boolean {
+    return this.#process?.isRunning === true && !this.#isPaused
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Where the log and the snapshots lie. */
+  get storeFolder(): string {
+    return join(this.dataFolder, 'store')
+  }
+
+  start(options: NodeOptions = {}): Child {
+    const { args = [], ...rest } = options
+    const place = ['--id', String(this.id), '--members', this.#members, '--cluster', clusterName]
+    const own = ['--data', this.dataFolder, '--http', this.http]
+    this.#isPaused = false
+    this.#process = Child.command(['node', ...place, ...own, ...args], rest)
+    return this.#process
+  }
+
+  async kill(): Promise<void> {
+    this.#isPaused = false
+    await this.process.kill()
+  }
+
+  async stop(): Promise<void> {
+    this.process.signal('SIGTERM')
+    await this.process.ended
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.process.signal('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.process.signal('SIGCONT')
+  }
+
+  /** What the node says of itself; `undefined` when it does not answer. */
+  async status(): Promise<NodeStatus | undefined> {
+    if (!this.isUp) return undefined
+    let client: NodeClient | undefined
+    try {
+      client = await NodeClient.open(world, this.address, { clusterId: clusterName, timeoutMs: 1_000 })
+      return await client.status()
+    } catch {
+      return undefined
+    } finally {
+      client?.close()
+    }
+  }
+
+  async ready(): Promise<NodeStatus> {
+    return await eventually(`node ${this.id} is ready`, async () => {
+      if (!this.process.isRunning) throw new Hopeless(`node ${this.id} has ended:\n${this.process.errors}`)
+      const status = await this.status()
+      return status?.isReady === true ? status : undefined
+    })
+  }
+}
+
+/** Nodes as processes of the command, on free ports of this machine, with their data in one folder. */
+export class NodeCluster {
+  readonly members: readonly ClusterMember[]
+
+  static async create(size: number): Promise<NodeCluster> {
+    const folder = scratchFolder('nodes')
+    const ports = await freePorts(size * 2)
+    const ids = Array.from({ length: size }, (_, i) => i + 1)
+    const address = (id: number): string => `127.0.0.1:${ports[id - 1]}`
+    const members = ids.map((id) => `${id}=${address(id)}`).join(',')
+    return new NodeCluster(
+      ids.map(
+        (id) =>
+          new ClusterMember({
+            id,
+            address: address(id),
+            http: `127.0.0.1:${ports[size + id - 1]}`,
+            dataFolder: join(folder, `node-${id}`),
+            members,
+          }),
+      ),
+    )
+  }
+
+  /** Creates it, starts every node and waits until all are ready. */
+  static async start(size: number, options: NodeOptions = {}): Promise<NodeCluster> {
+    const cluster = await NodeCluster.create(size)
+    for (const member of cluster.members) member.start(options)
+    await cluster.ready()
+    return cluster
+  }
+
+  private constructor(members: readonly ClusterMember[]) {
+    this.members = members
+  }
+
+  get url(): string {
+    return `althing://${this.addresses.join(',')}`
+  }
+
+  get addresses(): readonly string[] {
+    return this.members.map(({ address }) => address)
+  }
+
+  member(id: number): ClusterMember {
+    const member = this.members.find((each) => each.id === id)
+    if (member === undefined) throw new Error(`there is no node ${id}`)
+    return member
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.ready()))
+  }
+
+  /** The member that says it leads, of those that run; of two the one with the newer term. */
+  async leader(): Promise<ClusterMember> {
+    return await eventually('some node leads', () => this.presentLeader())
+  }
+
+  async presentLeader(): Promise<ClusterMember | undefined> {
+    const statuses = await Promise.all(this.members.map((member) => member.status()))
+    const leaders = statuses
+      .filter((status) => status !== undefined && status.role === 'leader')
+      .sort((a, b) => (b?.term ?? 0) - (a?.term ?? 0))
+    return leaders[0] === undefined ? undefined : this.member(leaders[0].id)
+  }
+
+  async follower(): Promise<ClusterMember> {
+    const leader = await this.leader()
+    return this.members.find((member) => member !== leader) as ClusterMember
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.kill()))
+  }
+}
