@@ -149,9 +149,7 @@ function hasMembers(
   entry: Readonly<Record<string, unknown>> | undefined,
   expected: Readonly<Record<string, unknown>>,
 ): boolean {
-  return (
-    entry !== undefined && Object.entries(expected).every(([name, value]) => entry[name] === value)
-  )
+  return entry !== undefined && Object.entries(expected).every(([name, value]) => entry[name] === value)
 }
 
 function parsed(line: string): Record<string, unknown> | undefined {
