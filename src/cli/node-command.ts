@@ -38,6 +38,7 @@ async function runNode(options: NodeCommandOptions): Promise<void> {
     clusterId: options.cluster,
     dataFolder: options.data,
     ...(options.http === undefined ? {} : { http: options.http }),
+    ...(process.env['ALTHING_CONTROL'] === undefined ? {} : { control: process.env['ALTHING_CONTROL'] }),
     raft: {
       heartbeatMs: durationMs('--heartbeat', options.heartbeat),
       electionTimeoutMs: durationMs('--election-timeout', options.electionTimeout),

@@ -3,7 +3,13 @@ import type { World } from '../contracts/world.ts'
 import { type ClusterNode, openClusterNode } from '../engines/cluster/cluster-node.ts'
 import type { RaftOptions } from '../protocols/raft/types.ts'
 import type { Member } from '../replication/peer-transport.ts'
+import { measureDisk } from '../observe/measured-disk.ts'
+import { NodeMetrics } from '../observe/node-metrics.ts'
+import { NodeLoopDelayMeter } from '../world/loop-delay.ts'
 import { createNodeWorld } from '../world/node-world.ts'
+import { HttpServer } from './http/http-server.ts'
+import { metricsObserver } from './metrics-observer.ts'
+import { Vitals } from './vitals.ts'
 import { version } from './version.ts'
 
 export interface NodeServerOptions {
@@ -16,6 +22,10 @@ export interface NodeServerOptions {
   readonly listen?: string
   /** `host:port` of the HTTP API and the console; absent: none. */
   readonly http?: string
+  /** `host:port` of the supervisor of a local cluster, for the fault panel; absent: there is none. */
+  readonly control?: string
+  /** Files of the console; default: where the build puts them. */
+  readonly consoleFolder?: string
   readonly raft?: Partial<Omit<RaftOptions, 'id'>>
   readonly world?: World
 }
@@ -26,6 +36,7 @@ export interface NodeServer {
   readonly world: World
   /** `host:port`, as bound. */
   readonly httpAddress: string | undefined
+  /** Idempotent. */
   close(): Promise<void>
 }
 
@@ -35,19 +46,109 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
   for (const [field, address] of Object.entries({ listen, http: options.http })) {
     if (address !== undefined) assertLoopback(field, address)
   }
-  const world = options.world ?? createNodeWorld({ dataFolder: options.dataFolder })
-  const node = await openClusterNode({
+  const given = options.world ?? createNodeWorld({ dataFolder: options.dataFolder })
+  const vitals = new Vitals(given.timers, new NodeLoopDelayMeter())
+  const metrics: NodeMetrics = new NodeMetrics({
+    labels: { cluster: options.clusterId, node: String(options.id) },
+    version,
+    gauges: () => node.status(),
+    loopDelay: () => vitals.loopDelay(),
+  })
+  const onSync = (seconds: number): void => {
+    vitals.synced(seconds)
+    metrics.synced(seconds)
+  }
+  const world: World = { ...given, disk: measureDisk(given.disk, given.clock, onSync) }
+  let node: ClusterNode
+  try {
+    node = await openNode(options, world, metrics, vitals)
+  } catch (error) {
+    vitals.close()
+    throw error
+  }
+  return new RunningNodeServer(node, world, vitals, await serveHttp(options, node, world, metrics, vitals))
+}
+
+function openNode(
+  options: NodeServerOptions,
+  world: World,
+  metrics: NodeMetrics,
+  vitals: Vitals,
+): Promise<ClusterNode> {
+  const { id, members, clusterId, listen, http, raft } = options
+  return openClusterNode({
     world,
-    id: options.id,
-    members: options.members,
-    clusterId: options.clusterId,
+    id,
+    members,
+    clusterId,
     directory: 'store',
     version,
+    observer: metricsObserver(world.clock, metrics),
+    vitals: () => vitals.read(),
     ...(listen === undefined ? {} : { listen }),
-    ...(options.http === undefined ? {} : { httpAddress: options.http }),
-    ...(options.raft === undefined ? {} : { raft: options.raft }),
+    ...(http === undefined ? {} : { httpAddress: http }),
+    ...(raft === undefined ? {} : { raft }),
   })
-  return { node, world, httpAddress: undefined, close: () => node.close() }
+}
+
+/** The node is closed again when its HTTP address cannot be had. */
+async function serveHttp(
+  options: NodeServerOptions,
+  node: ClusterNode,
+  world: World,
+  metrics: NodeMetrics,
+  vitals: Vitals,
+): Promise<HttpServer | undefined> {
+  const { http, clusterId, members, control, consoleFolder } = options
+  if (http === undefined) return undefined
+  try {
+    return await HttpServer.start({
+      world,
+      node,
+      clusterId,
+      members,
+      listen: http,
+      version,
+      metrics: () => metrics.text(),
+      onRequest: (route, method, status, seconds) => metrics.requestAnswered(route, method, status, seconds),
+      ...(control === undefined ? {} : { control }),
+      ...(consoleFolder === undefined ? {} : { consoleFolder }),
+    })
+  } catch (error) {
+    vitals.close()
+    await node.close()
+    throw error
+  }
+}
+
+class RunningNodeServer implements NodeServer {
+  readonly node: ClusterNode
+  readonly world: World
+  readonly #vitals: Vitals
+  readonly #http: HttpServer | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(node: ClusterNode, world: World, vitals: Vitals, http: HttpServer | undefined) {
+    this.node = node
+    this.world = world
+    this.#vitals = vitals
+    this.#http = http
+  }
+
+  get httpAddress(): string | undefined {
+    return this.#http?.address
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#http?.close()
+    await this.node.close()
+    this.#vitals.close()
+  }
 }
 
 const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$/

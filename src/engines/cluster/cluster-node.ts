@@ -6,7 +6,7 @@ import type { GroupObserver } from '../../replication/raft-group.ts'
 import { type DiskStorageOptions, openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
 import { StoreHost } from '../local/store-host.ts'
 import { ClusterServer } from './cluster-server.ts'
-import type { MemberStatus, NodeStatus } from './node-status.ts'
+import type { MemberStatus, NodeStatus, NodeVitals } from './node-status.ts'
 import { encodeHello } from './protocol.ts'
 
 export interface ClusterNodeOptions {
@@ -23,6 +23,8 @@ export interface ClusterNodeOptions {
   /** Shown in the status. */
   readonly version?: string
   readonly httpAddress?: string
+  /** How the process does, for the status. */
+  readonly vitals?: () => NodeVitals
   readonly raft?: Partial<Omit<RaftOptions, 'id'>>
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
@@ -177,6 +179,8 @@ export class ClusterNode {
       watchers: host.watches.size,
       clients: this.#server?.clients ?? 0,
       uptimeMs: this.#world.clock.monotonicMs() - this.#startedMs,
+      wallMs: this.#world.clock.wallMs(),
+      ...(this.#options.vitals === undefined ? {} : { vitals: this.#options.vitals() }),
       isReady: problem === undefined,
       ...(problem === undefined ? {} : { problem }),
       members: this.#options.members.map((member) => this.#memberStatus(member)),

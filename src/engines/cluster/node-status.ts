@@ -1,3 +1,4 @@
+import type { LoopDelay } from '../../contracts/vitals.ts'
 import type { NodeId, Role } from '../../protocols/raft/types.ts'
 
 /** What a node says of itself: plain data, for the command line, the console and readiness. */
@@ -24,6 +25,10 @@ export interface NodeStatus {
   readonly watchers: number
   readonly clients: number
   readonly uptimeMs: number
+  /** Milliseconds since 1970 by the node's clock, when it answered: shows clocks that disagree. */
+  readonly wallMs: number
+  /** Absent where nobody measures it (a node in the simulator). */
+  readonly vitals?: NodeVitals
   /** It knows a leader and has applied what was committed when it asked. */
   readonly isReady: boolean
   /** Why it is not ready, or has failed. */
@@ -31,6 +36,14 @@ export interface NodeStatus {
   readonly members: readonly MemberStatus[]
   /** Members that a fault drill has cut this node off from. */
   readonly blocked: readonly NodeId[]
+}
+
+/** How the process does. */
+export interface NodeVitals {
+  /** Over the last 10 to 20 seconds. */
+  readonly loopDelay: LoopDelay
+  /** Of the last 1024 syncs of this node's disk; absent before the first. */
+  readonly diskSyncP99Ms?: number
 }
 
 export interface MemberStatus {

@@ -1,0 +1,218 @@
+import { z } from 'zod'
+import { errorCodes, type ErrorCode } from '../../contracts/errors.ts'
+import type { ServiceInstance } from '../../coordination/discovery-types.ts'
+import type { ForcedRelease, LockExplanation, LockParty } from '../../coordination/lock-types.ts'
+import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { KeyValueView } from '../key-value-view.ts'
+import type { ProcessStatus } from '../supervisor.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { ElectionOverview } from './election-overview.ts'
+import type { GatewayView } from './gateway-stats.ts'
+import type { ServiceView } from './service-overview.ts'
+
+/**
+ * The forms of what the API answers, for the OpenAPI document and the tests. `Describes` makes the compiler compare each with the type of the value that is
+ * sent, so that a field added there and forgotten here does not pass.
+ */
+type Plain<T> = T extends readonly (infer Item)[]
+  ? Plain<Item>[]
+  : T extends object
+    ? { -readonly [Key in keyof T]: Plain<T[Key]> }
+    : T
+type Describes<T> = z.ZodType<Plain<T>>
+
+const whole = z.number().int()
+
+export const errorAnswer = z
+  .object({
+    error: z.object({
+      code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]),
+      message: z.string(),
+      retryable: z.boolean(),
+      outcome: z
+        .enum(['none', 'unknown'])
+        .optional()
+        .describe('whether what was to be changed may have been'),
+      details: z.record(z.string(), z.unknown()).optional(),
+    }),
+  })
+  .meta({ id: 'Error' })
+
+export const nodeStatus = z
+  .object({
+    id: whole,
+    clusterId: z.string(),
+    address: z.string(),
+    httpAddress: z.string().optional(),
+    version: z.string(),
+    role: z.enum(['follower', 'pre-candidate', 'candidate', 'leader']),
+    term: whole,
+    leader: whole.describe('0: unknown'),
+    commitIndex: whole,
+    appliedIndex: whole,
+    lastIndex: whole,
+    firstIndex: whole,
+    persistedIndex: whole,
+    revision: whole,
+    compactRevision: whole,
+    keys: whole,
+    leases: whole,
+    watchers: whole,
+    clients: whole,
+    uptimeMs: z.number(),
+    wallMs: z.number().describe("milliseconds since 1970, by the node's clock"),
+    vitals: z
+      .object({
+        loopDelay: z.object({
+          meanMs: z.number(),
+          p50Ms: z.number(),
+          p99Ms: z.number(),
+          maxMs: z.number(),
+        }),
+        diskSyncP99Ms: z.number().optional(),
+      })
+      .optional()
+      .describe('how the process does, of late'),
+    isReady: z.boolean(),
+    problem: z.string().optional(),
+    members: z.array(
+      z.object({
+        id: whole,
+        address: z.string(),
+        isConnected: z.boolean(),
+        matchIndex: whole.optional().describe('on the leader: how far the log of the member is'),
+        state: z.enum(['probe', 'replicate', 'snapshot']).optional(),
+      }),
+    ),
+    blocked: z.array(whole).describe('members that a fault drill has cut this node off from'),
+  })
+  .meta({ id: 'NodeStatus' }) satisfies Describes<NodeStatus>
+
+export const cluster = z
+  .object({
+    clusterId: z.string(),
+    leader: whole.describe('0: no member leads'),
+    members: z.array(
+      z.object({
+        id: whole,
+        address: z.string(),
+        httpAddress: z.string().optional(),
+        status: nodeStatus.nullable().describe('null: it does not answer'),
+      }),
+    ),
+    at: z.number().describe('milliseconds since 1970'),
+  })
+  .meta({ id: 'Cluster' }) satisfies Describes<ClusterView>
+
+export const item = z
+  .object({
+    key: z.string().optional(),
+    keyBase64: z.string().optional().describe('instead of `key`, when it is not UTF-8'),
+    value: z.string().optional(),
+    valueBase64: z.string().optional().describe('instead of `value`, when it is not UTF-8'),
+    createRevision: whole,
+    modRevision: whole,
+    version: whole,
+    lease: whole.describe('0: none'),
+  })
+  .meta({ id: 'Item' }) satisfies Describes<KeyValueView>
+
+const lockParty = z
+  .object({
+    token: whole.describe('fencing token'),
+    owner: z.string().optional(),
+    note: z.string().optional(),
+    traceId: z.string().optional(),
+    ttlMs: z.number(),
+    lease: whole,
+    queuedAtMs: z.number(),
+    heldSinceMs: z.number().optional(),
+    sinceRenewalMs: z.number().optional(),
+    endsInMs: z.number().optional(),
+  })
+  .meta({ id: 'LockParty' }) satisfies Describes<LockParty>
+
+/** `holder` is left out of the JSON when nobody holds the lock. */
+export const lock = z
+  .object({
+    name: z.string(),
+    holder: lockParty.optional(),
+    waiters: z.array(lockParty).describe('in the order in which they will get it'),
+    revision: whole,
+  })
+  .meta({ id: 'Lock' }) satisfies Describes<
+  Omit<LockExplanation, 'holder'> & { holder?: LockParty | undefined }
+>
+
+export const forcedRelease = z.object({
+  name: z.string(),
+  token: whole,
+  by: z.string(),
+  reason: z.string(),
+  atMs: z.number(),
+  holder: lockParty,
+}) satisfies Describes<ForcedRelease>
+
+export const election = z
+  .object({
+    name: z.string(),
+    leader: z
+      .object({ term: whole, candidate: z.string(), value: z.string(), electedAtMs: z.number() })
+      .nullable(),
+    candidates: z.array(z.object({ candidate: z.string(), since: z.number(), isHeir: z.boolean() })),
+  })
+  .meta({ id: 'Election' }) satisfies Describes<ElectionOverview>
+
+const instance = z
+  .object({
+    service: z.string(),
+    id: z.string(),
+    address: z.string(),
+    zone: z.string(),
+    version: z.string(),
+    weight: z.number(),
+    metadata: z.record(z.string(), z.string()),
+    state: z.enum(['up', 'draining']),
+    health: z.object({
+      state: z.enum(['healthy', 'unhealthy', 'unknown']),
+      flapping: z.boolean(),
+      results: z.array(z.object({ ok: z.boolean(), atMs: z.number(), note: z.string().optional() })),
+    }),
+    registeredAtMs: z.number(),
+    registrationRevision: whole,
+    revision: whole,
+  })
+  .meta({ id: 'ServiceInstance' }) satisfies Describes<ServiceInstance>
+
+export const service = z
+  .object({ name: z.string(), instances: z.array(instance) })
+  .meta({ id: 'Service' }) satisfies Describes<ServiceView>
+
+export const gateway = z
+  .object({
+    id: z.string(),
+    address: z.string(),
+    stats: z.unknown().describe('as the gateway gives it; null when it does not answer'),
+    problem: z.string().optional(),
+  })
+  .meta({ id: 'Gateway' }) satisfies Describes<GatewayView>
+
+export const processStatus = z
+  .object({
+    name: z.string(),
+    kind: z.enum(['node', 'gateway', 'worker', 'load']),
+    state: z.enum(['running', 'paused', 'stopped']),
+    pid: whole.optional(),
+    starts: whole,
+    lastExit: z.string().optional(),
+  })
+  .meta({ id: 'Process' }) satisfies Describes<ProcessStatus>
+
+export const lease = z
+  .object({
+    lease: whole,
+    ttlMs: z.number(),
+    keys: z.array(z.string()),
+    remainingMs: z.number().optional().describe('on the leader'),
+  })
+  .meta({ id: 'Lease' })

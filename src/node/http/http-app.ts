@@ -1,0 +1,106 @@
+import { type Context, Hono } from 'hono'
+import { AlthingError, asAlthingError, withOutcome } from '../../contracts/errors.ts'
+import type { ConsoleFiles } from './console-files.ts'
+import { docsPage } from './docs-page.ts'
+import type { HttpContext } from './http-context.ts'
+import { type ErrorStatus, httpStatusOf } from './http-status.ts'
+import { openApiDocument } from './openapi.ts'
+import { assertOwnPage } from './origin-guard.ts'
+import { readInput } from './route-input.ts'
+import type { Route } from './route.ts'
+import { coordinationRoutes } from './routes/coordination-routes.ts'
+import { kvRoutes } from './routes/kv-routes.ts'
+import { leaseRoutes } from './routes/lease-routes.ts'
+import { liveRoutes } from './routes/live-routes.ts'
+import { localRoutes } from './routes/local-routes.ts'
+import { statusRoutes } from './routes/status-routes.ts'
+import { systemRoutes } from './routes/system-routes.ts'
+import { txnRoutes } from './routes/txn-routes.ts'
+import { watchRoutes } from './routes/watch-routes.ts'
+
+export interface HttpAppOptions {
+  readonly version: string
+  readonly console: ConsoleFiles
+  /** Told of each request that has been answered; `route` is the pattern, so that there are few of them. */
+  onRequest?(route: string, method: string, status: number, seconds: number): void
+}
+
+export type App = Hono<{ Variables: { route?: string } }>
+
+/** Every operation of the API. */
+export function apiRoutes(http: HttpContext): readonly Route[] {
+  return [
+    ...statusRoutes(http),
+    ...kvRoutes(http),
+    ...txnRoutes(http),
+    ...leaseRoutes(http),
+    ...watchRoutes(http),
+    ...coordinationRoutes(http),
+    ...liveRoutes(http),
+    ...localRoutes(http),
+    ...systemRoutes(http),
+  ]
+}
+
+/** The HTTP face of a node: the API, its description, and the console. */
+export function createHttpApp(http: HttpContext, options: HttpAppOptions): App {
+  const app: App = new Hono()
+  const routes = apiRoutes(http)
+  const document = openApiDocument(routes, options.version)
+  app.use(async (context, next) => {
+    const startedMs = http.world.clock.monotonicMs()
+    await next()
+    context.header('X-Content-Type-Options', 'nosniff')
+    const seconds = (http.world.clock.monotonicMs() - startedMs) / 1_000
+    options.onRequest?.(context.get('route') ?? 'console', context.req.method, context.res.status, seconds)
+  })
+  for (const route of routes) mount(app, route)
+  app.get('/openapi.json', (context) => context.json(document))
+  app.get('/docs', (context) => context.html(docsPage(document)))
+  app.all('/api/*', (context) => errorReply(context, noSuchRoute(context.req.method, context.req.path)))
+  app.get('*', (context) => options.console.serve(context.req.path, context.req.raw))
+  app.onError((error, context) => {
+    const failure = asAlthingError(error)
+    if (failure.code === 'internal')
+      http.world.logger.log('error', 'a request failed unexpectedly', { path: context.req.path, error })
+    return errorReply(context, failure)
+  })
+  return app
+}
+
+function mount(app: App, route: Route): void {
+  const changesState = route.method !== 'get' && route.isRead !== true
+  app.on(route.method.toUpperCase(), honoPath(route.path), async (context) => {
+    context.set('route', route.path)
+    if (route.path.startsWith('/api/')) assertOwnPage(context.req.raw, changesState)
+    try {
+      const value = await route.handle(await readInput(route, context))
+      if (value instanceof Response) return value
+      if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
+      return context.json(value as object)
+    } catch (error) {
+      const failure = asAlthingError(error)
+      if (changesState && failure.outcome === undefined) throw withOutcome(failure, 'unknown')
+      throw failure
+    }
+  })
+}
+
+/** OpenAPI's `{name}` as hono's `:name`; the key of an item may have slashes in it. */
+function honoPath(path: string): string {
+  return path.replace('{key}', ':key{.+}').replaceAll(/\{(\w+)\}/g, ':$1')
+}
+
+function errorReply(context: Context, error: AlthingError): Response {
+  const status = error.details?.['httpStatus'] === 412 ? 412 : httpStatusOf[error.code]
+  const retryAfter: readonly ErrorStatus[] = [429, 503]
+  if (retryAfter.includes(status)) context.header('Retry-After', '1')
+  context.header('Cache-Control', 'no-store')
+  return context.json({ error }, status)
+}
+
+function noSuchRoute(method: string, path: string): AlthingError {
+  return new AlthingError('not-found', `there is no ${method} ${path}; /docs lists what there is`, {
+    outcome: 'none',
+  })
+}

@@ -1,0 +1,41 @@
+import type { AlthingError } from '../../contracts/errors.ts'
+import type { ReadOptions, RangeReply, RangeRequest, Store } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { ControlClient } from './control-client.ts'
+import type { LiveFeed } from './live-feed.ts'
+import type { MemberClients } from './member-clients.ts'
+import type { StreamSlots } from './stream-slots.ts'
+
+/** The node behind the API, as far as the API needs it. */
+export interface ServedNode {
+  status(): NodeStatus
+  /** Why it serves nothing any more. */
+  failure(): AlthingError | undefined
+  /** The node's own copy, asked without the cluster. */
+  rangeHere(request: RangeRequest): Promise<RangeReply>
+}
+
+/** What the routes work with. */
+export interface HttpContext {
+  readonly world: World
+  readonly node: ServedNode
+  /** The cluster, through this node first. */
+  readonly store: Store
+  readonly members: MemberClients
+  readonly live: LiveFeed
+  /** Bounds the event streams that are open. */
+  readonly streams: StreamSlots
+  /** Absent unless the node runs under the supervisor of a local cluster. */
+  readonly control: ControlClient | undefined
+  /** Prometheus text, and its media type. */
+  metrics(): Promise<{ readonly text: string; readonly contentType: string }>
+}
+
+/** Time for a call on the store that the caller gave no time. */
+export const callTimeoutMs = 5_000
+
+/** Options of a call made for a request: it ends with the request. */
+export function callOptions(signal: AbortSignal, timeoutMs = callTimeoutMs): ReadOptions {
+  return { signal, timeoutMs }
+}

@@ -1,0 +1,121 @@
+import type { RangeReply, RangeRequest } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import type { ClusterNode } from '../../engines/cluster/cluster-node.ts'
+import { openClusterStore } from '../../engines/cluster/cluster-store.ts'
+import type { Member } from '../../replication/peer-transport.ts'
+import { HttpListener } from '../http-listener.ts'
+import { ConsoleFiles } from './console-files.ts'
+import { ControlClient } from './control-client.ts'
+import { createHttpApp, type HttpAppOptions } from './http-app.ts'
+import type { HttpContext, ServedNode } from './http-context.ts'
+import { LiveFeed } from './live-feed.ts'
+import { LiveSnapshots } from './live-snapshot.ts'
+import { MemberClients } from './member-clients.ts'
+import { StreamSlots } from './stream-slots.ts'
+
+export interface HttpServerOptions {
+  readonly world: World
+  readonly node: ClusterNode
+  readonly clusterId: string
+  readonly members: readonly Member[]
+  /** `host:port`; port 0 takes a free one. */
+  readonly listen: string
+  readonly version: string
+  /** `host:port` of the supervisor of a local cluster. */
+  readonly control?: string
+  /** Default: where the build puts it. */
+  readonly consoleFolder?: string
+  readonly metrics: HttpContext['metrics']
+  readonly onRequest?: NonNullable<HttpAppOptions['onRequest']>
+}
+
+/** A member that takes longer to say how it is counts as silent. */
+const memberTimeoutMs = 800
+/** Event streams open at a time. */
+const streamsMax = 256
+const connectionsMax = 2_048
+/** A key of 4 KiB takes 12 KiB when each of its bytes is escaped. */
+const headerBytesMax = 32 * 1_024
+
+/** The HTTP face of a node, listening. */
+export class HttpServer {
+  readonly #listener: HttpListener
+  readonly #context: HttpContext
+
+  /** Rejects with `unavailable` when the address is taken. */
+  static async start(options: HttpServerOptions): Promise<HttpServer> {
+    const context = httpContext(options)
+    const app = createHttpApp(context, {
+      version: options.version,
+      console: new ConsoleFiles(options.consoleFolder),
+      ...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
+    })
+    const listenerOptions = {
+      server: { maxHeaderSize: headerBytesMax, headersTimeout: 10_000 },
+      connectionsMax,
+    }
+    try {
+      return new HttpServer(await HttpListener.start(app.fetch, options.listen, listenerOptions), context)
+    } catch (error) {
+      await closeContext(context)
+      throw error
+    }
+  }
+
+  private constructor(listener: HttpListener, context: HttpContext) {
+    this.#listener = listener
+    this.#context = context
+  }
+
+  /** `host:port` as bound. */
+  get address(): string {
+    return this.#listener.address
+  }
+
+  /** Cuts the connections, event streams too. */
+  async close(): Promise<void> {
+    await this.#listener.close()
+    await closeContext(this.#context)
+  }
+}
+
+function httpContext(options: HttpServerOptions): HttpContext {
+  const { world, node, clusterId, members, control } = options
+  const others = members.map(({ address }) => address).filter((address) => address !== node.address)
+  const store = openClusterStore(world, { endpoints: [node.address, ...others], clusterId })
+  const parts = {
+    world,
+    node: servedNode(node),
+    store,
+    members: new MemberClients({ world, clusterId, members, timeoutMs: memberTimeoutMs }),
+    control: control === undefined ? undefined : new ControlClient(control),
+  }
+  const snapshots = new LiveSnapshots(parts)
+  return {
+    ...parts,
+    live: new LiveFeed(world, async () => JSON.stringify(await snapshots.take())),
+    streams: new StreamSlots(streamsMax),
+    metrics: options.metrics,
+  }
+}
+
+async function closeContext(context: HttpContext): Promise<void> {
+  context.live.close()
+  context.members.close()
+  await context.store.close()
+}
+
+/** The part of a node that its API uses. */
+export function servedNode(node: ClusterNode): ServedNode {
+  return {
+    status: () => node.status(),
+    failure: () => node.host.group.failure,
+    rangeHere: (request: RangeRequest) =>
+      new Promise<RangeReply>((resolve, reject) => {
+        node.host.range(request, 'serializable', (error, reply) => {
+          if (reply === undefined) reject(error)
+          else resolve(reply)
+        })
+      }),
+  }
+}

@@ -1,0 +1,67 @@
+import { asAlthingError } from '../../contracts/errors.ts'
+import type { ReadOptions } from '../../contracts/store.ts'
+import type { LockExplanation } from '../../coordination/lock-types.ts'
+import { LockOverview } from '../../coordination/lock-overview.ts'
+import { gatewayService } from '../gateway-server.ts'
+import type { ProcessStatus } from '../supervisor.ts'
+import { type ClusterView, clusterView } from './cluster-view.ts'
+import { type ElectionOverview, listElections } from './election-overview.ts'
+import { type GatewayView, gatewayViews } from './gateway-stats.ts'
+import type { HttpContext } from './http-context.ts'
+import { listServices, type ServiceView } from './service-overview.ts'
+import { type TrafficView, TrafficMeter } from './traffic-meter.ts'
+
+/** All that the console shows, at about one moment. A part that cannot be read now is null, and `problems` says why. */
+export interface LiveSnapshot {
+  readonly cluster: ClusterView
+  readonly locks: readonly LockExplanation[] | null
+  readonly elections: readonly ElectionOverview[] | null
+  readonly services: readonly ServiceView[] | null
+  readonly gateway: readonly GatewayView[] | null
+  /** Null too where no supervisor runs. */
+  readonly processes: readonly ProcessStatus[] | null
+  readonly traffic: TrafficView
+  readonly problems: Readonly<Record<string, string>>
+}
+
+type SnapshotContext = Pick<HttpContext, 'world' | 'node' | 'members' | 'store' | 'control'>
+
+/** Short: the console must show a cluster without a quorum too. */
+const partTimeoutMs = 900
+
+/** Takes the snapshots of one node, and measures rates from one to the next. */
+export class LiveSnapshots {
+  readonly #context: SnapshotContext
+  readonly #locks: LockOverview
+  readonly #meter = new TrafficMeter()
+
+  constructor(context: SnapshotContext) {
+    this.#context = context
+    this.#locks = new LockOverview(context.store, context.world)
+  }
+
+  async take(): Promise<LiveSnapshot> {
+    const { store, control, world } = this.#context
+    const options: ReadOptions = { timeoutMs: partTimeoutMs }
+    const problems: Record<string, string> = {}
+    const part = async <T>(name: string, value: Promise<T>): Promise<T | null> => {
+      try {
+        return await value
+      } catch (error) {
+        problems[name] = asAlthingError(error).message
+        return null
+      }
+    }
+    const [cluster, locks, elections, services, processes] = await Promise.all([
+      clusterView(this.#context),
+      part('locks', this.#locks.list(options)),
+      part('elections', listElections(store, options)),
+      part('services', listServices(store, options)),
+      control === undefined ? null : part('processes', control.processes()),
+    ])
+    const gateways = services?.find(({ name }) => name === gatewayService)?.instances ?? []
+    const gateway = services === null ? null : await gatewayViews(gateways)
+    const traffic = this.#meter.measure(cluster, world.clock.monotonicMs())
+    return { cluster, locks, elections, services, gateway, processes, traffic, problems }
+  }
+}

@@ -1,0 +1,69 @@
+import type { World } from '../../contracts/world.ts'
+import { NodeClient } from '../../engines/cluster/node-client.ts'
+import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { Member } from '../../replication/peer-transport.ts'
+
+export interface MemberClientsOptions {
+  readonly world: World
+  readonly clusterId: string
+  readonly members: readonly Member[]
+  /** A member that has not answered by then counts as silent. */
+  readonly timeoutMs: number
+}
+
+/** Connections to the members of the cluster, one each, made when first needed and again after a failure. */
+export class MemberClients {
+  readonly #options: MemberClientsOptions
+  readonly #clients = new Map<number, Promise<NodeClient>>()
+  #isClosed = false
+
+  constructor(options: MemberClientsOptions) {
+    this.#options = options
+  }
+
+  get members(): readonly Member[] {
+    return this.#options.members
+  }
+
+  /** Undefined when the member does not answer in time. */
+  async status(member: Member): Promise<NodeStatus | undefined> {
+    try {
+      return await this.call(member, (client) => client.status())
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Rejects with `unavailable`, `timeout` or what the member answers. */
+  async call<T>(member: Member, use: (client: NodeClient) => Promise<T>): Promise<T> {
+    const opening = this.#client(member)
+    try {
+      return await use(await opening)
+    } catch (error) {
+      this.#forget(member.id, opening)
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const [id, opening] of this.#clients) this.#forget(id, opening)
+  }
+
+  #client({ id, address }: Member): Promise<NodeClient> {
+    const existing = this.#clients.get(id)
+    if (existing !== undefined) return existing
+    const { world, clusterId, timeoutMs } = this.#options
+    const opening = NodeClient.open(world, address, { clusterId, timeoutMs })
+    if (!this.#isClosed) this.#clients.set(id, opening)
+    return opening
+  }
+
+  #forget(id: number, opening: Promise<NodeClient>): void {
+    if (this.#clients.get(id) === opening) this.#clients.delete(id)
+    opening.then(
+      (client) => client.close(),
+      () => {},
+    )
+  }
+}

@@ -1,0 +1,55 @@
+import type { LoopDelay, LoopDelayMeter } from '../contracts/vitals.ts'
+import type { Timer, Timers } from '../contracts/world.ts'
+import type { NodeVitals } from '../engines/cluster/node-status.ts'
+import { RecentQuantile } from '../observe/recent-quantile.ts'
+
+/** A stall stays in view for at least this long, and for twice as long at most. */
+const periodMs = 10_000
+
+/** How the process of a node does: its event loop and its disk, of late. */
+export class Vitals {
+  readonly #timers: Timers
+  readonly #meter: LoopDelayMeter
+  readonly #syncSeconds = new RecentQuantile()
+  #lastPeriod: LoopDelay | undefined
+  #timer: Timer | undefined
+
+  constructor(timers: Timers, meter: LoopDelayMeter) {
+    this.#timers = timers
+    this.#meter = meter
+    this.#arm()
+  }
+
+  synced(seconds: number): void {
+    this.#syncSeconds.add(seconds)
+  }
+
+  /** Over the last 10 to 20 seconds. */
+  loopDelay(): LoopDelay {
+    const now = this.#meter.read()
+    const last = this.#lastPeriod
+    if (last === undefined) return now
+    return { ...last, p99Ms: Math.max(last.p99Ms, now.p99Ms), maxMs: Math.max(last.maxMs, now.maxMs) }
+  }
+
+  read(): NodeVitals {
+    const seconds = this.#syncSeconds.at(0.99)
+    return {
+      loopDelay: this.loopDelay(),
+      ...(seconds === undefined ? {} : { diskSyncP99Ms: seconds * 1_000 }),
+    }
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#meter.close()
+  }
+
+  #arm(): void {
+    this.#timer = this.#timers.after(periodMs, () => {
+      this.#lastPeriod = this.#meter.read()
+      this.#meter.reset()
+      this.#arm()
+    })
+  }
+}
