@@ -1,0 +1,153 @@
+import type { NodeId, RaftEffect, RaftEvent, RaftStatus } from '../../protocols/raft/types.ts'
+import { DurableState } from './durable-state.ts'
+import { InvariantViolation } from './violation.ts'
+
+/** What an invariant may ask a machine. */
+export interface RaftView {
+  status(): RaftStatus
+  term(index: number): number | undefined
+}
+
+/** One member, over all its starts. */
+export class Member {
+  readonly id: NodeId
+  /** 1 for its first start. */
+  life = 0
+  /** As of its last step; `undefined` before the first one. */
+  status: RaftStatus | undefined
+  readonly durable = new DurableState()
+
+  constructor(id: NodeId) {
+    this.id = id
+  }
+}
+
+/** One step of one machine. */
+export interface MemberStep {
+  readonly timeMs: number
+  readonly member: Member
+  readonly event: RaftEvent
+  readonly effects: readonly RaftEffect[]
+  readonly raft: RaftView
+  /** `undefined` in the first step of a life. */
+  readonly before: RaftStatus | undefined
+  readonly after: RaftStatus
+}
+
+export interface CommittedEntry {
+  readonly term: number
+  /** Term of the leader that first knew it to be committed. */
+  readonly inTerm: number
+}
+
+/** A rule that must hold after every step of every machine. */
+export interface RaftInvariant {
+  readonly name: string
+  /** Returns what is wrong, if anything. Called with the step already entered into `cluster`. */
+  check(step: MemberStep, cluster: ClusterView): string | undefined
+  /** Called in the first step of a life, before the step is entered: `member.durable` is what the life before left. */
+  checkRestart?(step: MemberStep): string | undefined
+}
+
+/**
+ * All members of a group as one who sees everything at once would: what no member can see. Fed with every step of every machine; asks
+ * the invariants after each.
+ */
+export class ClusterView {
+  readonly members: ReadonlyMap<NodeId, Member>
+  readonly majority: number
+  readonly #invariants: readonly RaftInvariant[]
+  readonly #violated: (violation: InvariantViolation) => void
+  readonly #committed: CommittedEntry[] = []
+  #steps = 0
+
+  constructor(
+    ids: readonly NodeId[],
+    invariants: readonly RaftInvariant[],
+    violated: (violation: InvariantViolation) => void,
+  ) {
+    this.members = new Map(ids.map((id) => [id, new Member(id)]))
+    this.majority = Math.floor(ids.length / 2) + 1
+    this.#invariants = invariants
+    this.#violated = violated
+  }
+
+  /** Machine steps judged so far. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** Highest index that any member has known to be committed. */
+  get commitIndex(): number {
+    return this.#committed.length
+  }
+
+  committed(index: number): CommittedEntry | undefined {
+    return this.#committed[index - 1]
+  }
+
+  /** How many members have the entry on their disks, as far as they were told. */
+  durableCount(index: number, term: number): number {
+    let count = 0
+    for (const { durable } of this.members.values()) if (durable.holds(index, term)) count++
+    return count
+  }
+
+  /** The member starts (again); its steps carry the returned life. */
+  started(id: NodeId): number {
+    const member = this.#member(id)
+    member.status = undefined
+    return ++member.life
+  }
+
+  stepped(
+    timeMs: number,
+    id: NodeId,
+    event: RaftEvent,
+    effects: readonly RaftEffect[],
+    raft: RaftView,
+  ): MemberStep {
+    const member = this.#member(id)
+    const step = { timeMs, member, event, effects, raft, before: member.status, after: raft.status() }
+    if (step.before === undefined) this.#restarted(step)
+    this.#steps++
+    member.status = step.after
+    if (event.type === 'persisted') member.durable.complete(event.sequence)
+    member.durable.begin(effects)
+    this.#noteCommitted(step)
+    for (const invariant of this.#invariants) this.#report(invariant, step, invariant.check(step, this))
+    return step
+  }
+
+  #restarted(step: MemberStep): void {
+    const { member, raft, after } = step
+    if (member.life > 1) {
+      for (const invariant of this.#invariants) {
+        this.#report(invariant, step, invariant.checkRestart?.(step))
+      }
+    }
+    const terms: number[] = []
+    for (let index = after.firstIndex; index <= after.persistedIndex; index++) {
+      terms.push(raft.term(index) as number)
+    }
+    const isTermUnwritten = step.effects.some((effect) => effect.type === 'persist' && effect.hardState)
+    const { term, vote } = isTermUnwritten ? member.durable : after
+    member.durable.restart(term, vote, after.firstIndex - 1, terms)
+  }
+
+  #noteCommitted({ raft, after }: MemberStep): void {
+    for (let index = this.#committed.length + 1; index <= after.commitIndex; index++) {
+      this.#committed.push({ term: raft.term(index) ?? 0, inTerm: after.term })
+    }
+  }
+
+  #report(invariant: RaftInvariant, step: MemberStep, problem: string | undefined): void {
+    if (problem === undefined) return
+    const where = `node ${step.member.id} (start ${step.member.life}) after ${step.event.type}`
+    this.#violated(new InvariantViolation(invariant.name, `${where}: ${problem}`))
+  }
+
+  #member(id: NodeId): Member {
+    return this.members.get(id) as Member
+  }
+}

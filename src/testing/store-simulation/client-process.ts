@@ -1,0 +1,100 @@
+import { asAlthingError } from '../../contracts/errors.ts'
+import type { World } from '../../contracts/world.ts'
+import { type ClusterStore, openClusterStore } from '../../engines/cluster/cluster-store.ts'
+import { SeededRandom } from '../world/seeded-random.ts'
+import type { SimulatedProcess } from '../world/simulated-process.ts'
+import type { Simulation } from '../world/simulation.ts'
+import type { StoreConfiguration } from './configuration.ts'
+import type { Observations } from './observations.ts'
+
+/** What a client's program gets. */
+export interface ClientContext {
+  readonly world: World
+  readonly store: ClusterStore
+  /** Of this life of the process: never the same twice. */
+  readonly name: string
+  readonly random: SeededRandom
+  readonly configuration: StoreConfiguration
+  readonly observations: Observations
+  /** True time. */
+  nowMs(): number
+  /** The clients are asked to come to an end. */
+  isStopping(): boolean
+}
+
+export type ClientProgram = (context: ClientContext) => Promise<void>
+
+export interface ClientOptions {
+  readonly simulation: Simulation
+  readonly configuration: StoreConfiguration
+  readonly observations: Observations
+  readonly endpoints: readonly string[]
+  isStopping(): boolean
+}
+
+/** One client on a machine of its own. Started anew after a crash, its program begins again under a new name. */
+export class ClientProcess {
+  readonly process: SimulatedProcess
+  #isDone = false
+
+  constructor(options: ClientOptions, name: string, program: ClientProgram) {
+    this.process = options.simulation.process(name, (world) => this.#run(options, name, program, world))
+  }
+
+  /** Its program came to its end in the present life of the process. */
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  async #run(options: ClientOptions, name: string, program: ClientProgram, world: World): Promise<void> {
+    const { simulation, configuration, observations, endpoints, isStopping } = options
+    const life = `${name}.${this.process.startCount}`
+    const random = simulation.random(`client/${life}`)
+    const store = openClusterStore(world, {
+      endpoints: random.shuffle(endpoints),
+      timeoutMs: configuration.callTimeoutMs,
+    })
+    this.#isDone = false
+    const nowMs = (): number => simulation.nowMs
+    await program({ world, store, name: life, random, configuration, observations, nowMs, isStopping })
+    await store.close()
+    this.#isDone = true
+  }
+}
+
+/** Waits a while that is drawn around the mean. */
+export function think({ world, random }: ClientContext, meanMs: number): Promise<void> {
+  return sleep(world, random.exponential(meanMs))
+}
+
+export function sleep(world: World, ms: number): Promise<void> {
+  return new Promise((resolve) => world.timers.after(ms, resolve))
+}
+
+/** Failures that a client must be ready for. All others are defects. */
+const expected: ReadonlySet<string> = new Set([
+  'timeout',
+  'unavailable',
+  'overloaded',
+  'closed',
+  'node-failed',
+  'session-expired',
+  'aborted',
+])
+
+/** Runs `call`; `undefined` when it failed in a way that a client must be ready for, or with one of `codes`. */
+export async function attempt<T>(
+  { observations, name }: ClientContext,
+  call: () => Promise<T>,
+  codes: readonly string[] = [],
+): Promise<T | undefined> {
+  try {
+    return await call()
+  } catch (error) {
+    const { code, message } = asAlthingError(error)
+    if (!expected.has(code) && !codes.includes(code)) {
+      observations.violated('expected-failures', `${name} got an error that nothing explains: ${message} [${code}]`)
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,99 @@
+import { type FaultClass } from '../world/fault-classes.ts'
+import { drawFaultPlan, type FaultPlan } from '../world/fault-plan.ts'
+import type { SeededRandom } from '../world/seeded-random.ts'
+
+export interface StoreSimulationOptions {
+  readonly seed: number
+  /** Classes of faults that may happen; which do, and how often, is drawn. */
+  readonly faults: readonly FaultClass[]
+  /** Default: drawn. */
+  readonly nodes?: 3 | 5
+  /** Length of the safety phase in virtual seconds. Default: drawn of 10 to 40. */
+  readonly seconds?: number
+}
+
+/** Everything that one seed decides beforehand. */
+export interface StoreConfiguration {
+  readonly seed: number
+  readonly nodes: number
+  readonly seconds: number
+  readonly faultPlan: FaultPlan
+  /** Network faults part clients from nodes too, not only nodes from nodes. */
+  readonly partsClients: boolean
+  /** Mean virtual time between two faults of the clients' own processes; 0 for none. */
+  readonly clientFaultMsMean: number
+  readonly electionTimeoutMs: number
+  readonly heartbeatMs: number
+  readonly inflightMessagesMax: number
+  readonly messageBytesMax: number
+  readonly snapshotEntries: number
+  readonly keepEntries: number
+  readonly segmentBytes: number
+  readonly snapshotBlockBytes: number
+  readonly keyClients: number
+  readonly watchClients: number
+  readonly leaseClients: number
+  readonly lockClients: number
+  /** Keys that the key clients contend for. */
+  readonly keys: number
+  readonly locks: number
+  /** Mean time that a client thinks between two calls, in ms. */
+  readonly thinkMsMean: number
+  /** Calls of a key client one after the other, before it rests for a while. */
+  readonly burstCalls: number
+  readonly restMsMean: number
+  /** Calls of a key client at the same time. */
+  readonly concurrency: number
+  /** Bytes by which some values are made longer; 0 for none. */
+  readonly paddingBytes: number
+  readonly callTimeoutMs: number
+  /** Probability that a key client's next call compacts the store. */
+  readonly compactRate: number
+}
+
+/** Draws the shape of a run: swarm testing (Groce et al., ISSTA 2012) over sizes and timings as well as faults. */
+export function drawConfiguration(random: SeededRandom, options: StoreSimulationOptions): StoreConfiguration {
+  const [electionTimeoutMs, heartbeatMs] = random.pick([
+    [1_000, 100],
+    [600, 150],
+    [400, 100],
+  ]) as [number, number]
+  const isLarge = random.chance(0.06)
+  return {
+    seed: options.seed,
+    nodes: options.nodes ?? random.pick([3, 3, 5]),
+    seconds: options.seconds ?? random.pick([10, 15, 20, 30]),
+    faultPlan: drawFaultPlan(random, options.faults),
+    partsClients: random.chance(0.5),
+    clientFaultMsMean: options.faults.length === 0 ? 0 : random.pick([0, 2_000, 6_000]),
+    electionTimeoutMs,
+    heartbeatMs,
+    inflightMessagesMax: random.pick([2, 8, 64]),
+    messageBytesMax: random.pick([256, 4_096, 1024 * 1024]),
+    snapshotEntries: random.pick([20, 60, 200, 1_000]),
+    keepEntries: random.pick([0, 5, 40]),
+    segmentBytes: random.pick([8, 16, 64]) * 1024,
+    snapshotBlockBytes: random.pick([1_024, 8_192]),
+    keyClients: random.integer(1, 3),
+    watchClients: random.integer(1, 2),
+    leaseClients: random.integer(0, 2),
+    lockClients: random.pick([0, 2, 3]),
+    keys: random.integer(2, 6),
+    locks: random.integer(1, 2),
+    ...drawPace(random),
+    paddingBytes: isLarge ? random.pick([40_000, 120_000]) : 0,
+    callTimeoutMs: random.pick([1_000, 2_500, 5_000]),
+    compactRate: random.pick([0, 0.01, 0.05]),
+  }
+}
+
+/** Bursts, or a steady trickle: about as many calls in either case. */
+function drawPace(
+  random: SeededRandom,
+): Pick<StoreConfiguration, 'thinkMsMean' | 'burstCalls' | 'restMsMean' | 'concurrency'> {
+  const concurrency = random.integer(1, 3)
+  if (random.chance(0.4)) {
+    return { thinkMsMean: random.pick([2, 10]), burstCalls: random.pick([8, 30]), restMsMean: 2_500, concurrency }
+  }
+  return { thinkMsMean: random.pick([100, 250, 500]), burstCalls: 10, restMsMean: 200, concurrency }
+}

@@ -1,0 +1,73 @@
+import { isAlthingError } from '../../contracts/errors.ts'
+import type { World } from '../../contracts/world.ts'
+import { openDiskStorage } from '../../replication/storage.ts'
+import type { Member } from '../invariants/cluster-view.ts'
+import { InvariantViolation } from '../invariants/violation.ts'
+import type { BitFlip } from '../world/simulated-disk.ts'
+
+/**
+ * What came of a flipped bit: `refused`, the node saw it and stopped with file and offset; `harmless`, the bit was in no data, and nothing is
+ * missing.
+ */
+export type DamageVerdict = 'refused' | 'harmless' | InvariantViolation
+
+const name = 'damage-is-found'
+
+/**
+ * Starts from a disk on which a bit was flipped, without taking part in anything: either the node refuses, naming the file and an offset, or
+ * everything that it had called durable is still there. DESIGN.md section 7: corruption is never skipped.
+ */
+export async function judgeDamage(
+  world: World,
+  directory: string,
+  identity: { readonly clusterId: string; readonly nodeId: number },
+  flip: BitFlip,
+  member: Member,
+): Promise<DamageVerdict> {
+  try {
+    const { storage, restored } = await openDiskStorage(world, directory, { identity })
+    const reader = await storage.openSnapshot()
+    if (reader !== undefined) {
+      for await (const chunk of reader.chunks()) void chunk
+      await reader.close()
+    }
+    await storage.close()
+    return judgeRestored(restored, flip, member)
+  } catch (error) {
+    return judgeRefusal(error, flip)
+  }
+}
+
+function judgeRefusal(error: unknown, { path, byteOffset }: BitFlip): DamageVerdict {
+  // A fault of the same disk came in between: nothing is known, and the node stays out.
+  if (isAlthingError(error, 'disk-failed')) return 'refused'
+  if (!isAlthingError(error, 'corrupt')) {
+    const message = error instanceof Error ? error.message : String(error)
+    return new InvariantViolation(name, `a flipped bit in ${path} at ${byteOffset} stops the node with: ${message}`)
+  }
+  const file = error.details?.['file']
+  const offset = error.details?.['offset']
+  if (typeof file === 'string' && typeof offset === 'number') return 'refused'
+  return new InvariantViolation(name, `the refusal of ${path} names no file and offset: ${error.message}`)
+}
+
+type Restored = Awaited<ReturnType<typeof openDiskStorage>>['restored']
+
+function judgeRestored(
+  { hardState, snapshot, entries }: Restored,
+  flip: BitFlip,
+  { durable }: Member,
+): DamageVerdict {
+  const where = `a flipped bit in ${flip.path} at ${flip.byteOffset} goes unseen`
+  if (hardState.term < durable.term) return new InvariantViolation(name, `${where}, and the term goes back`)
+  const terms = new Map(entries.map(({ index, term }) => [index, term]))
+  const firstIndex = entries[0]?.index ?? (snapshot?.index ?? 0) + 1
+  const snapshotIndex = snapshot?.index ?? 0
+  for (let index = Math.max(firstIndex, snapshotIndex + 1); index <= durable.lastIndex; index++) {
+    if (index <= durable.baseIndex || terms.get(index) === durable.termAt(index)) continue
+    return new InvariantViolation(name, `${where}, and entry ${index} of term ${durable.termAt(index)} is gone`)
+  }
+  const begins = Math.min(snapshotIndex + 1, firstIndex)
+  if (begins > 1 && snapshotIndex === 0) return new InvariantViolation(name, `${where}, and the snapshot is gone`)
+  return 'harmless'
+}

@@ -1,0 +1,105 @@
+import type { KeyRange } from '../../contracts/store.ts'
+import { type EventLog, eventKey, isInRange, type RevisionEvents } from '../checkers/event-log.ts'
+import { checkLeasesEnded } from '../invariants/lease-ends.ts'
+import { InvariantViolation } from '../invariants/violation.ts'
+import { ClientProcess } from './client-process.ts'
+import { leaseTtlMsMax } from './lease-client.ts'
+import { RecordedStore } from './recorded-store.ts'
+import type { StoreRun } from './simulate-store.ts'
+
+/** Bounds on virtual time after the end of all faults. */
+export const healingLimits = {
+  /** Until a new client has written and read every kind of key. */
+  servesMs: 20_000,
+  /** Until every call of the clients that were at work has ended. */
+  callsEndMs: 30_000,
+  /** Until watchers have been told all. A node that went dark is noticed after the 25 s of silence that a watch bears. */
+  watchesMs: 60_000,
+  /** Until leases that nobody renews have ended. */
+  leasesMs: 4 * leaseTtlMsMax,
+  convergeMs: 20_000,
+} as const
+
+/** All faults end. The cluster must serve again, every call end, every watcher be told all, leases end, and all copies become equal. */
+export async function heal(run: StoreRun): Promise<void> {
+  run.injector.heal()
+  run.clientFaults.heal()
+  await mustServe(run)
+  run.stop()
+  await within(run, 'calls-end', 'every call has ended', healingLimits.callsEndMs, () =>
+    run.clients.every(({ isDone }) => isDone),
+  )
+  await mustEndLeases(run)
+  await within(run, 'watch-delivery', 'every watcher was told all', healingLimits.watchesMs, () => hasToldAll(run))
+  await within(run, 'replicas-converge', 'all nodes have applied the same', healingLimits.convergeMs, () =>
+    haveConverged(run),
+  )
+  report(run, run.cluster.checkReplicas())
+}
+
+/** A client that comes only now writes and reads every kind of key. */
+async function mustServe(run: StoreRun): Promise<void> {
+  let isServed = false
+  new ClientProcess(run.clientOptions, 'probe', async (context) => {
+    const store = new RecordedStore(context, context.name)
+    while (!(await store.put('k1')));
+    while (!(await store.putMany(['m1'], ['m2'])));
+    while ((await store.get('k1')) === undefined);
+    isServed = true
+  })
+  await within(run, 'serves-after-healing', 'a new client is served', healingLimits.servesMs, () => isServed)
+}
+
+async function mustEndLeases(run: StoreRun): Promise<void> {
+  const { simulation, log } = run
+  const startedMs = simulation.nowMs
+  const endMs = startedMs + healingLimits.leasesMs
+  await simulation.runUntil(() => log.model.leases().length === 0 || simulation.nowMs >= endMs)
+  const { kvs } = log.model.range({ key: '', end: null })
+  const hanging = kvs.filter(({ lease }) => lease !== 0)
+  report(run, checkLeasesEnded(log.model.leases(), hanging, simulation.nowMs - startedMs))
+}
+
+/** Who still listens has heard of the last event of its range. */
+function hasToldAll({ observations, log }: StoreRun): boolean {
+  return observations.watches.every(
+    (watch) => !watch.isLive || watch.toldUntil >= lastRevisionOf(log.events, watch.request),
+  )
+}
+
+export function lastRevisionOf(events: EventLog, range: KeyRange): number {
+  for (let i = events.revisions.length - 1; i >= 0; i--) {
+    const { revision, events: changes } = events.revisions[i] as RevisionEvents
+    if (changes.some((event) => isInRange(range, eventKey(event)))) return revision
+  }
+  return 0
+}
+
+/** Every node that is not out for a damaged disk has applied the whole log. */
+function haveConverged({ cluster, injector, log }: StoreRun): boolean {
+  const { nodes } = cluster
+  if (nodes.length < cluster.processes.length - injector.damaged.size) return false
+  return nodes.every(({ host }) => host.group.appliedIndex === log.index)
+}
+
+/** Lets the world run until `predicate` holds; the invariant is broken when that takes longer than `limitMs`. */
+async function within(
+  { simulation }: StoreRun,
+  invariant: string,
+  what: string,
+  limitMs: number,
+  predicate: () => boolean,
+): Promise<void> {
+  const cancel = simulation.after(limitMs, () => {
+    const message = `${limitMs} ms after the end of all faults it is not so that ${what}`
+    simulation.fail(message, new InvariantViolation(invariant, message))
+  })
+  await simulation.runUntil(predicate)
+  cancel()
+}
+
+function report({ simulation }: StoreRun, violation: InvariantViolation | undefined): void {
+  if (violation === undefined) return
+  simulation.fail(violation.message, violation)
+  throw simulation.failure as Error
+}

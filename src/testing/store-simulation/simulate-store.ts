@@ -1,0 +1,250 @@
+import type { Clock } from '../../contracts/world.ts'
+import type { MemberStep } from '../invariants/cluster-view.ts'
+import { CommittedLog } from '../invariants/committed-log.ts'
+import { InvariantViolation } from '../invariants/violation.ts'
+import type { FaultClass } from '../world/fault-classes.ts'
+import { FaultInjector } from '../world/fault-injector.ts'
+import { SimulationError } from '../world/simulation-error.ts'
+import { Simulation } from '../world/simulation.ts'
+import { minorityOf } from '../world/survivability.ts'
+import { type ClientFault, ClientFaults } from './client-faults.ts'
+import { type ClientOptions, ClientProcess, type ClientProgram } from './client-process.ts'
+import { drawConfiguration, type StoreConfiguration, type StoreSimulationOptions } from './configuration.ts'
+import { runKeyClient } from './key-client.ts'
+import { runLeaseClient } from './lease-client.ts'
+import { runLockClient } from './lock-client.ts'
+import { judgeObservations } from './judge.ts'
+import { Observations } from './observations.ts'
+import { heal } from './healing.ts'
+import { StoreCluster } from './store-cluster.ts'
+import { runWatchClient } from './watch-client.ts'
+
+export interface RunHooks {
+  /** Real time, for the bound on judging histories. */
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  /** Sees every step of every machine. */
+  readonly stepped?: (step: MemberStep) => void
+}
+
+/** What became of one seed. */
+export interface SeedReport {
+  readonly seed: number
+  readonly verdict: 'ok' | 'violation' | 'unknown'
+  /** The first thing that went wrong. */
+  readonly violation?: { readonly invariant: string; readonly message: string; readonly explanation: string }
+  /** Hash over all that happened in the run. */
+  readonly logHash: string
+  readonly configuration: Omit<StoreConfiguration, 'faultPlan'> & { readonly faults: readonly FaultClass[] }
+  readonly virtualMs: number
+  readonly events: number
+  readonly steps: number
+  readonly entries: number
+  readonly calls: number
+  /** How often each class of faults really happened. */
+  readonly faults: Readonly<Record<string, number>>
+  /** Of things that should happen in some runs, so that the faults can show what they break. */
+  readonly reached: Readonly<Record<string, number>>
+}
+
+/** One run: everything that takes part in it. */
+export interface StoreRun {
+  readonly simulation: Simulation
+  readonly configuration: StoreConfiguration
+  readonly log: CommittedLog
+  readonly observations: Observations
+  readonly cluster: StoreCluster
+  readonly clients: readonly ClientProcess[]
+  readonly watchers: readonly ClientProcess[]
+  readonly injector: FaultInjector
+  readonly clientFaults: ClientFaults
+  readonly clientOptions: ClientOptions
+  stop(): void
+}
+
+/** How often the harness looks at locks, and at the copies of the nodes. */
+const lookEveryMs = 25
+
+/**
+ * Runs one seed: a cluster under faults with clients at work, then a phase in which all faults heal and it must serve again, agree, and have lost
+ * nothing. Never rejects for what the system under test does.
+ */
+export async function simulateStore(options: StoreSimulationOptions, hooks: RunHooks): Promise<SeedReport> {
+  const run = setUp(options, hooks)
+  const { simulation, configuration } = run
+  let verdict: SeedReport['verdict'] = 'ok'
+  let violation: InvariantViolation | undefined
+  try {
+    run.injector.start()
+    run.clientFaults.start()
+    keepLooking(run)
+    await simulation.runUntil(configuration.seconds * 1000)
+    await heal(run)
+    const judgement = judgeObservations(run, hooks.clock)
+    violation = judgement.violation
+    if (judgement.isUnknown) verdict = 'unknown'
+  } catch (error) {
+    violation = violationFrom(error)
+  }
+  if (violation !== undefined) verdict = 'violation'
+  return reportOf(run, verdict, violation)
+}
+
+function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
+  const simulation = new Simulation({ seed: options.seed, logCapacity: 0 })
+  const configuration = drawConfiguration(simulation.random('configuration'), options)
+  const violated = (violation: InvariantViolation): void => simulation.fail(violation.message, violation)
+  const clock = { monotonicMs: () => simulation.nowMs }
+  const observations = new Observations(clock, violated)
+  const log = new CommittedLog()
+  const cluster = new StoreCluster({
+    simulation,
+    configuration,
+    log,
+    violated,
+    harmless: (process) => injector.rebuilt(process),
+    ...(hooks.stepped === undefined ? {} : { stepped: hooks.stepped }),
+  })
+  let isStopping = false
+  const clientOptions: ClientOptions = {
+    simulation,
+    configuration,
+    observations,
+    endpoints: cluster.members.map(({ address }) => address),
+    isStopping: () => isStopping,
+  }
+  const { clients, watchers } = startClients(clientOptions)
+  const processes = [...clients, ...watchers].map(({ process }) => process)
+  const injector = new FaultInjector(simulation, {
+    processes: cluster.processes,
+    hosts: [
+      ...cluster.processes.map(({ host }) => host),
+      ...(configuration.partsClients ? processes.map(({ host }) => host) : []),
+    ],
+    plan: configuration.faultPlan,
+    rule: minorityOf(cluster.processes),
+    onDamage: (process, flip) => cluster.damaged(process, flip),
+  })
+  const clientFaults = new ClientFaults({
+    simulation,
+    processes,
+    kinds: clientFaultsOf(options.faults),
+    intervalMsMean: configuration.clientFaultMsMean,
+    crashed: (process) => observations.locks.died(simulation.nowMs, process.name),
+  })
+  const stop = (): void => {
+    isStopping = true
+  }
+  return {
+    simulation,
+    configuration,
+    log,
+    observations,
+    cluster,
+    clients,
+    watchers,
+    injector,
+    clientFaults,
+    clientOptions,
+    stop,
+  }
+}
+
+function startClients(options: ClientOptions): { clients: ClientProcess[]; watchers: ClientProcess[] } {
+  const { configuration } = options
+  const start = (kind: string, count: number, program: ClientProgram): ClientProcess[] =>
+    Array.from({ length: count }, (_, i) => new ClientProcess(options, `${kind}${i + 1}`, program))
+  return {
+    clients: [
+      ...start('keys', configuration.keyClients, runKeyClient),
+      ...start('leases', configuration.leaseClients, runLeaseClient),
+      ...start('locks', configuration.lockClients, runLockClient),
+    ],
+    watchers: start('watches', configuration.watchClients, runWatchClient),
+  }
+}
+
+function clientFaultsOf(faults: readonly FaultClass[]): ClientFault[] {
+  const kinds: ClientFault[] = ['crash', 'pause', 'block-loop', 'clock-drift']
+  return kinds.filter((kind) => faults.includes(kind))
+}
+
+/** Looks at what no client can see, without changing anything. */
+function keepLooking({ simulation, observations, cluster }: StoreRun): void {
+  const look = (): void => {
+    observations.locks.look(simulation.nowMs)
+    for (const node of cluster.nodes) {
+      const life = cluster.view.members.get(node.id)?.life ?? 0
+      const { revision } = node.host.model
+      observations.looks.push({ node: node.id, life, timeMs: simulation.nowMs, revision })
+    }
+    simulation.after(lookEveryMs, look)
+  }
+  simulation.after(lookEveryMs, look)
+}
+
+function violationFrom(error: unknown): InvariantViolation {
+  if (!(error instanceof SimulationError)) throw error
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof InvariantViolation) return cause
+  }
+  const cause = error.cause instanceof Error ? (error.cause.stack ?? '') : ''
+  return new InvariantViolation('no-crash', error.message, cause)
+}
+
+function reportOf(
+  run: StoreRun,
+  verdict: SeedReport['verdict'],
+  violation: InvariantViolation | undefined,
+): SeedReport {
+  const { simulation, observations, cluster, injector, clientFaults, log } = run
+  const { faultPlan, ...configuration } = run.configuration
+  const faults: Record<string, number> = {}
+  for (const [name, count] of injector.counts) if (count > 0) faults[name] = count
+  for (const [name, count] of clientFaults.counts) faults[`client-${name}`] = count
+  const shown = violation && {
+    invariant: violation.invariant,
+    message: `${violation.message} (at ${simulation.nowMs} ms)`,
+    explanation: violation.explanation,
+  }
+  return {
+    seed: configuration.seed,
+    verdict,
+    ...(shown === undefined ? {} : { violation: shown }),
+    logHash: simulation.logHash,
+    configuration: { ...configuration, faults: [...faultPlan.keys()] },
+    virtualMs: simulation.nowMs,
+    events: simulation.log.count,
+    steps: cluster.view.steps,
+    entries: log.index,
+    calls: observations.keys.calls + observations.txns.calls,
+    faults,
+    reached: reachedIn(run),
+  }
+}
+
+function reachedIn({ observations, cluster, log }: StoreRun): Record<string, number> {
+  const { watches, locks, answers } = observations
+  return {
+    restarts: [...cluster.view.members.values()].reduce((sum, { life }) => sum + life - 1, 0),
+    refusals: cluster.refusals,
+    snapshotsInstalled: cluster.snapshotsInstalled,
+    resyncs: watches.filter(({ batches }) => batches.some(({ kind }) => kind === 'resync')).length,
+    tenures: locks.tenures.length,
+    expiries: log.commands.filter(({ command }) => command.type === 'expireLeases').length,
+    unknownWrites: answers.filter((answer) => answer.kind === 'write' && answer.outcome === 'unknown').length,
+    repeats: countRepeats(log),
+  }
+}
+
+/** Commands that are in the log more than once: retries whose first attempt had arrived. */
+function countRepeats(log: CommittedLog): number {
+  const seen = new Set<string>()
+  let count = 0
+  for (const { command } of log.commands) {
+    if (!('session' in command) || command.session === 0) continue
+    const stamp = `${command.session}/${command.sequence}`
+    if (seen.has(stamp)) count++
+    seen.add(stamp)
+  }
+  return count
+}
