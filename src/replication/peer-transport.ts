@@ -98,7 +98,11 @@ export class PeerTransport {
         throw new Error('the message names other members')
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
-      this.#world.logger.log('warn', 'closing a peer connection: malformed message', { peer, reason })
+      this.#world.logger.log('warn', 'closing a peer connection: malformed message', {
+        peer,
+        remote: connection.remoteAddress,
+        reason,
+      })
       connection.close()
       return
     }
