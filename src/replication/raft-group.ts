@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts'
-import { AlthingError } from '../contracts/errors.ts'
+import { AlthingError, withOutcome } from '../contracts/errors.ts'
 import type { Timer, World } from '../contracts/world.ts'
 import { Raft } from '../protocols/raft/raft.ts'
 import type {
@@ -69,6 +69,10 @@ export interface RaftGroupOptions {
   readonly keepEntries?: number
   /** Proposals waiting to enter the log past which more are refused (default 50 000). */
   readonly waitingProposalsMax?: number
+  /** Bytes waiting to enter the log, or to be written by this node's disk, past which proposals are refused (default 64 MiB). */
+  readonly unwrittenBytesMax?: number
+  /** Readers waiting past which more are refused (default 100 000). */
+  readonly readersMax?: number
 }
 
 interface Proposal {
@@ -103,6 +107,8 @@ export class RaftGroup {
   readonly #snapshotBytes: number
   readonly #keepEntries: number
   readonly #waitingProposalsMax: number
+  readonly #unwrittenBytesMax: number
+  readonly #readersMax: number
   readonly #electionTimeoutMs: number
   readonly #inbox: SnapshotInbox
   readonly #outbox: SnapshotOutbox
@@ -115,18 +121,22 @@ export class RaftGroup {
   #tickAtMs = Number.POSITIVE_INFINITY
 
   #waiting: Proposal[] = []
+  #waitingBytes = 0
   #flushArmed = false
   #nextBatchId = 1
   readonly #batches = new Map<number, readonly Proposal[]>()
   readonly #pending = new Map<number, PendingEntry>()
 
   #waitingReads: ReadCallback[] = []
+  #readers = 0
   readonly #reads = new Map<number, ReadBatch>()
   /** Batches whose index is known but not yet applied, in no particular order. */
   readonly #readsToApply = new Set<ReadBatch>()
 
   #persistQueue: Extract<RaftEffect, { type: 'persist' }>[] = []
   #isPersisting = false
+  /** Of entries queued or being written. A leader's own disk may be slower than a quorum without it, so raft's bound on what is uncommitted does not do. */
+  #unwrittenBytes = 0
   #durableSequence = 0
   #heldSends: { readonly message: Message; readonly after: number }[] = []
   #hardState: HardState
@@ -151,6 +161,8 @@ export class RaftGroup {
     this.#snapshotBytes = options.snapshotBytes ?? 64 * 1024 * 1024
     this.#keepEntries = options.keepEntries ?? 10_000
     this.#waitingProposalsMax = options.waitingProposalsMax ?? 50_000
+    this.#unwrittenBytesMax = options.unwrittenBytesMax ?? 64 * 1024 * 1024
+    this.#readersMax = options.readersMax ?? 100_000
     const { restored } = options
     this.#hardState = restored.hardState
     this.#appliedIndex = this.#snapshotIndex = restored.snapshot?.index ?? 0
@@ -207,7 +219,7 @@ export class RaftGroup {
 
   /** This node leads and its state is the newest: it may decide by what it has applied. */
   get isLeaderReady(): boolean {
-    return this.#role === 'leader' && this.#readyTerm === this.#term
+    return this.#isServing && this.#role === 'leader' && this.#readyTerm === this.#term
   }
 
   get role(): Role {
@@ -229,16 +241,14 @@ export class RaftGroup {
       done({ ok: false, error: refusal })
       return
     }
-    if (this.#waiting.length >= this.#waitingProposalsMax) {
-      done({
-        ok: false,
-        error: new AlthingError('overloaded', `${this.#waiting.length} commands wait to enter the log`, {
-          outcome: 'none',
-        }),
-      })
+    const unwrittenBytes = this.#waitingBytes + this.#unwrittenBytes
+    if (this.#waiting.length >= this.#waitingProposalsMax || unwrittenBytes > this.#unwrittenBytesMax) {
+      const problem = `${this.#waiting.length} commands wait to enter the log, ${unwrittenBytes} bytes wait for the disk`
+      done({ ok: false, error: new AlthingError('overloaded', problem, { outcome: 'none' }) })
       return
     }
     this.#waiting.push({ data, hint, done })
+    this.#waitingBytes += data.byteLength
     this.#armFlush()
   }
 
@@ -249,6 +259,11 @@ export class RaftGroup {
       done(refusal)
       return
     }
+    if (this.#readers >= this.#readersMax) {
+      done(new AlthingError('overloaded', `${this.#readers} reads wait already`, { outcome: 'none' }))
+      return
+    }
+    this.#readers++
     this.#waitingReads.push(done)
     this.#armFlush()
   }
@@ -289,6 +304,7 @@ export class RaftGroup {
     if (this.#waiting.length > 0) {
       const proposals = this.#waiting
       this.#waiting = []
+      this.#waitingBytes = 0
       const id = this.#nextBatchId++
       this.#batches.set(id, proposals)
       this.#step({ type: 'propose', id, data: proposals.map((proposal) => proposal.data) })
@@ -315,6 +331,9 @@ export class RaftGroup {
       ) {
         this.#stepOne(next)
       }
+    } catch (cause) {
+      // A broken invariant: nothing that this node says can be trusted any more.
+      this.#fail(cause)
     } finally {
       this.#isStepping = false
     }
@@ -338,6 +357,7 @@ export class RaftGroup {
     switch (effect.type) {
       case 'persist':
         this.#persistQueue.push(effect)
+        this.#unwrittenBytes += bytesOf(effect.entries)
         this.#persistNext()
         return
       case 'send':
@@ -389,9 +409,9 @@ export class RaftGroup {
     if (this.#isPersisting || this.#persistQueue.length === 0) return
     this.#isPersisting = true
     const write = takeWrite(this.#persistQueue)
-    this.#hardState = write.hardState ?? this.#hardState
-    this.#write(write).then(
-      () => this.#persisted(write.sequence),
+    this.#hardState = write.effect.hardState ?? this.#hardState
+    this.#write(write.effect).then(
+      () => this.#persisted(write),
       (cause: unknown) => this.#fail(cause),
     )
   }
@@ -405,9 +425,10 @@ export class RaftGroup {
     })
   }
 
-  #persisted(sequence: number): void {
+  #persisted({ effect: { sequence }, bytes }: Write): void {
     if (!this.#isServing) return
     this.#isPersisting = false
+    this.#unwrittenBytes -= bytes
     this.#durableSequence = sequence
     const held = this.#heldSends
     this.#heldSends = []
@@ -489,22 +510,35 @@ export class RaftGroup {
     for (const batch of this.#readsToApply) {
       if (batch.index > this.#appliedIndex) continue
       this.#readsToApply.delete(batch)
-      for (const done of batch.callbacks) done()
+      this.#answerReaders(batch.callbacks, undefined)
     }
   }
 
   #readDropped(id: number): void {
     const batch = this.#reads.get(id)
     this.#reads.delete(id)
-    for (const done of batch?.callbacks ?? []) done(noLeader())
+    this.#answerReaders(batch?.callbacks ?? [], noLeader())
   }
 
-  /** A question to a leader that was lost on the way is never answered: its readers are told, so that they may ask again. */
+  #answerReaders(callbacks: readonly ReadCallback[], error: AlthingError | undefined): void {
+    this.#readers -= callbacks.length
+    for (const done of callbacks) done(error)
+  }
+
+  /**
+   * A question to a leader that was lost on the way is never answered, and what the answer told to wait for may not come: the readers are told, so
+   * that they may ask again.
+   */
   #dropOldReads(): void {
     const oldestMs = this.#world.clock.monotonicMs() - 2 * this.#electionTimeoutMs
     for (const [id, batch] of this.#reads) {
       if (batch.startedMs >= oldestMs) break
       this.#readDropped(id)
+    }
+    for (const batch of this.#readsToApply) {
+      if (batch.startedMs >= oldestMs) continue
+      this.#readsToApply.delete(batch)
+      this.#answerReaders(batch.callbacks, behind())
     }
   }
 
@@ -565,7 +599,12 @@ export class RaftGroup {
   ): void {
     if (!this.#isServing) return
     if (snapshot.index > this.#appliedIndex) {
-      this.#model.restore(chunks)
+      try {
+        this.#model.restore(chunks)
+      } catch (cause) {
+        this.#fail(cause)
+        return
+      }
       this.#appliedIndex = this.#snapshotIndex = snapshot.index
       this.#appliedTerm = snapshot.term
       this.#bytesSinceSnapshot = 0
@@ -599,8 +638,8 @@ export class RaftGroup {
       { outcome: 'unknown', cause },
     )
     this.#world.logger.log('error', 'node failed', { reason })
-    this.#stopServing(error)
     this.#failure = new AlthingError('node-failed', error.message, { outcome: 'none', cause })
+    this.#stopServing(error)
     this.#observer.failed?.(this.#failure)
   }
 
@@ -609,29 +648,41 @@ export class RaftGroup {
     this.#outbox.close()
     this.#inbox.close()
     this.#transport?.close()
-    const proposals = [...this.#waiting, ...[...this.#batches.values()].flat(), ...this.#pending.values()]
+    const notInLog = [...this.#waiting, ...[...this.#batches.values()].flat()]
+    const inLog = [...this.#pending.values()]
     const reads = [
       ...this.#waitingReads,
       ...[...this.#reads.values(), ...this.#readsToApply].flatMap((batch) => batch.callbacks),
     ]
     this.#waiting = []
+    this.#waitingBytes = 0
     this.#waitingReads = []
+    this.#persistQueue = []
+    this.#heldSends = []
     this.#batches.clear()
     this.#pending.clear()
     this.#reads.clear()
     this.#readsToApply.clear()
-    for (const { done } of proposals) done({ ok: false, error })
-    for (const done of reads) done(error)
+    for (const { done } of inLog) done({ ok: false, error })
+    for (const { done } of notInLog) done({ ok: false, error: withOutcome(error, 'none') })
+    this.#answerReaders(reads, error)
   }
 }
 
 type PersistEffect = Extract<RaftEffect, { type: 'persist' }>
 
+interface Write {
+  readonly effect: PersistEffect
+  /** Of the entries of all the effects in it, those that were overwritten meanwhile included. */
+  readonly bytes: number
+}
+
 /** Takes as many effects from the head of the queue as fit in one write. A log that starts anew after a snapshot is a write of its own. */
-function takeWrite(queue: PersistEffect[]): PersistEffect {
+function takeWrite(queue: PersistEffect[]): Write {
   const first = queue.shift()
   assert(first !== undefined, 'something is to be written')
-  if (first.snapshot !== undefined || queue.length === 0) return first
+  let bytes = bytesOf(first.entries)
+  if (first.snapshot !== undefined || queue.length === 0) return { effect: first, bytes }
   let { sequence, hardState } = first
   const entries = [...first.entries]
   while (queue.length > 0) {
@@ -640,9 +691,22 @@ function takeWrite(queue: PersistEffect[]): PersistEffect {
     queue.shift()
     sequence = next.sequence
     hardState = next.hardState ?? hardState
+    bytes += bytesOf(next.entries)
     appendEntries(entries, next.entries)
   }
-  return { type: 'persist', sequence, entries, ...(hardState === undefined ? {} : { hardState }) }
+  const effect = {
+    type: 'persist',
+    sequence,
+    entries,
+    ...(hardState === undefined ? {} : { hardState }),
+  } as const
+  return { effect, bytes }
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0
+  for (const entry of entries) bytes += entry.data.byteLength
+  return bytes
 }
 
 /** The first of `more` overwrites what has its index and after. */
@@ -659,6 +723,12 @@ function overwritten(index: number): AlthingError {
     `another leader's command took the place of this one in the log (index ${index})`,
     { outcome: 'none' },
   )
+}
+
+function behind(): AlthingError {
+  return new AlthingError('unavailable', 'this node is too far behind the leader to answer now', {
+    outcome: 'none',
+  })
 }
 
 function noLeader(): AlthingError {

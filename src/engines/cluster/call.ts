@@ -54,6 +54,8 @@ class Call<T> {
   #settle: Settle<T> | undefined
   #attempts = 0
   #ended = false
+  #isUnderWay = false
+  #detach: (() => void) | undefined
   /** Some attempt may have reached the store without its answer reaching us. */
   #mayBeApplied = false
   #timer: Timer | undefined
@@ -71,16 +73,29 @@ class Call<T> {
     return this.#mayBeApplied || this.#isUnderWay ? 'unknown' : 'none'
   }
 
-  #isUnderWay = false
-
   start(settle: Settle<T>): void {
     this.#settle = settle
+    this.#detach = this.#pool.onClose(() => this.#closed())
     this.#attempt()
   }
 
   abandon(): void {
     this.#ended = true
     this.#timer?.cancel()
+    this.#detach?.()
+  }
+
+  #closed(): void {
+    if (this.#ended) return
+    const { outcome } = this
+    this.#reject(
+      new AlthingError('closed', 'the store has been closed', outcome === undefined ? {} : { outcome }),
+    )
+  }
+
+  #reject(error: unknown): void {
+    this.abandon()
+    this.#settle?.reject(error)
   }
 
   #attempt(): void {
@@ -94,7 +109,7 @@ class Call<T> {
       (connection) => {
         if (!this.#ended) this.#send(connection)
       },
-      (error: unknown) => this.#failed(error as AlthingError),
+      (error: unknown) => this.#notSent(error as AlthingError),
     )
   }
 
@@ -127,7 +142,7 @@ class Call<T> {
   #succeeded(body: unknown): void {
     this.#isUnderWay = false
     if (this.#ended) return
-    this.#ended = true
+    this.abandon()
     try {
       this.#settle?.resolve(this.#request.decode(body))
     } catch (error) {
@@ -135,28 +150,42 @@ class Call<T> {
     }
   }
 
+  /** No node could be reached: of this attempt at least nothing will ever be applied. */
+  #notSent(error: AlthingError): void {
+    if (this.#ended) return
+    if (error.code === 'unavailable') this.#again(error)
+    else this.#reject(this.#refined(error))
+  }
+
   #failed(error: AlthingError, connection?: RpcConnection): void {
     this.#isUnderWay = false
     if (this.#ended) return
     if (error.outcome !== 'none') this.#mayBeApplied = true
     if (!nodeProblems.has(error.code)) {
-      this.#ended = true
-      this.#settle?.reject(this.#refined(error))
+      this.#reject(this.#refined(error))
       return
     }
-    this.lastError = error
     const isNodeGone = error.code === 'node-failed' || error.code === 'closed'
     if (connection !== undefined && isNodeGone) this.#pool.distrust(connection)
+    else if (connection !== undefined && error.code === 'unavailable') this.#pool.avoid(connection)
+    this.#again(error)
+  }
+
+  #again(error: AlthingError): void {
+    this.lastError = error
     const ceiling = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.#attempts++, 8))
     this.#timer = this.#world.timers.after(ceiling * (0.5 + this.#world.random.float() / 2), () =>
       this.#attempt(),
     )
   }
 
-  /** The store's refusal is its answer to this command; only a lost session leaves open what an earlier attempt did. */
+  /**
+   * The store's refusal is its answer to this command; only a lost session leaves open what an earlier attempt did. Where there was no earlier
+   * attempt the one copy sent is the one refused.
+   */
   #refined(error: unknown): unknown {
     if (!isAlthingError(error) || !this.#request.isMutation) return error
-    if (error.code === 'session-expired' && this.#mayBeApplied) return withOutcome(error, 'unknown')
+    if (error.code === 'session-expired') return withOutcome(error, this.#mayBeApplied ? 'unknown' : 'none')
     return error.outcome === undefined ? withOutcome(error, 'none') : error
   }
 }

@@ -1,6 +1,6 @@
-import { AlthingError, asAlthingError } from '../../contracts/errors.ts'
+import { AlthingError, asAlthingError, invalidArgument } from '../../contracts/errors.ts'
 import type { WatchBatch } from '../../contracts/store.ts'
-import type { Connection, Logger } from '../../contracts/world.ts'
+import { type Connection, type Logger, maxFrameBytes } from '../../contracts/world.ts'
 import { decodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
@@ -9,7 +9,6 @@ import {
   encodeRangeReply,
   decodeRangeRequest,
   encodeStoreReply,
-  encodeWatchBatch,
 } from '../../models/store/wire.ts'
 import type { Consistency, StoreHost } from '../local/store-host.ts'
 import type { Watcher } from '../local/watch-hub.ts'
@@ -27,6 +26,7 @@ import {
   type Request,
   type Welcome,
 } from './protocol.ts'
+import { partsOf } from './watch-parts.ts'
 import { decodeWatchRequest } from './watch-request.ts'
 
 export interface ClientSessionOptions {
@@ -44,8 +44,6 @@ const watchBytesMax = 1024 * 1024
 /** Bytes waiting for a client past which it is cut off: it does not read its replies. */
 const queuedBytesMax = 64 * 1024 * 1024
 const watchersMax = 10_000
-/** Key-values in one frame of a resync. */
-const resyncPartBytes = 4 * 1024 * 1024
 
 /** One client's connection: decodes its requests, has them done here or by the leader, and sends the replies. */
 export class ClientSession {
@@ -54,6 +52,10 @@ export class ClientSession {
   readonly #host: StoreHost
   /** `undefined` while the watch is being set. */
   readonly #watchers = new Map<number, Watcher | undefined>()
+  /** Watches set aside until the client has read what it was sent, in the order in which they will go on. */
+  readonly #pausedWatches = new Set<number>()
+  /** {@link queuedBytesMax}, and on top of it what a batch left to be read. */
+  #deafBytes = queuedBytesMax
   #isClosed = false
 
   constructor(options: ClientSessionOptions) {
@@ -63,9 +65,7 @@ export class ClientSession {
     this.#connection.handle({
       frame: (frame) => this.#receive(frame),
       closed: () => this.#closed(),
-      drained: () => {
-        for (const watcher of this.#watchers.values()) watcher?.resume()
-      },
+      drained: () => this.#resumeWatches(),
     })
   }
 
@@ -87,6 +87,7 @@ export class ClientSession {
     this.#isClosed = true
     for (const watcher of this.#watchers.values()) watcher?.close()
     this.#watchers.clear()
+    this.#pausedWatches.clear()
     this.#options.ended()
   }
 
@@ -195,6 +196,7 @@ export class ClientSession {
     const { id } = request
     if (this.#watchers.size >= watchersMax)
       throw new AlthingError('overloaded', `${watchersMax} watches on one connection`)
+    if (this.#watchers.has(id)) throw invalidArgument('id', id, 'the id of no other watch of the connection')
     const watchRequest = decodeWatchRequest(request.body)
     this.#watchers.set(id, undefined)
     const sink = { push: (batch: WatchBatch) => this.#push(id, batch) }
@@ -203,7 +205,9 @@ export class ClientSession {
       if (error !== undefined || watcher === undefined) {
         this.#watchers.delete(id)
         this.#fail(id, error ?? malformed('watch'))
-      } else if (isCancelled()) watcher.close()
+        return
+      }
+      if (isCancelled()) watcher.close()
       else this.#watchers.set(id, watcher)
     })
   }
@@ -212,17 +216,41 @@ export class ClientSession {
     if (typeof body !== 'number') return
     this.#watchers.get(body)?.close()
     this.#watchers.delete(body)
+    this.#pausedWatches.delete(body)
   }
 
   #push(id: number, batch: WatchBatch): boolean {
-    if (this.#isClosed) return false
-    for (const part of partsOf(batch)) this.#send(encodeReply(id, replyStatus.more, part))
-    return this.#connection.queuedBytes < watchBytesMax
+    if (this.#isClosed || this.#cutOffWhenDeaf()) return false
+    // Whole, whatever its size: a batch that is begun must be ended, and the next one waits until it has been read.
+    for (const part of partsOf(batch)) this.#connection.send(encodeReply(id, replyStatus.more, part))
+    this.#deafBytes = Math.max(this.#deafBytes, this.#connection.queuedBytes + queuedBytesMax)
+    if (!this.#isFull) return true
+    this.#pausedWatches.add(id)
+    return false
+  }
+
+  get #isFull(): boolean {
+    return this.#connection.queuedBytes >= watchBytesMax
+  }
+
+  /** Only as many as the connection takes: the others have their turn when it has drained again. */
+  #resumeWatches(): void {
+    this.#deafBytes = queuedBytesMax
+    for (const id of [...this.#pausedWatches]) {
+      if (this.#isFull || this.#isClosed) return
+      this.#pausedWatches.delete(id)
+      this.#watchers.get(id)?.resume()
+    }
   }
 
   #reply(id: number, error: AlthingError | undefined, body: () => unknown): void {
-    if (error !== undefined) this.#fail(id, error)
-    else this.#send(encodeReply(id, replyStatus.ok, body()))
+    if (error !== undefined) {
+      this.#fail(id, error)
+      return
+    }
+    const frame = encodeReply(id, replyStatus.ok, body())
+    if (frame.byteLength <= maxFrameBytes) this.#send(frame)
+    else this.#fail(id, replyTooLarge(frame.byteLength))
   }
 
   #fail(id: number, error: AlthingError): void {
@@ -230,35 +258,24 @@ export class ClientSession {
   }
 
   #send(frame: Uint8Array): void {
-    if (this.#isClosed) return
-    if (this.#connection.queuedBytes > queuedBytesMax) {
-      this.#options.logger.log('warn', 'closing a client connection: it does not read its replies', {
-        remote: this.#connection.remoteAddress,
-      })
-      this.close()
-      return
-    }
-    this.#connection.send(frame)
+    if (!this.#isClosed && !this.#cutOffWhenDeaf()) this.#connection.send(frame)
+  }
+
+  #cutOffWhenDeaf(): boolean {
+    if (this.#connection.queuedBytes <= this.#deafBytes) return false
+    this.#options.logger.log('warn', 'closing a client connection: it does not read its replies', {
+      remote: this.#connection.remoteAddress,
+    })
+    this.close()
+    return true
   }
 }
 
-/** A resync may be larger than a frame: it goes out in parts, all but the last marked as such. */
-function* partsOf(batch: WatchBatch): Iterable<unknown> {
-  if (batch.kind !== 'resync') {
-    yield [true, encodeWatchBatch(batch)]
-    return
-  }
-  let kvs = []
-  let bytes = 0
-  for (const kv of batch.kvs) {
-    kvs.push(kv)
-    bytes += kv.key.length + kv.value.byteLength + 64
-    if (bytes < resyncPartBytes) continue
-    yield [false, encodeWatchBatch({ ...batch, kvs })]
-    kvs = []
-    bytes = 0
-  }
-  yield [true, encodeWatchBatch({ ...batch, kvs })]
+/** The call has been carried out; only its answer cannot be given. */
+function replyTooLarge(bytes: number): AlthingError {
+  return new AlthingError('too-large', `the reply has ${bytes} bytes, but a frame at most ${maxFrameBytes}`, {
+    outcome: 'unknown',
+  })
 }
 
 /** What a client may put into the log: everything but the expiry of leases, which is the leader's to decide. */

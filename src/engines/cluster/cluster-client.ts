@@ -1,4 +1,10 @@
-import { asAlthingError, errorFromJson, invalidArgument, withOutcome } from '../../contracts/errors.ts'
+import {
+  asAlthingError,
+  errorFromJson,
+  invalidArgument,
+  isAlthingError,
+  withOutcome,
+} from '../../contracts/errors.ts'
 import type {
   CallOptions,
   GrantLeaseRequest,
@@ -17,7 +23,7 @@ import type {
   WatchRequest,
 } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
-import { encodeCommand } from '../../models/store/codec.ts'
+import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import {
@@ -26,9 +32,10 @@ import {
   encodeRangeRequest,
   decodeStoreReply,
 } from '../../models/store/wire.ts'
-import { defaultTimeoutMs } from '../local/deadline.ts'
+import { defaultTimeoutMs, withDeadline } from '../local/deadline.ts'
 import { closedError } from '../local/local-store.ts'
 import { unwrapReply } from '../local/store-host.ts'
+import { problemOfWatch } from '../local/watch-validation.ts'
 import { callCluster } from './call.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { CommandStamps } from './command-stamps.ts'
@@ -138,8 +145,9 @@ export class ClusterStore implements Store {
 
   watch(request: WatchRequest): Watch {
     const watch = new ClusterWatch(this.#world, this.#pool, request, () => this.#watches.delete(watch))
-    if (this.#isClosed) {
-      watch.stream.fail(closedError())
+    const problem = this.#isClosed ? closedError() : problemOfWatch(request)
+    if (problem !== undefined) {
+      watch.stream.fail(problem)
       return watch.stream
     }
     this.#watches.add(watch)
@@ -168,28 +176,52 @@ export class ClusterStore implements Store {
   async #mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
     validateMutation(mutation)
     if (this.#isClosed) throw closedError('none')
-    const stamps = this.#stamps ?? (await this.#openSession())
+    const deadlineMs = this.#world.clock.monotonicMs() + (options.timeoutMs ?? this.#timeoutMs)
+    let own = mutation
+    let stamps = this.#stamps
+    if (stamps === undefined) {
+      // What was checked is what is sent, whatever the caller does with its buffers until the session is open.
+      own = ownCopy(mutation)
+      stamps = await this.#sessionWithin(deadlineMs, options)
+    }
+    try {
+      return await this.#mutateIn(stamps, own, deadlineMs, options)
+    } catch (error) {
+      if (!isAlthingError(error, 'session-expired')) throw error
+      if (this.#stamps === stamps) this.#stamps = undefined
+      if (error.outcome !== 'none') throw error
+      // A session that was not used for long is evicted. The one copy of the command was refused, so it may go out in a new one.
+      return this.#mutateIn(await this.#sessionWithin(deadlineMs, options), own, deadlineMs, options)
+    }
+  }
+
+  async #mutateIn(
+    stamps: CommandStamps,
+    mutation: StoreMutation,
+    deadlineMs: number,
+    { signal }: CallOptions,
+  ): Promise<StoreReply> {
     const stamp = stamps.take()
     try {
-      const reply = await this.#call(
-        methods.mutate,
-        encodeCommand({ ...stamp, ...mutation }),
-        true,
-        replyFrom,
-        options,
-      )
-      return reply
-    } catch (error) {
-      this.#forgetSessionWhenLost(stamps, error)
-      throw error
+      const command = encodeCommand({ ...stamp, ...mutation })
+      const timeoutMs = deadlineMs - this.#world.clock.monotonicMs()
+      const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal }
+      return await this.#call(methods.mutate, command, true, replyFrom, options)
     } finally {
       stamps.settle(stamp.sequence)
     }
   }
 
-  #openSession(): Promise<CommandStamps> {
+  /** The opening is shared by all who wait for it; each waits no longer than it wants to. */
+  #sessionWithin(deadlineMs: number, options: CallOptions): Promise<CommandStamps> {
+    if (this.#stamps !== undefined) return Promise.resolve(this.#stamps)
     this.#opening ??= this.#registerSession().finally(() => (this.#opening = undefined))
-    return this.#opening
+    const opening = this.#opening
+    const timeoutMs = deadlineMs - this.#world.clock.monotonicMs()
+    const bound = { timeoutMs, outcome: () => 'none' as const }
+    return withDeadline(this.#world, options, bound, (settle) => {
+      opening.then(settle.resolve, settle.reject)
+    })
   }
 
   /** A session that was registered without our hearing of it does no harm: nothing of the caller's has been sent. */
@@ -204,11 +236,6 @@ export class ClusterStore implements Store {
     return this.#stamps
   }
 
-  #forgetSessionWhenLost(stamps: CommandStamps, error: unknown): void {
-    const isLost = error instanceof Error && 'code' in error && error.code === 'session-expired'
-    if (isLost && this.#stamps === stamps) this.#stamps = undefined
-  }
-
   #call<T>(
     method: Method,
     body: unknown,
@@ -219,6 +246,11 @@ export class ClusterStore implements Store {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs
     return callCluster(this.#world, this.#pool, { method, body, isMutation, decode, options, timeoutMs })
   }
+}
+
+function ownCopy(mutation: StoreMutation): StoreMutation {
+  const bytes = encodeCommand({ session: 0, sequence: 0, acknowledged: 0, ...mutation })
+  return decodeCommand(bytes) as StoreMutation
 }
 
 /** A refusal of the store becomes the call's error here, so that the call can tell what it means for earlier attempts. */

@@ -1,5 +1,5 @@
 import { AlthingError, asAlthingError } from '../../contracts/errors.ts'
-import type { KeyValue, WatchBatch, WatchRequest } from '../../contracts/store.ts'
+import type { WatchBatch, WatchRequest } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import { decodeWatchBatch } from '../../models/store/wire.ts'
 import { WatchStream } from '../local/watch-stream.ts'
@@ -19,6 +19,7 @@ const lasting: ReadonlySet<string> = new Set([
   'permission-denied',
   'incompatible-peer',
   'too-large',
+  'corrupt',
 ])
 
 /** One watch of a client: held at one node at a time, set again from the next revision whenever that breaks. */
@@ -34,7 +35,8 @@ export class ClusterWatch {
   #generation = 0
   #nextRevision: number | undefined
   #isCreated = false
-  #resyncParts: KeyValue[] = []
+  /** Of a batch that comes in parts, those before the last. */
+  #parts: WatchBatch[] = []
   #attempts = 0
   #retry: Timer | undefined
 
@@ -76,10 +78,10 @@ export class ClusterWatch {
       ...(end === undefined ? {} : { end }),
       ...(previous === undefined ? {} : { previous }),
       ...(this.#nextRevision === undefined ? {} : { fromRevision: this.#nextRevision }),
-      progressMs: Math.min(progressMs, this.#request.progressMs ?? progressMs),
+      progressMs: Math.ceil(Math.min(progressMs, this.#request.progressMs ?? progressMs)),
     })
     this.#connection = connection
-    this.#resyncParts = []
+    this.#parts = []
     this.#requestId = connection.request(methods.watch, 0, 0, body, {
       more: (part) => this.#receive(part, generation),
       done: (error) =>
@@ -108,12 +110,12 @@ export class ClusterWatch {
     if (!Array.isArray(part) || typeof part[0] !== 'boolean') throw malformed('watch batch')
     const [isLast, wire] = part as [boolean, unknown]
     const batch = decodeWatchBatch(wire)
-    if (batch.kind !== 'resync') return batch
-    for (const kv of batch.kvs) this.#resyncParts.push(kv)
+    if (isLast && this.#parts.length === 0) return batch
+    this.#parts.push(batch)
     if (!isLast) return undefined
-    const kvs = this.#resyncParts
-    this.#resyncParts = []
-    return { ...batch, kvs }
+    const parts = this.#parts
+    this.#parts = []
+    return joinParts(parts, batch)
   }
 
   #isWanted(batch: WatchBatch): boolean {
@@ -127,6 +129,7 @@ export class ClusterWatch {
   #failed(error: AlthingError, generation: number): void {
     if (generation !== this.#generation || this.stream.isEnded) return
     this.#generation++
+    if (error.code === 'unavailable' && this.#connection !== undefined) this.#pool.avoid(this.#connection)
     this.#connection = undefined
     if (lasting.has(error.code)) {
       this.stream.fail(error)
@@ -149,4 +152,15 @@ export class ClusterWatch {
     this.#retry?.cancel()
     this.#ended()
   }
+}
+
+/** One batch of the kind and revision of `last`, the last of `parts`. */
+function joinParts(parts: readonly WatchBatch[], last: WatchBatch): WatchBatch {
+  if (parts.some(({ kind, revision }) => kind !== last.kind || revision !== last.revision))
+    throw malformed('watch batch: its parts are of different batches')
+  if (last.kind === 'events')
+    return { ...last, events: parts.flatMap((part) => (part.kind === 'events' ? part.events : [])) }
+  if (last.kind === 'resync')
+    return { ...last, kvs: parts.flatMap((part) => (part.kind === 'resync' ? part.kvs : [])) }
+  throw malformed('watch batch in parts')
 }

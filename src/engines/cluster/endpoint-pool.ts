@@ -8,10 +8,11 @@ export interface EndpointPoolOptions {
   readonly endpoints: readonly string[]
   /** Checked against the nodes' own; empty: any. */
   readonly clusterId: string
-  onLeader?(): void
 }
 
 const connectTimeoutMs = 1_500
+/** A node that said that it cannot serve is asked again after this, or sooner when all others say the same. */
+const troubleMs = 2_000
 
 /** A client's connections to the nodes of a cluster: at most one each, opened when first needed. */
 export class EndpointPool {
@@ -22,6 +23,9 @@ export class EndpointPool {
   /** Addresses in the order they will be tried; one that failed goes to the end. */
   #addresses: string[]
   readonly #addressOf = new Map<number, string>()
+  /** When an address was last found unable to serve; only while that is less than {@link troubleMs} ago. */
+  readonly #troubledAtMs = new Map<string, number>()
+  readonly #closeListeners = new Set<() => void>()
   #leader = 0
 
   constructor(options: EndpointPoolOptions) {
@@ -37,17 +41,36 @@ export class EndpointPool {
     return this.#addresses
   }
 
-  /** The open connection for a call, if there is one: the leader's where it is known, else any. */
+  get isClosed(): boolean {
+    return this.#abort.signal.aborted
+  }
+
+  /** Calls `listener` once when the pool is closed. Returns what takes it back. */
+  onClose(listener: () => void): () => void {
+    this.#closeListeners.add(listener)
+    return () => this.#closeListeners.delete(listener)
+  }
+
+  /**
+   * The open connection for a call, if there is one: the leader's where it is known, else that of a node not known to be in trouble, else that
+   * of the one whose trouble is oldest. A better node is dialled meanwhile, for the next calls.
+   */
   ready(): RpcConnection | undefined {
     const leaderAddress = this.#addressOf.get(this.#leader)
-    if (leaderAddress !== undefined) {
+    if (leaderAddress !== undefined && !this.#isTroubled(leaderAddress)) {
       const connection = this.#open.get(leaderAddress)
       if (connection !== undefined) return connection
-      // Others serve meanwhile (they forward); the leader's connection is for the next calls.
-      if (!this.#opening.has(leaderAddress)) this.#dial(leaderAddress).catch(() => {})
+      this.#dialInBackground(leaderAddress)
     }
-    for (const connection of this.#open.values()) return connection
-    return undefined
+    let oldest: RpcConnection | undefined
+    for (const connection of this.#open.values()) {
+      if (!this.#isTroubled(connection.address)) return connection
+      if (oldest === undefined || this.#troubleOf(connection) < this.#troubleOf(oldest)) oldest = connection
+    }
+    if (oldest === undefined) return undefined
+    const untried = this.#addresses.find((address) => !this.#open.has(address) && !this.#isTroubled(address))
+    if (untried !== undefined) this.#dialInBackground(untried)
+    return oldest
   }
 
   /** Opens a connection to the first node that answers. Rejects with the last failure when none does. */
@@ -61,7 +84,7 @@ export class EndpointPool {
         return await this.#dial(address)
       } catch (error) {
         last = error
-        this.#moveToEnd(address)
+        this.#troubled(address)
       }
     }
     throw last instanceof AlthingError && last.code === 'incompatible-peer'
@@ -76,20 +99,47 @@ export class EndpointPool {
         )
   }
 
-  /** The connection gave no answer, or the node said that it cannot serve: use another. */
+  /** The node cannot serve now (it knows no leader): others are asked first for a while. The connection stays, for what the node can still do. */
+  avoid(connection: RpcConnection): void {
+    this.#troubled(connection.address)
+  }
+
+  /** The connection gave no answer, or the node said that it serves no more: use another. */
   distrust(connection: RpcConnection): void {
-    this.#moveToEnd(connection.address)
-    if (this.#addressOf.get(this.#leader) === connection.address) this.#leader = 0
+    this.#troubled(connection.address)
     connection.close()
   }
 
   close(): void {
+    if (this.isClosed) return
     this.#abort.abort()
+    const listeners = [...this.#closeListeners]
+    this.#closeListeners.clear()
+    for (const listener of listeners) listener()
     for (const connection of [...this.#open.values()]) connection.close()
   }
 
-  #moveToEnd(address: string): void {
+  #troubled(address: string): void {
+    this.#troubledAtMs.set(address, this.#options.world.clock.monotonicMs())
+    if (this.#addressOf.get(this.#leader) === address) this.#leader = 0
     this.#addresses = [...this.#addresses.filter((other) => other !== address), address]
+  }
+
+  #isTroubled(address: string): boolean {
+    const atMs = this.#troubledAtMs.get(address)
+    if (atMs === undefined) return false
+    if (this.#options.world.clock.monotonicMs() - atMs < troubleMs) return true
+    this.#troubledAtMs.delete(address)
+    return false
+  }
+
+  #troubleOf(connection: RpcConnection): number {
+    return this.#troubledAtMs.get(connection.address) ?? Number.NEGATIVE_INFINITY
+  }
+
+  #dialInBackground(address: string): void {
+    if (this.#opening.has(address)) return
+    this.#dial(address).catch(() => this.#troubled(address))
   }
 
   #dial(address: string): Promise<RpcConnection> {
@@ -101,7 +151,7 @@ export class EndpointPool {
         world,
         address,
         hello: { kind: 'client', clusterId, from: 0 },
-        onLeader: (leader) => this.#leaderIs(leader),
+        onLeader: (leader) => this.#leaderIs(leader, address),
         onClosed: (connection) => {
           if (this.#open.get(address) === connection) this.#open.delete(address)
         },
@@ -128,12 +178,12 @@ export class EndpointPool {
       this.#addressOf.set(id, address)
       if (!this.#addresses.includes(address)) this.#addresses.push(address)
     }
-    if (connection.welcome.leader !== 0) this.#leaderIs(connection.welcome.leader)
+    this.#leaderIs(connection.welcome.leader, connection.address)
   }
 
-  #leaderIs(leader: number): void {
-    if (leader === 0 || leader === this.#leader) return
+  /** Told by the node at `address`. That it knows none (0) is news only of itself: it leads no more. */
+  #leaderIs(leader: number, address: string): void {
+    if (leader === 0 && this.#addressOf.get(this.#leader) !== address) return
     this.#leader = leader
-    this.#options.onLeader?.()
   }
 }

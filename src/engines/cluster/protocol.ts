@@ -52,6 +52,9 @@ export const replyStatus = {
   leader: 3,
 } as const
 
+/** A caller that waits for ever waits for 49 days. */
+const timeoutMsMax = 2 ** 32 - 1
+
 /** Set when a node forwards a request: the receiver must not forward it again. */
 export const forwardedFlag = 1
 
@@ -131,7 +134,7 @@ export function encodeRequest(
   flags: number,
   body: unknown,
 ): Uint8Array {
-  return packr.pack([id, method, Math.ceil(timeoutMs), flags, body])
+  return packr.pack([id, method, Math.min(Math.ceil(timeoutMs), timeoutMsMax), flags, body])
 }
 
 /** Throws `corrupt`: the connection it came on is then closed. */

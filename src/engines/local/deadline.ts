@@ -1,4 +1,4 @@
-import { AlthingError } from '../../contracts/errors.ts'
+import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
 import type { CallOptions } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 
@@ -29,6 +29,9 @@ export function withDeadline<T>(
   start: (settle: Settle<T>) => void,
 ): Promise<T> {
   const { signal } = options
+  if (Number.isNaN(bound.timeoutMs)) {
+    return Promise.reject(invalidArgument('timeoutMs', bound.timeoutMs, 'a number of milliseconds'))
+  }
   return new Promise<T>((resolve, reject) => {
     const giveUp = (error: AlthingError): void => {
       finish()
@@ -47,10 +50,9 @@ export function withDeadline<T>(
     const timer = world.timers.after(bound.timeoutMs, () => {
       const last = bound.lastError?.()
       const isOutage = last?.code === 'unavailable'
+      const waitedMs = Math.max(0, Math.round(bound.timeoutMs))
       const message =
-        last === undefined
-          ? `no answer within ${bound.timeoutMs} ms`
-          : `${last.message} (tried for ${bound.timeoutMs} ms)`
+        last === undefined ? `no answer within ${waitedMs} ms` : `${last.message} (tried for ${waitedMs} ms)`
       giveUp(withOutcomeOf(isOutage ? 'unavailable' : 'timeout', message, last))
     })
     const finish = (): void => {
