@@ -82,12 +82,12 @@ export class Child {
     return this.#errors
   }
 
-  /** Of those lines of the log that are JSON: the entries with this message. */
-  logged(message: string): readonly Record<string, unknown>[] {
-    return this.#errors.split('\n').flatMap((line) => {
-      const entry = parsed(line)
-      return entry?.msg === message ? [entry] : []
-    })
+  /** Those lines of its standard error that are JSON: the entries of a node's log. */
+  get log(): readonly Record<string, unknown>[] {
+    return this.#errors
+      .split('\n')
+      .map(parsed)
+      .filter((entry) => entry !== undefined)
   }
 
   /** The first line of the output that is a JSON object with these members. Rejects when the process ends without. */
