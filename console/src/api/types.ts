@@ -1,0 +1,108 @@
+// What a node answers under /api/v1. Types that the node itself has are imported from it; nothing of it is in the bundle.
+import type { LockExplanation } from '../../../src/coordination/lock-types.ts'
+import type { Candidate, Leader } from '../../../src/coordination/election-types.ts'
+import type { ServiceInstance } from '../../../src/coordination/discovery-types.ts'
+import type { NodeStatus } from '../../../src/engines/cluster/node-status.ts'
+import type { GatewayMetrics } from '../../../src/traffic/gateway-metrics.ts'
+import type { InstanceView } from '../../../src/traffic/gateway-policy.ts'
+import type { RouteRecord } from '../../../src/traffic/recent-routes.ts'
+
+export type { LockExplanation, LockParty } from '../../../src/coordination/lock-types.ts'
+export type { ServiceInstance } from '../../../src/coordination/discovery-types.ts'
+export type { NodeStatus } from '../../../src/engines/cluster/node-status.ts'
+export type { InstanceView } from '../../../src/traffic/gateway-policy.ts'
+export type { RouteRecord } from '../../../src/traffic/recent-routes.ts'
+
+export interface ClusterMember {
+  readonly id: number
+  readonly address: string
+  readonly httpAddress?: string
+  /** `null`: it did not answer in time. */
+  readonly status: NodeStatus | null
+}
+
+export interface ClusterReply {
+  readonly clusterId: string
+  /** 0: none known. */
+  readonly leader: number
+  readonly members: readonly ClusterMember[]
+  /** Wall time of the node that asked. */
+  readonly at: number
+}
+
+export interface KeyItem {
+  /** Absent when the key is not UTF-8: then {@link keyBase64}. */
+  readonly key?: string
+  readonly keyBase64?: string
+  /** UTF-8 values. */
+  readonly value?: string
+  /** All others. */
+  readonly valueBase64?: string
+  readonly createRevision: number
+  readonly modRevision: number
+  readonly version: number
+  readonly lease: number
+}
+
+export interface KeysReply {
+  readonly items: readonly KeyItem[]
+  /** Keys in the range, whatever the limit. */
+  readonly count: number
+  readonly more: boolean
+  readonly revision: number
+}
+
+export interface ElectionEntry {
+  readonly name: string
+  /** `null` while nobody leads. */
+  readonly leader: Leader | null
+  /** In the order in which they are to lead. */
+  readonly candidates: readonly Candidate[]
+}
+
+export interface ServiceEntry {
+  readonly name: string
+  readonly instances: readonly ServiceInstance[]
+}
+
+export type ProcessState = 'running' | 'paused' | 'stopped'
+export type ProcessAction = 'kill' | 'pause' | 'resume' | 'start'
+
+export interface ProcessStatus {
+  readonly name: string
+  readonly kind: 'node' | 'gateway' | 'worker' | 'load'
+  readonly state: ProcessState
+  readonly pid?: number
+  readonly starts: number
+  readonly lastExit?: string
+}
+
+export interface GatewayStats {
+  readonly address: string
+  /** The service whose instances it sends to. */
+  readonly service: string
+  readonly metrics: GatewayMetrics
+  readonly instances: readonly InstanceView[]
+  /** Newest first. */
+  readonly recentRoutes: readonly RouteRecord[]
+}
+
+export interface GatewayEntry {
+  readonly id: string
+  readonly address: string
+  /** `null`: it does not answer. */
+  readonly stats: GatewayStats | null
+  readonly problem?: string
+}
+
+/** One event of `/api/v1/live`. A part that could not be read is `null`, and `problems` says why, under its name. */
+export interface Snapshot {
+  readonly cluster: ClusterReply
+  readonly locks: readonly LockExplanation[] | null
+  readonly elections: readonly ElectionEntry[] | null
+  readonly services: readonly ServiceEntry[] | null
+  readonly gateway: readonly GatewayEntry[] | null
+  /** `null` too where no supervisor runs. */
+  readonly processes: readonly ProcessStatus[] | null
+  readonly problems: Readonly<Record<string, string>>
+}

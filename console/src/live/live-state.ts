@@ -1,0 +1,127 @@
+import { computed, effect, signal } from '@preact/signals'
+import { api } from '../api/client.ts'
+import type {
+  ElectionEntry,
+  GatewayEntry,
+  LockExplanation,
+  ProcessStatus,
+  ServiceEntry,
+  Snapshot,
+} from '../api/types.ts'
+import { clusterHealth } from './cluster-health.ts'
+import { record } from './event-log.ts'
+import { errorsIn } from './gateway-summary.ts'
+import { observedChanges } from './observed-changes.ts'
+import { addSample, type Counters, emptyHistory } from './rate-history.ts'
+
+/** `stale`: the connection stands, and nothing has come through it for longer than {@link staleMs}. */
+export type LinkState = 'connecting' | 'live' | 'stale' | 'lost'
+
+const staleMs = 4_000
+const retryMs = 1_500
+
+export const snapshot = signal<Snapshot | undefined>(undefined)
+export const linkState = signal<LinkState>('connecting')
+export const lastHeardMs = signal(Date.now())
+/** Ticks once a second: for ages on the screen. */
+export const nowMs = signal(Date.now())
+/** The node that serves this page; 0 until it has said so. */
+export const selfId = signal(0)
+export const isSupervised = signal(false)
+export const history = signal(emptyHistory)
+
+/** HTTP addresses, kept after their members are gone. */
+export const httpAddresses = signal<ReadonlyMap<number, string>>(new Map())
+
+export const health = computed(() =>
+  snapshot.value === undefined ? undefined : clusterHealth(snapshot.value.cluster, isSupervised.value),
+)
+
+export const selfStatus = computed(
+  () => snapshot.value?.cluster.members.find(({ id }) => id === selfId.value)?.status ?? undefined,
+)
+
+/** Parts as last read: one that cannot be read for a moment stays on the screen, beside the reason. */
+export const locks = signal<readonly LockExplanation[]>([])
+export const elections = signal<readonly ElectionEntry[]>([])
+export const services = signal<readonly ServiceEntry[]>([])
+export const gateways = signal<readonly GatewayEntry[]>([])
+export const processes = signal<readonly ProcessStatus[]>([])
+
+/** Milliseconds by the clocks of the cluster: ages are counted with it, not with the clock of the browser's machine. */
+export const clusterNowMs = computed(() => {
+  const at = snapshot.value?.cluster.at
+  return at === undefined ? nowMs.value : at + Math.max(0, nowMs.value - lastHeardMs.value)
+})
+
+/** Follows the node's live events for as long as the page lives. */
+export function startLive(): void {
+  connect()
+  setInterval(() => {
+    nowMs.value = Date.now()
+    if (linkState.value === 'live' && nowMs.value - lastHeardMs.value > staleMs) linkState.value = 'stale'
+  }, 1_000)
+  effect(() => {
+    if (linkState.value === 'live') void learnSelf()
+  })
+}
+
+function connect(): void {
+  const source = api.live()
+  source.addEventListener('snapshot', (event) => {
+    take(JSON.parse((event as MessageEvent<string>).data) as Snapshot)
+  })
+  // The browser's own reconnection waits long, and gives up on an answer that is not 200.
+  source.addEventListener('error', () => {
+    source.close()
+    if (linkState.value !== 'connecting' || snapshot.value !== undefined) linkState.value = 'lost'
+    setTimeout(connect, retryMs)
+  })
+}
+
+async function learnSelf(): Promise<void> {
+  try {
+    const [status, local] = await Promise.all([api.status(), api.local()])
+    selfId.value = status.id
+    isSupervised.value = local.supervised
+  } catch {
+    // The next connection asks again; until then nothing is marked as this node.
+  }
+}
+
+function take(next: Snapshot): void {
+  const before = snapshot.value
+  lastHeardMs.value = Date.now()
+  nowMs.value = lastHeardMs.value
+  linkState.value = 'live'
+  snapshot.value = next
+  if (next.locks !== null) locks.value = next.locks
+  if (next.elections !== null) elections.value = next.elections
+  if (next.services !== null) services.value = next.services
+  if (next.gateway !== null) gateways.value = next.gateway
+  if (next.processes !== null) processes.value = next.processes
+  rememberAddresses(next)
+  history.value = addSample(history.value, next.cluster.at, countersOf(next))
+  if (before !== undefined) for (const change of observedChanges(before, next)) record('seen', change)
+}
+
+function rememberAddresses(next: Snapshot): void {
+  const known = httpAddresses.value
+  const fresh = next.cluster.members.flatMap(({ id, httpAddress, status }) => {
+    const address = httpAddress ?? status?.httpAddress
+    return address === undefined || known.get(id) === address ? [] : [[id, address] as const]
+  })
+  if (fresh.length > 0) httpAddresses.value = new Map([...known, ...fresh])
+}
+
+function countersOf(next: Snapshot): Counters {
+  const statuses = next.cluster.members.flatMap(({ status }) => status ?? [])
+  const stats = (next.gateway ?? []).flatMap((gateway) => gateway.stats ?? [])
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+  return {
+    entries: statuses.length === 0 ? undefined : Math.max(...statuses.map(({ commitIndex }) => commitIndex)),
+    changes: statuses.length === 0 ? undefined : Math.max(...statuses.map(({ revision }) => revision)),
+    requests: stats.length === 0 ? undefined : sum(stats.map(({ metrics }) => metrics.requests)),
+    errors: stats.length === 0 ? undefined : sum(stats.map(({ metrics }) => errorsIn(metrics))),
+  }
+}
