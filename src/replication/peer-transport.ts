@@ -26,6 +26,11 @@ export interface PeerTransportOptions {
   /** Bounds of the back-off between attempts to connect (default 20 to 1000 ms, doubling, with jitter). */
   readonly reconnectMsMin?: number
   readonly reconnectMsMax?: number
+  /**
+   * When messages have been sent to a peer for so long and none has come from it, the connection to it is made anew: one to a machine that lost power hangs
+   * for minutes after that machine is back (default 3000).
+   */
+  readonly silenceMsMax?: number
 }
 
 /**
@@ -37,6 +42,7 @@ export class PeerTransport {
   readonly #world: World
   readonly #self: NodeId
   readonly #links = new Map<NodeId, PeerLink>()
+  readonly #accepted = new Map<NodeId, Connection>()
   #handler: PeerTransportHandler | undefined
   #blocked: ReadonlySet<NodeId> = new Set()
 
@@ -64,11 +70,16 @@ export class PeerTransport {
     link.send(encodeMessage(message))
   }
 
-  /** Takes over a connection whose hello named member `peer`. */
+  /** Takes over a connection whose hello named member `peer`. A peer sends on one connection: the one before is closed. */
   accept(peer: NodeId, connection: Connection): void {
+    const before = this.#accepted.get(peer)
+    this.#accepted.set(peer, connection)
+    before?.close()
     connection.handle({
       frame: (frame) => this.#receive(peer, connection, frame),
-      closed: () => {},
+      closed: () => {
+        if (this.#accepted.get(peer) === connection) this.#accepted.delete(peer)
+      },
     })
   }
 
@@ -87,6 +98,7 @@ export class PeerTransport {
 
   close(): void {
     for (const link of this.#links.values()) link.close()
+    for (const connection of [...this.#accepted.values()]) connection.close()
   }
 
   #receive(peer: NodeId, connection: Connection, frame: Uint8Array): void {
@@ -106,6 +118,7 @@ export class PeerTransport {
       connection.close()
       return
     }
+    this.#links.get(peer)?.heard()
     this.#handler?.receive(message)
   }
 }
@@ -121,6 +134,8 @@ class PeerLink {
   #connection: Connection | undefined
   #retry: Timer | undefined
   #attempts = 0
+  /** When the first message left since the last one came from the peer. */
+  #unansweredSinceMs: number | undefined
 
   constructor(options: PeerTransportOptions, member: Member, broken: () => void) {
     this.#world = options.world
@@ -145,7 +160,18 @@ class PeerLink {
       connection.queuedBytes > (this.#options.queuedBytesMax ?? 32 * 1024 * 1024)
     )
       return
+    const nowMs = this.#world.clock.monotonicMs()
+    this.#unansweredSinceMs ??= nowMs
+    if (nowMs - this.#unansweredSinceMs > (this.#options.silenceMsMax ?? 3_000)) {
+      this.#lost(connection, new Error('the peer is silent'))
+      connection.close()
+      return
+    }
     connection.send(frame)
+  }
+
+  heard(): void {
+    this.#unansweredSinceMs = undefined
   }
 
   close(): void {
@@ -182,6 +208,7 @@ class PeerLink {
   #lost(connection: Connection, error: Error | undefined): void {
     if (this.#connection !== connection) return
     this.#connection = undefined
+    this.#unansweredSinceMs = undefined
     this.#logger.log('debug', 'connection to peer lost', { peer: this.#member.id, reason: error?.message })
     this.#broken()
     this.#retryLater()

@@ -194,6 +194,7 @@ export class RaftGroup {
       world: this.#world,
       send: (message) => this.#transport?.send(message),
       finished: (to, index, ok) => step({ type: 'snapshotSent', to, index, ok }),
+      fail: (cause) => this.#fail(cause),
     })
   }
 

@@ -24,6 +24,8 @@ interface Transfer {
   /** Chunks are stored one after the other. */
   tail: Promise<void>
   waiting: number
+  /** Everything has come, and is being checked and made durable. */
+  isFinishing: boolean
 }
 
 /** Chunks waiting for the disk past which more are dropped: the sender has a smaller window, and sends again. */
@@ -42,7 +44,7 @@ export class SnapshotInbox {
   accept(chunk: Chunk): void {
     if (this.#closed) return
     const transfer = this.#transferOf(chunk)
-    if (transfer.waiting >= waitingChunksMax) return
+    if (transfer === undefined || transfer.waiting >= waitingChunksMax) return
     transfer.waiting++
     transfer.tail = transfer.tail
       .then(() => this.#store(transfer, chunk))
@@ -55,14 +57,24 @@ export class SnapshotInbox {
     this.#abandon()
   }
 
-  #transferOf(chunk: Chunk): Transfer {
+  /** `undefined`: the chunk is not wanted. */
+  #transferOf(chunk: Chunk): Transfer | undefined {
     const current = this.#transfer
+    // A sender that has become impatient starts anew; a snapshot that is whole here is not given up for that, or a large one would never be installed.
+    if (current?.isFinishing === true) return undefined
     if (current !== undefined && current.from === chunk.from && current.transferId === chunk.transferId)
       return current
     this.#abandon()
     const { from, transferId, snapshot } = chunk
-    const receiver = this.#options.storage.receiveSnapshot(snapshot, transferId)
-    const transfer = { from, transferId, snapshot, receiver, tail: Promise.resolve(), waiting: 0 }
+    let receiver: SnapshotReceiver
+    try {
+      receiver = this.#options.storage.receiveSnapshot(snapshot, transferId)
+    } catch (cause) {
+      this.#options.fail(cause)
+      return undefined
+    }
+    const tail = Promise.resolve()
+    const transfer = { from, transferId, snapshot, receiver, tail, waiting: 0, isFinishing: false }
     this.#transfer = transfer
     return transfer
   }
@@ -76,11 +88,13 @@ export class SnapshotInbox {
       this.#reply(transfer, received)
       return
     }
+    transfer.isFinishing = true
     await transfer.receiver.finish()
     const chunks = await this.#content(transfer.snapshot)
-    if (this.#transfer !== transfer || chunks === undefined) return
+    if (this.#transfer !== transfer) return
     this.#transfer = undefined
-    this.#options.install(transfer.from, transfer.transferId, transfer.snapshot, chunks)
+    if (chunks !== undefined)
+      this.#options.install(transfer.from, transfer.transferId, transfer.snapshot, chunks)
   }
 
   async #content(snapshot: SnapshotMeta): Promise<Uint8Array[] | undefined> {

@@ -1,3 +1,4 @@
+import { isAlthingError } from '../contracts/errors.ts'
 import type { Timer, World } from '../contracts/world.ts'
 import type { Raft } from '../protocols/raft/raft.ts'
 import type { Message, NodeId } from '../protocols/raft/types.ts'
@@ -9,6 +10,8 @@ export interface SnapshotOutboxOptions {
   readonly world: World
   send(message: Message): void
   finished(to: NodeId, index: number, ok: boolean): void
+  /** The snapshot on this node's own disk is damaged. */
+  fail(cause: unknown): void
 }
 
 interface Stream {
@@ -147,6 +150,10 @@ export class SnapshotOutbox {
 
   #broken(stream: Stream, cause: unknown): void {
     if (stream.ended) return
+    if (isAlthingError(cause, 'corrupt')) {
+      this.#options.fail(cause)
+      return
+    }
     const reason = cause instanceof Error ? cause.message : String(cause)
     this.#options.world.logger.log('error', 'snapshot cannot be sent', { to: stream.to, reason })
     this.#end(stream, false)

@@ -22,6 +22,8 @@ export interface ClusterServerOptions {
 
 /** A caller that has not greeted by then is cut off. */
 const helloTimeoutMs = 5_000
+/** Callers that have not greeted yet, past which more are cut off at once. */
+const greetingsMax = 1_024
 
 /** The listening end of a node: peers are handed to the transport, clients get a session. */
 export class ClusterServer {
@@ -29,6 +31,7 @@ export class ClusterServer {
   readonly #sessions = new Set<ClientSession>()
   readonly #leader: LeaderLink
   #listener: Listener | undefined
+  #greetings = 0
 
   constructor(options: ClusterServerOptions) {
     this.#options = options
@@ -58,19 +61,32 @@ export class ClusterServer {
   }
 
   #greet(connection: Connection): void {
+    if (this.#greetings >= greetingsMax) {
+      this.#refuse(connection, `${greetingsMax} callers have not greeted yet`)
+      return
+    }
+    this.#greetings++
     const timer = this.#options.world.timers.after(helloTimeoutMs, () =>
       this.#refuse(connection, 'no greeting'),
     )
+    let isWaiting = true
+    const finish = (): void => {
+      if (!isWaiting) return
+      isWaiting = false
+      this.#greetings--
+      timer.cancel()
+    }
     connection.handle({
       frame: (frame) => {
-        timer.cancel()
+        if (!isWaiting) return
+        finish()
         try {
           this.#admit(connection, decodeHello(frame))
         } catch (error) {
           this.#refuse(connection, error instanceof Error ? error.message : String(error))
         }
       },
-      closed: () => timer.cancel(),
+      closed: finish,
     })
   }
 

@@ -219,7 +219,8 @@ describe('a node that stops without closing its connections', () => {
       const watching = (async () => {
         for await (const batch of store.watch({ key: 'n', fromRevision: 2 })) {
           if (batch.kind !== 'events') continue
-          for (const event of batch.events) seen.push(event.type === 'put' ? textFromBytes(event.kv.value) : '')
+          for (const event of batch.events)
+            seen.push(event.type === 'put' ? textFromBytes(event.kv.value) : '')
           if (seen.at(-1) === '2') return
         }
       })()

@@ -65,6 +65,7 @@ export class LeaderLink {
   close(): void {
     this.#abort.abort()
     this.#connection?.close()
+    this.#connection = undefined
   }
 
   #turnTo(leader: NodeId): void {
@@ -75,25 +76,29 @@ export class LeaderLink {
   }
 
   #open(): Promise<RpcConnection> {
-    this.#opening ??= this.#dial(this.#leader)
-    return this.#opening
+    if (this.#opening !== undefined) return this.#opening
+    const opening = this.#dial(this.#leader)
+    this.#opening = opening
+    const isWanted = (): boolean => this.#opening === opening && !this.#abort.signal.aborted
+    opening.then(
+      (connection) => {
+        // Leadership may have moved on meanwhile, and even back: then another connection serves, or is being made.
+        if (isWanted()) this.#connection = connection
+        else connection.close()
+        if (this.#opening === opening) this.#opening = undefined
+      },
+      () => {
+        if (this.#opening === opening) this.#opening = undefined
+      },
+    )
+    return opening
   }
 
   async #dial(leader: NodeId): Promise<RpcConnection> {
-    try {
-      const member = this.#members.find(({ id }) => id === leader)
-      if (member === undefined) throw new AlthingError('unavailable', 'no leader is known')
-      const hello = { kind: 'client', clusterId: this.#clusterId, from: 0 } as const
-      const connection = await RpcConnection.open(
-        { world: this.#world, address: member.address, hello },
-        this.#abort.signal,
-        connectTimeoutMs,
-      )
-      if (this.#leader === leader) this.#connection = connection
-      else connection.close()
-      return connection
-    } finally {
-      if (this.#leader === leader) this.#opening = undefined
-    }
+    const member = this.#members.find(({ id }) => id === leader)
+    if (member === undefined) throw new AlthingError('unavailable', 'no leader is known')
+    const hello = { kind: 'client', clusterId: this.#clusterId, from: 0 } as const
+    const options = { world: this.#world, address: member.address, hello }
+    return RpcConnection.open(options, this.#abort.signal, connectTimeoutMs)
   }
 }

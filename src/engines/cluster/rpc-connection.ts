@@ -58,11 +58,17 @@ export class RpcConnection {
     const { world, address, hello } = options
     const connection = await world.network.connect(address, { signal, timeoutMs })
     return new Promise((resolve, reject) => {
-      const fail = (error: AlthingError): void => {
+      const finish = (): void => {
         timer.cancel()
+        signal.removeEventListener('abort', abort)
+      }
+      const fail = (error: AlthingError): void => {
+        finish()
         connection.close()
         reject(error)
       }
+      const abort = (): void =>
+        fail(new AlthingError('aborted', `the greeting of ${address} was given up by the caller`))
       const timer = world.timers.after(timeoutMs, () => {
         fail(new AlthingError('timeout', `${address} did not answer the greeting within ${timeoutMs} ms`))
       })
@@ -75,7 +81,7 @@ export class RpcConnection {
             fail(error as AlthingError)
             return
           }
-          timer.cancel()
+          finish()
           // Made here and not after an await: the next frame may be in the same turn.
           resolve(new RpcConnection(options, connection, welcome))
         },
@@ -87,6 +93,8 @@ export class RpcConnection {
           ),
       })
       connection.send(encodeHello(hello))
+      if (signal.aborted) abort()
+      else signal.addEventListener('abort', abort, { once: true })
     })
   }
 

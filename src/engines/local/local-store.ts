@@ -22,6 +22,7 @@ import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { createMemoryStorage, type DiskStorageOptions, openDiskStorage } from '../../replication/storage.ts'
 import { defaultTimeoutMs, withDeadline } from './deadline.ts'
+import { ownBatch, ownKeyValue, ownTxnReply } from './own-copies.ts'
 import { type Callback, StoreHost, unwrapReply } from './store-host.ts'
 import type { Watcher } from './watch-hub.ts'
 import { WatchStream } from './watch-stream.ts'
@@ -54,6 +55,11 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
         })
   try {
     const ready = createDeferred<void>()
+    let store: LocalStore | undefined
+    const failed = (error: AlthingError): void => {
+      ready.reject(error)
+      store?.fail(error)
+    }
     const host = await StoreHost.open({
       world,
       raft: { id: 1 },
@@ -61,14 +67,15 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       storage,
       restored,
       keepEntries: 0,
-      observer: { leaderReady: () => ready.resolve(), failed: (error) => ready.reject(error) },
+      observer: { leaderReady: () => ready.resolve(), failed },
       ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
       ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
     })
     host.start()
     await ready.promise
-    return new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', () => storage.close())
+    store = new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', () => storage.close())
+    return store
   } catch (error) {
     await storage.close()
     throw error
@@ -106,19 +113,19 @@ export class LocalStore implements Store {
   }
 
   range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
-    return this.#read(
+    return this.#read<RangeReply>(
       options,
       () => validateRange(request),
       (done) => {
         this.host.range(request, options.consistency ?? 'linearizable', done)
       },
-    )
+    ).then((reply) => ({ ...reply, kvs: reply.kvs.map(ownKeyValue) }))
   }
 
   async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
     const { compare = [], then = [], else: otherwise = [] } = request
     const reply = await this.#mutate({ type: 'txn', compare, then, else: otherwise }, options)
-    return unwrapReply(reply, 'txn').reply
+    return ownTxnReply(unwrapReply(reply, 'txn').reply)
   }
 
   async grantLease({ ttlMs }: GrantLeaseRequest, options: CallOptions = {}): Promise<LeaseGrant> {
@@ -177,7 +184,7 @@ export class LocalStore implements Store {
     this.#streams.add(stream)
     this.host.watch(
       request,
-      stream,
+      { push: (batch) => stream.push(ownBatch(batch)) },
       () => stream.isEnded,
       (error, started) => {
         if (error !== undefined) stream.fail(error)
@@ -186,6 +193,11 @@ export class LocalStore implements Store {
       },
     )
     return stream
+  }
+
+  /** The node below has failed for good: its watches end with the reason, as its calls do. */
+  fail(error: AlthingError): void {
+    for (const stream of this.#streams) stream.fail(error)
   }
 
   close(): Promise<void> {
@@ -205,7 +217,8 @@ export class LocalStore implements Store {
     const command: StoreCommand = { session: 0, sequence: 0, acknowledged: 0, ...mutation }
     const bound = { timeoutMs: options.timeoutMs ?? defaultTimeoutMs, outcome: () => 'unknown' as const }
     return withDeadline<StoreReply>(this.#world, options, bound, (settle) => {
-      this.host.mutate(encodeCommand(command), command, (error, reply) => {
+      // The log and the model take the bytes of this moment: the caller's buffers are its own again when the call returns.
+      this.host.mutate(encodeCommand(command), undefined, (error, reply) => {
         if (reply === undefined) settle.reject(error)
         else settle.resolve(reply)
       })

@@ -116,8 +116,11 @@ export class StoreHost {
     this.group.start()
   }
 
-  /** Puts a validated command into the log; `data` is its encoding. */
-  mutate(data: Uint8Array, command: StoreCommand, done: MutationCallback): void {
+  /**
+   * Puts a validated command into the log; `data` is its encoding. `command` saves decoding it again when it is applied; it must not be changed any more, and
+   * is left out where that is not certain.
+   */
+  mutate(data: Uint8Array, command: StoreCommand | undefined, done: MutationCallback): void {
     this.group.propose(data, command, (result) => {
       if (result.ok) done(undefined, result.reply as StoreReply)
       else done(result.error, undefined)
@@ -138,7 +141,8 @@ export class StoreHost {
    */
   keepLeaseAlive(lease: LeaseId, done: Callback<LeaseGrant>): void {
     if (!this.group.isLeaderReady) {
-      done(new AlthingError('unavailable', 'this node does not lead', { outcome: 'none' }), undefined)
+      const notLeading = new AlthingError('unavailable', 'this node does not lead', { outcome: 'none' })
+      done(this.group.failure ?? notLeading, undefined)
       return
     }
     this.group.readBarrier((error) => {

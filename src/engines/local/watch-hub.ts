@@ -1,8 +1,8 @@
 import type { ByteString } from '../../base/bytes.ts'
-import { invalidArgument } from '../../contracts/errors.ts'
 import type { KeyRange, KeyValue, WatchBatch, WatchEvent, WatchRequest } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import type { StoreChange, StoreReader } from '../../models/store/types.ts'
+import { validateWatch } from './watch-validation.ts'
 
 /** Where the batches of one watcher go. */
 export interface WatchSink {
@@ -64,10 +64,8 @@ export class WatchHub {
 
   /** Sets a watcher on this copy as it is now. The caller has made sure that the copy is new enough. */
   add(request: WatchRequest, sink: WatchSink): Watcher {
+    validateWatch(request)
     const { fromRevision } = request
-    if (fromRevision !== undefined && !(Number.isSafeInteger(fromRevision) && fromRevision >= 1)) {
-      throw invalidArgument('fromRevision', fromRevision, 'a whole number >= 1')
-    }
     const state: WatcherState = {
       range: request.end === undefined ? { key: request.key } : { key: request.key, end: request.end },
       wantsPrevious: request.previous ?? false,

@@ -1,8 +1,11 @@
 import { AlthingError } from '../../contracts/errors.ts'
-import type { Watch, WatchBatch } from '../../contracts/store.ts'
+import type { KeyValue, Watch, WatchBatch } from '../../contracts/store.ts'
 
-/** Events held for a consumer past which its source is told to wait. */
+/** Events, and bytes of them, held for a consumer past which its source is told to wait. */
 const eventsMax = 10_000
+const bytesMax = 16 * 1024 * 1024
+/** What an event or a key counts besides its key and value. */
+const overheadBytes = 64
 
 export interface WatchStreamSource {
   /** The consumer has read what was held: more is welcome. */
@@ -16,6 +19,7 @@ export class WatchStream implements Watch {
   readonly #source: WatchStreamSource
   #held: WatchBatch[] = []
   #heldEvents = 0
+  #heldBytes = 0
   #isFull = false
   #waiting: ((result: IteratorResult<WatchBatch>) => void) | undefined
   #refuse: ((error: Error) => void) | undefined
@@ -47,8 +51,8 @@ export class WatchStream implements Watch {
       return true
     }
     this.#held.push(batch)
-    this.#heldEvents += batch.kind === 'events' ? batch.events.length : 1
-    this.#isFull = this.#heldEvents >= eventsMax
+    this.#count(batch, 1)
+    this.#isFull = this.#heldEvents >= eventsMax || this.#heldBytes >= bytesMax
     return !this.#isFull
   }
 
@@ -78,7 +82,7 @@ export class WatchStream implements Watch {
   #next(): Promise<IteratorResult<WatchBatch>> {
     const batch = this.#held.shift()
     if (batch !== undefined) {
-      this.#heldEvents -= batch.kind === 'events' ? batch.events.length : 1
+      this.#count(batch, -1)
       if (this.#isFull && this.#held.length === 0) {
         this.#isFull = false
         this.#source.resume()
@@ -102,6 +106,12 @@ export class WatchStream implements Watch {
     })
   }
 
+  #count(batch: WatchBatch, sign: 1 | -1): void {
+    const { events, bytes } = sizeOf(batch)
+    this.#heldEvents += sign * events
+    this.#heldBytes += sign * bytes
+  }
+
   #end(): void {
     this.#ended = true
     this.#removeAbort?.()
@@ -116,4 +126,22 @@ export class WatchStream implements Watch {
     }
     this.#source.stop()
   }
+}
+
+function sizeOf(batch: WatchBatch): { readonly events: number; readonly bytes: number } {
+  let bytes = 0
+  if (batch.kind === 'resync') {
+    for (const kv of batch.kvs) bytes += bytesOf(kv)
+    return { events: batch.kvs.length, bytes }
+  }
+  if (batch.kind !== 'events') return { events: 1, bytes: overheadBytes }
+  for (const event of batch.events) {
+    bytes += event.type === 'put' ? bytesOf(event.kv) : event.key.length + overheadBytes
+    if (event.previous !== undefined) bytes += bytesOf(event.previous)
+  }
+  return { events: batch.events.length, bytes }
+}
+
+function bytesOf(kv: KeyValue): number {
+  return kv.key.length + kv.value.byteLength + overheadBytes
 }
