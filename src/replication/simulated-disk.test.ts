@@ -46,4 +46,37 @@ describe('on the simulated disk', () => {
       }
     },
   )
+
+  test('what a failed sync left in the cache alone is on the disk before anything is written after it', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const simulation = new Simulation({ seed })
+      let acknowledged = 0
+      let corrupt: unknown
+      const process = simulation.process('node', async (world) => {
+        const { storage, restored } = await openDiskStorage(world, 'node', options).catch(
+          (error: unknown) => {
+            corrupt = error
+            throw error
+          },
+        )
+        expect(restored.entries.length).toBeGreaterThanOrEqual(acknowledged)
+        try {
+          for (let index = restored.entries.length + 1; ; index++) {
+            await storage.append({ hardState: { term: index, vote: 1 }, entries: [entry(index)] })
+            acknowledged = index
+          }
+        } catch {
+          // The sync failed: the node stops, and its supervisor starts it again.
+        }
+      })
+      for (const kind of ['kill', 'power', 'kill', 'power'] as const) {
+        await simulation.runUntil(simulation.nowMs + 10)
+        if (kind === 'kill') process.disk.failNext('sync', 1, () => {})
+        await simulation.runUntil(simulation.nowMs + 10)
+        process.restart(kind)
+        await simulation.runUntil(simulation.nowMs + 10)
+        expect(corrupt, `seed ${seed}`).toBeUndefined()
+      }
+    }
+  })
 })

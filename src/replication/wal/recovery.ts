@@ -56,7 +56,6 @@ export async function recoverLog(
   const segments: ReadSegment[] = []
   let image: LogImage | undefined
   let lastBytes: Buffer = Buffer.alloc(0)
-  let unsealed = false
   for (const [position, sequence] of sequences.entries()) {
     const path = segmentPath(directory, sequence)
     lastBytes = toBuffer(await disk.read(path))
@@ -66,12 +65,13 @@ export async function recoverLog(
     const isLast = position === sequences.length - 1
     const segment = readSegment(path, lastBytes, header, image)
     checkEnd(path, segment.end, isLast)
-    const seal = checkSeal(path, lastBytes, segment.end, isLast)
-    if (seal === 'missing') unsealed = position === sequences.length - 2
+    checkSeal(path, lastBytes, segment.end, isLast)
     segments.push(segment)
   }
   const last = segments.at(-1) as ReadSegment
-  if (unsealed) await sealSegment(disk, directory, segments.at(-2) as ReadSegment)
+  // Also where a seal was read: it may be in the system's cache only (see `renewSegment`).
+  const finished = segments.at(-2)
+  if (finished !== undefined) await sealSegment(disk, directory, finished)
   if (last.end.kind === 'torn') await cutTail(disk, directory, last, lastBytes, logger)
   return {
     image: image as LogImage,
@@ -131,12 +131,12 @@ function checkEnd(path: string, end: WholeEnd, isLast: boolean): void {
   }
 }
 
-function checkSeal(path: string, bytes: Buffer, end: WholeEnd, isLast: boolean): 'present' | 'missing' {
+function checkSeal(path: string, bytes: Buffer, end: WholeEnd, isLast: boolean): void {
   const seal = decodeSeal(bytes)
-  if (seal === 'none') return 'missing'
+  if (seal === 'none') return
   if (seal === 'damaged') throw corruptFile(path, sealOffset, 'the seal fails its checksum')
   if (isLast) throw corruptFile(path, sealOffset, 'the segment is finished, but the next one is missing')
-  if (seal === 'torn') return 'missing'
+  if (seal === 'torn') return
   if (seal.crc !== end.crc || seal.endOffset !== end.offset) {
     throw corruptFile(
       path,
@@ -144,7 +144,6 @@ function checkSeal(path: string, bytes: Buffer, end: WholeEnd, isLast: boolean):
       `the records end here, but by the seal they end at offset ${seal.endOffset}`,
     )
   }
-  return 'present'
 }
 
 async function sealSegment(disk: Disk, directory: string, segment: ReadSegment): Promise<void> {

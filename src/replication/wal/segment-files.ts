@@ -34,6 +34,37 @@ export async function createSegment(disk: Disk, directory: string, header: Segme
   }
 }
 
+const copyBytes = 1024 * 1024
+
+/**
+ * Puts a copy of the segment's content up to `endOffset`, and zeros after it, in its place; it counts once the folder is synced. What was read from the
+ * segment may be in the system's cache only: a process that was killed had not synced it yet, or a sync of it failed, and then every later sync
+ * of that file reports success without it (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+ */
+export async function renewSegment(
+  disk: Disk,
+  path: string,
+  { sizeBytes, endOffset }: { readonly sizeBytes: number; readonly endOffset: number },
+): Promise<DiskFile> {
+  const from = await disk.open(path)
+  const to = await disk.open(`${path}.tmp`, { create: true })
+  try {
+    await to.truncate(0)
+    await to.truncate(sizeBytes)
+    for (let offset = 0; offset < endOffset; offset += copyBytes) {
+      await to.write(offset, [await from.read(offset, Math.min(copyBytes, endOffset - offset))])
+    }
+    await to.sync()
+    await disk.rename(`${path}.tmp`, path)
+    return to
+  } catch (error) {
+    await to.close()
+    throw error
+  } finally {
+    await from.close()
+  }
+}
+
 /** What an interrupted creation left. Never part of the log. */
 export async function removeTemporaries(disk: Disk, directory: string): Promise<void> {
   for (const name of await disk.list(directory)) {

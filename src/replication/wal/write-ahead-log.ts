@@ -8,7 +8,7 @@ import type { StorageIdentity } from './identity.ts'
 import { type Item, itemBytes, writeItem } from './items.ts'
 import { alignUp, recordBytes, recordHeaderBytes, recordTerminator, sealRecord } from './record.ts'
 import type { RecoveredLog, SegmentSummary } from './recovery.ts'
-import { createSegment, segmentPath } from './segment-files.ts'
+import { createSegment, renewSegment, segmentPath } from './segment-files.ts'
 import { encodeSeal, recordsOffset, sealOffset } from './segment-header.ts'
 
 export interface WalOptions {
@@ -99,9 +99,8 @@ export class WriteAheadLog {
   ): Promise<WriteAheadLog> {
     const { sequence } = recovered.segments.at(-1) as SegmentSummary
     const { disk, directory } = dependencies
-    const file = await disk.open(segmentPath(directory, sequence))
-    // A process that was killed may have left what was read above, but was never synced, in the system's cache only.
-    await file.sync()
+    const { sizeBytes, endOffset } = recovered
+    const file = await renewSegment(disk, segmentPath(directory, sequence), { sizeBytes, endOffset })
     await disk.syncDirectory(directory)
     return new WriteAheadLog(dependencies, options, file, recovered)
   }

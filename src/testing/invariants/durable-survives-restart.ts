@@ -17,7 +17,8 @@ export class DurableSurvivesRestart implements RaftInvariant {
 }
 
 function checkHardState({ member: { durable }, after }: MemberStep): string | undefined {
-  if (after.term < durable.term) return `starts in term ${after.term}, after it had written term ${durable.term}`
+  if (after.term < durable.term)
+    return `starts in term ${after.term}, after it had written term ${durable.term}`
   if (after.term > durable.term || durable.vote === 0 || after.vote === durable.vote) return undefined
   return `starts with the vote ${after.vote} in term ${after.term}, after it had written a vote for ${durable.vote}`
 }
@@ -33,6 +34,7 @@ function checkLog({ member: { durable }, after, raft }: MemberStep): string | un
     const found = term === undefined ? `its log ends at ${after.lastIndex}` : `has one of term ${term}`
     return `had written entry ${index} of term ${durable.termAt(index)}, and ${found} after its restart`
   }
-  if (after.firstIndex > after.commitIndex + 1) return `its log begins at ${after.firstIndex} without a snapshot before`
+  if (after.firstIndex > after.commitIndex + 1)
+    return `its log begins at ${after.firstIndex} without a snapshot before`
   return undefined
 }

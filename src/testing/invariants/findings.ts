@@ -4,7 +4,10 @@ import { InvariantViolation } from './violation.ts'
 const linesMax = 20
 
 /** What a checker found as the violation of an invariant; `undefined` when it found nothing. */
-export function violationOf(invariant: string, { findings, findingsCount }: FindingsResult): InvariantViolation | undefined {
+export function violationOf(
+  invariant: string,
+  { findings, findingsCount }: FindingsResult,
+): InvariantViolation | undefined {
   const [first] = findings
   if (first === undefined) return undefined
   const lines = findings.slice(0, linesMax).map(({ guarantee, message }) => `  ${guarantee}: ${message}`)

@@ -13,7 +13,8 @@ export class LeaderAppendOnly implements RaftInvariant {
       if (effect.type !== 'persist') continue
       if (effect.snapshot !== undefined) return `replaces its log by a snapshot at ${effect.snapshot.index}`
       const first = effect.entries[0]?.index ?? Number.POSITIVE_INFINITY
-      if (first <= before.lastIndex) return `overwrites entry ${first} of a log that ends at ${before.lastIndex}`
+      if (first <= before.lastIndex)
+        return `overwrites entry ${first} of a log that ends at ${before.lastIndex}`
     }
     return undefined
   }

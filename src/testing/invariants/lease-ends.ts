@@ -13,7 +13,10 @@ export function checkLeasesEnded(
   const [lease] = leases
   if (lease !== undefined) {
     const what = `lease ${lease.lease} of ${lease.ttlMs} ms`
-    return new InvariantViolation('lease-ends', `${what} is there ${waitedMs} ms after the last client has gone`)
+    return new InvariantViolation(
+      'lease-ends',
+      `${what} is there ${waitedMs} ms after the last client has gone`,
+    )
   }
   const orphan = keysWithLease[0]
   if (orphan === undefined) return undefined

@@ -17,8 +17,10 @@ export class MonotoneProgress implements RaftInvariant {
     if (after.term === before.term && before.vote !== 0 && after.vote !== before.vote) {
       return `changes its vote in term ${after.term} from ${before.vote} to ${after.vote}`
     }
-    if (commitIndex < before.commitIndex) return `commit index ${before.commitIndex} goes back to ${commitIndex}`
-    if (appliedIndex < before.appliedIndex) return `applied index ${before.appliedIndex} goes back to ${appliedIndex}`
+    if (commitIndex < before.commitIndex)
+      return `commit index ${before.commitIndex} goes back to ${commitIndex}`
+    if (appliedIndex < before.appliedIndex)
+      return `applied index ${before.appliedIndex} goes back to ${appliedIndex}`
     return undefined
   }
 }

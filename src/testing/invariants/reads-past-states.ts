@@ -30,7 +30,8 @@ function checkRead(
   committedAt: CommitTimes,
 ): string | undefined {
   const timeMs = committedAt.of(revision)
-  if (timeMs > returnedAt) return `returned at ${returnedAt} ms, before that revision was committed (${timeMs} ms)`
+  if (timeMs > returnedAt)
+    return `returned at ${returnedAt} ms, before that revision was committed (${timeMs} ms)`
   const state = log.events.stateAt(range, revision)
   for (const kv of kvs) {
     const truth = state.get(kv.key)

@@ -38,6 +38,9 @@ export class ReplicasEqual {
   /** Compares all of the state; `model` must stand at the end of the log. */
   checkWhole(id: NodeId, index: number, model: StoreModel): InvariantViolation | undefined {
     if (model.hash() === this.#log.model.hash()) return undefined
-    return new InvariantViolation(this.name, `node ${id} at index ${index} is not in the state that the log leads to`)
+    return new InvariantViolation(
+      this.name,
+      `node ${id} at index ${index} is not in the state that the log leads to`,
+    )
   }
 }

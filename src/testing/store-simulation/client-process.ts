@@ -93,7 +93,10 @@ export async function attempt<T>(
   } catch (error) {
     const { code, message } = asAlthingError(error)
     if (!expected.has(code) && !codes.includes(code)) {
-      observations.violated('expected-failures', `${name} got an error that nothing explains: ${message} [${code}]`)
+      observations.violated(
+        'expected-failures',
+        `${name} got an error that nothing explains: ${message} [${code}]`,
+      )
     }
     return undefined
   }

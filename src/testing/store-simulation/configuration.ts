@@ -93,7 +93,12 @@ function drawPace(
 ): Pick<StoreConfiguration, 'thinkMsMean' | 'burstCalls' | 'restMsMean' | 'concurrency'> {
   const concurrency = random.integer(1, 3)
   if (random.chance(0.4)) {
-    return { thinkMsMean: random.pick([2, 10]), burstCalls: random.pick([8, 30]), restMsMean: 2_500, concurrency }
+    return {
+      thinkMsMean: random.pick([2, 10]),
+      burstCalls: random.pick([8, 30]),
+      restMsMean: 2_500,
+      concurrency,
+    }
   }
   return { thinkMsMean: random.pick([100, 250, 500]), burstCalls: 10, restMsMean: 200, concurrency }
 }

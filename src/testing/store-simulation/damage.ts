@@ -43,7 +43,10 @@ function judgeRefusal(error: unknown, { path, byteOffset }: BitFlip): DamageVerd
   if (isAlthingError(error, 'disk-failed')) return 'refused'
   if (!isAlthingError(error, 'corrupt')) {
     const message = error instanceof Error ? error.message : String(error)
-    return new InvariantViolation(name, `a flipped bit in ${path} at ${byteOffset} stops the node with: ${message}`)
+    return new InvariantViolation(
+      name,
+      `a flipped bit in ${path} at ${byteOffset} stops the node with: ${message}`,
+    )
   }
   const file = error.details?.['file']
   const offset = error.details?.['offset']
@@ -65,9 +68,13 @@ function judgeRestored(
   const snapshotIndex = snapshot?.index ?? 0
   for (let index = Math.max(firstIndex, snapshotIndex + 1); index <= durable.lastIndex; index++) {
     if (index <= durable.baseIndex || terms.get(index) === durable.termAt(index)) continue
-    return new InvariantViolation(name, `${where}, and entry ${index} of term ${durable.termAt(index)} is gone`)
+    return new InvariantViolation(
+      name,
+      `${where}, and entry ${index} of term ${durable.termAt(index)} is gone`,
+    )
   }
   const begins = Math.min(snapshotIndex + 1, firstIndex)
-  if (begins > 1 && snapshotIndex === 0) return new InvariantViolation(name, `${where}, and the snapshot is gone`)
+  if (begins > 1 && snapshotIndex === 0)
+    return new InvariantViolation(name, `${where}, and the snapshot is gone`)
   return 'harmless'
 }

@@ -30,7 +30,9 @@ export async function heal(run: StoreRun): Promise<void> {
     run.clients.every(({ isDone }) => isDone),
   )
   await mustEndLeases(run)
-  await within(run, 'watch-delivery', 'every watcher was told all', healingLimits.watchesMs, () => hasToldAll(run))
+  await within(run, 'watch-delivery', 'every watcher was told all', healingLimits.watchesMs, () =>
+    hasToldAll(run),
+  )
   await within(run, 'replicas-converge', 'all nodes have applied the same', healingLimits.convergeMs, () =>
     haveConverged(run),
   )

@@ -8,7 +8,9 @@ export const txnRange = { key: 'm', end: 'n' } as const
 /** Reads and writes keys that other clients read and write too, with several calls under way. */
 export const runKeyClient: ClientProgram = async (context) => {
   const { concurrency } = context.configuration
-  await Promise.all(Array.from({ length: concurrency }, (_, i) => runSession(context, `${context.name}/${i}`)))
+  await Promise.all(
+    Array.from({ length: concurrency }, (_, i) => runSession(context, `${context.name}/${i}`)),
+  )
 }
 
 async function runSession(context: ClientContext, name: string): Promise<void> {
@@ -52,12 +54,8 @@ async function putMany({ random }: ClientContext, store: RecordedStore): Promise
 /** Forgets all but the last few revisions. */
 async function compact(context: ClientContext): Promise<void> {
   const { store, random } = context
-  await attempt(
-    context,
-    async () => {
-      const { revision } = await store.range({ key: 'k', countOnly: true })
-      await store.compact(Math.max(1, revision - random.integer(0, 30)))
-    },
-    ['compacted'],
-  )
+  await attempt(context, async () => {
+    const { revision } = await store.range({ key: 'k', countOnly: true })
+    await store.compact(Math.max(1, revision - random.integer(0, 30)))
+  }, ['compacted'])
 }

@@ -34,6 +34,12 @@ export class Observations {
     this.#violated = violated
   }
 
+  /** A client process was killed: it holds no locks and listens no more. */
+  died(nowMs: number, process: string): void {
+    this.locks.died(nowMs, process)
+    for (const watch of this.watches) if (watch.name.startsWith(`${process}.`)) watch.isLive = false
+  }
+
   /** Ends the run: something was seen that must never be. */
   violated(invariant: string, message: string): void {
     this.#violated(new InvariantViolation(invariant, message))

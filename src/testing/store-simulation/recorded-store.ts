@@ -110,8 +110,7 @@ export class RecordedStore {
           [],
           reads.map((key) => ({ op: 'range', key })),
         ),
-      ({ replies }) =>
-        replies.map((reply) => (reply.op === 'range' ? firstValue(reply.kvs) : null)),
+      ({ replies }) => replies.map((reply) => (reply.op === 'range' ? firstValue(reply.kvs) : null)),
     )
     return reply !== undefined
   }
@@ -144,7 +143,10 @@ export class RecordedStore {
       outcome: 'unknown',
     }
     observations.answers.push(answer)
-    const then = [...before, ...puts.map(([key, value]) => ({ op: 'put', key, value: bytesFromText(value) }) as const)]
+    const then = [
+      ...before,
+      ...puts.map(([key, value]) => ({ op: 'put', key, value: bytesFromText(value) }) as const),
+    ]
     try {
       const reply = await this.#context.store.txn({ compare, then })
       answer.returnedAt = nowMs()
@@ -162,7 +164,13 @@ export class RecordedStore {
     const calledAt = nowMs()
     const reply = await store.txn({ compare, then })
     const { revision } = reply
-    observations.answers.push({ kind: 'revision', client: this.#name, calledAt, returnedAt: nowMs(), revision })
+    observations.answers.push({
+      kind: 'revision',
+      client: this.#name,
+      calledAt,
+      returnedAt: nowMs(),
+      revision,
+    })
     return reply
   }
 

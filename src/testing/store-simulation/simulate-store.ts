@@ -129,7 +129,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     processes,
     kinds: clientFaultsOf(options.faults),
     intervalMsMean: configuration.clientFaultMsMean,
-    crashed: (process) => observations.locks.died(simulation.nowMs, process.name),
+    crashed: (process) => observations.died(simulation.nowMs, process.name),
   })
   const stop = (): void => {
     isStopping = true

@@ -130,7 +130,13 @@ export class StoreCluster {
     const flip = this.#damaged.get(id)
     if (flip === undefined) return true
     const identity = { clusterId, nodeId: id }
-    const verdict = await judgeDamage(world, `node-${id}`, identity, flip, this.view.members.get(id) as Member)
+    const verdict = await judgeDamage(
+      world,
+      `node-${id}`,
+      identity,
+      flip,
+      this.view.members.get(id) as Member,
+    )
     if (verdict === 'harmless') {
       this.#damaged.delete(id)
       this.#options.harmless(this.#processOf(id))
@@ -186,10 +192,10 @@ function isDiskFailure(error: unknown): boolean {
 function toViolation(id: NodeId, error: unknown): InvariantViolation {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof InvariantViolation) return cause
-    if (cause.name === 'AssertionError') return new InvariantViolation('assertion', `node ${id}: ${cause.message}`, cause.stack)
+    if (cause.name === 'AssertionError')
+      return new InvariantViolation('assertion', `node ${id}: ${cause.message}`, cause.stack)
   }
   const { code, message } = asAlthingError(error)
   const stack = error instanceof Error ? error.stack : undefined
   return new InvariantViolation('node-goes-on', `node ${id} ended by itself: ${message} [${code}]`, stack)
 }
-

@@ -30,7 +30,11 @@ async function watchOn(context: ClientContext, number: number): Promise<void> {
       isLive: true,
     }
     context.observations.watches.push(observation)
-    await listen(context, observation, random.chance(0.5) ? random.exponential(4_000) : Number.POSITIVE_INFINITY)
+    await listen(
+      context,
+      observation,
+      random.chance(0.5) ? random.exponential(4_000) : Number.POSITIVE_INFINITY,
+    )
     toldUntil = observation.toldUntil
   }
 }
@@ -48,18 +52,14 @@ async function listen(context: ClientContext, observation: LiveWatch, forMs: num
   const isSlow = random.chance(0.2)
   const endAt = nowMs() + forMs
   const timer = Number.isFinite(forMs) ? world.timers.after(forMs, () => watch.close()) : undefined
-  await attempt(
-    context,
-    async () => {
-      for await (const batch of watch) {
-        observation.batches.push(batch)
-        observation.toldUntil = Math.max(observation.toldUntil, batch.revision)
-        if (isSlow && !context.isStopping()) await sleep(world, random.exponential(300))
-        if (nowMs() >= endAt) break
-      }
-    },
-    ['closed'],
-  )
+  await attempt(context, async () => {
+    for await (const batch of watch) {
+      observation.batches.push(batch)
+      observation.toldUntil = Math.max(observation.toldUntil, batch.revision)
+      if (isSlow && !context.isStopping()) await sleep(world, random.exponential(300))
+      if (nowMs() >= endAt) break
+    }
+  }, ['closed'])
   timer?.cancel()
   observation.isLive = false
 }
