@@ -5,7 +5,7 @@
 export type ByteString = string
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const notAscii = /[^\u0000-\u007f]/
 
 /** UTF-8 encodes `text`. An ASCII text is its own encoding, and is returned as it is. */

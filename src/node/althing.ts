@@ -2,7 +2,7 @@ import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Duration } from '../base/duration.ts'
 import { parseDurationMs } from '../base/duration.ts'
-import { invalidArgument } from '../contracts/errors.ts'
+import { type AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { Discovery } from '../coordination/discovery.ts'
@@ -36,9 +36,13 @@ export interface OpenOptions {
  * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `corrupt` or `conflict` (the folder).
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Althing> {
+  if (typeof url !== 'string') throw invalidUrl(url)
+  // Before anything is opened: what is open must be closed by someone.
+  durationMs('maxStall', options.maxStall)
   const scheme = url.slice(0, url.indexOf(':') + 1)
   switch (scheme) {
     case 'memory:': {
+      if (url !== scheme) throw invalidUrl(url)
       const world = options.world ?? quietWorld('.')
       return new Althing(await openLocalStore({ world }), world, options)
     }
@@ -50,8 +54,12 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
     case 'althing:':
       return openCluster(url, options)
     default:
-      throw invalidArgument('url', url, "'memory:', 'file:FOLDER' or 'althing://HOST:PORT,HOST:PORT'")
+      throw invalidUrl(url)
   }
+}
+
+function invalidUrl(url: unknown): AlthingError {
+  return invalidArgument('url', url, "'memory:', 'file:FOLDER' or 'althing://HOST:PORT,HOST:PORT'")
 }
 
 async function openCluster(url: string, options: OpenOptions): Promise<Althing> {
@@ -109,8 +117,11 @@ export class Althing {
 
   async #close(): Promise<void> {
     await Promise.allSettled([this.locks.close(), this.elections.close(), this.discovery.close()])
-    await this.#keeper.close()
-    await this.raw.close()
+    try {
+      await this.#keeper.close()
+    } finally {
+      await this.raw.close()
+    }
   }
 }
 
@@ -139,7 +150,10 @@ function folderOf(url: string): string {
 function endpointsOf(url: string): string[] {
   const match = /^althing:\/\/([^/?#]+)\/?$/.exec(url)
   const endpoints = match?.[1]?.split(',') ?? []
-  const isEndpoint = (text: string): boolean => /^(\[[0-9a-fA-F:]+\]|[^\s:[\]]+):\d{1,5}$/.test(text)
+  const isEndpoint = (text: string): boolean => {
+    const port = Number(/^(?:\[[0-9a-fA-F:]+\]|[^\s:[\]@]+):(\d{1,5})$/.exec(text)?.[1])
+    return port >= 1 && port <= 65_535
+  }
   if (endpoints.length === 0 || !endpoints.every(isEndpoint)) {
     throw invalidArgument('url', url, "'althing://HOST:PORT,HOST:PORT'")
   }

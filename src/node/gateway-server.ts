@@ -1,7 +1,8 @@
 import { Hono } from 'hono'
+import type { Registration } from '../coordination/discovery-types.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../traffic/gateway.ts'
 import { NodeHttpProxyHost } from '../world/http-proxy.ts'
-import { open } from './althing.ts'
+import { type Althing, open } from './althing.ts'
 import { HttpListener } from './http-listener.ts'
 
 export interface GatewayServerOptions
@@ -12,7 +13,7 @@ export interface GatewayServerOptions
 
 export interface GatewayServer {
   readonly gateway: Gateway
-  /** Lets what is under way finish, then ends. */
+  /** Lets what is under way finish, then ends. Idempotent. */
   close(): Promise<void>
 }
 
@@ -22,29 +23,53 @@ export const gatewayService = 'gateway'
 /** A gateway as a server: fed by the cluster's discovery, and found through it by the console. */
 export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
   const althing = await open(options.url)
+  let gateway: Gateway | undefined
+  let admin: HttpListener | undefined
   try {
     const { url: _, ...gatewayOptions } = options
-    const gateway = await createGateway(
+    gateway = await createGateway(
       { world: althing.world, http: new NodeHttpProxyHost(), directory: althing.discovery },
       gatewayOptions,
     )
-    const admin = await HttpListener.start(statsApp(gateway, options.service).fetch, '127.0.0.1:0')
+    admin = await HttpListener.start(statsApp(gateway, options.service).fetch, '127.0.0.1:0')
     const registration = await althing.discovery.register({
       service: gatewayService,
       address: gateway.address,
       metadata: { admin: admin.address, upstream: options.service },
     })
-    const close = async (): Promise<void> => {
+    return openGateway(althing, gateway, admin, registration)
+  } catch (error) {
+    await admin?.close()
+    await gateway?.close()
+    await althing.close()
+    throw error
+  }
+}
+
+function openGateway(
+  althing: Althing,
+  gateway: Gateway,
+  admin: HttpListener,
+  registration: Registration,
+): GatewayServer {
+  const end = async (): Promise<void> => {
+    try {
       await registration.drain()
       await gateway.drain({ within: '5s' })
       await registration.deregister()
+    } finally {
+      await gateway.close()
       await admin.close()
       await althing.close()
     }
-    return { gateway, close }
-  } catch (error) {
-    await althing.close()
-    throw error
+  }
+  let ending: Promise<void> | undefined
+  return {
+    gateway,
+    close: () => {
+      ending ??= end()
+      return ending
+    },
   }
 }
 

@@ -33,7 +33,8 @@ export class HttpListener {
         ({ port }) => resolve(new HttpListener(server, `${hostname}:${port}`)),
       ) as Server
       if (options.connectionsMax !== undefined) server.maxConnections = options.connectionsMax
-      server.once('error', (cause) => {
+      // For good: an error of one connection later on must not end the process.
+      server.on('error', (cause) => {
         reject(new AlthingError('unavailable', `cannot listen on ${address}: ${cause.message}`, { cause }))
       })
     })

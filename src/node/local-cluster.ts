@@ -156,15 +156,14 @@ async function placesOf(dataFolder: string, nodes: number): Promise<NodePlace[]>
       `${dataFolder} holds a cluster of ${kept.length} nodes, not ${nodes}: use --nodes ${kept.length}, or another folder`,
     )
   }
+  if (kept !== undefined) return kept
   const ports = await freePorts(nodes * 2)
-  const places =
-    kept ??
-    Array.from({ length: nodes }, (_, i) => ({
-      id: i + 1,
-      address: `127.0.0.1:${ports[2 * i]}`,
-      http: `127.0.0.1:${ports[2 * i + 1]}`,
-    }))
-  if (kept === undefined) writeFileSync(file, `${JSON.stringify(places, undefined, 2)}\n`)
+  const places = Array.from({ length: nodes }, (_, i) => ({
+    id: i + 1,
+    address: `127.0.0.1:${ports[2 * i]}`,
+    http: `127.0.0.1:${ports[2 * i + 1]}`,
+  }))
+  writeFileSync(file, `${JSON.stringify(places, undefined, 2)}\n`)
   return places
 }
 
@@ -175,13 +174,21 @@ function readPlaces(file: string): NodePlace[] | undefined {
   } catch {
     return undefined
   }
+  let places: unknown
   try {
-    return JSON.parse(text) as NodePlace[]
-  } catch (cause) {
-    throw new AlthingError(
-      'corrupt',
-      `${file} is not JSON: it tells where the nodes of this cluster listen`,
-      { cause },
-    )
+    places = JSON.parse(text)
+  } catch {
+    // Reported below, as any other content that is none of ours.
   }
+  if (Array.isArray(places) && places.every(isPlace)) return places
+  throw new AlthingError(
+    'corrupt',
+    `${file} does not have its form: it tells where the nodes of this cluster listen`,
+  )
+}
+
+function isPlace(value: unknown): value is NodePlace {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, address, http } = value as Partial<Record<keyof NodePlace, unknown>>
+  return Number.isSafeInteger(id) && typeof address === 'string' && typeof http === 'string'
 }

@@ -59,7 +59,9 @@ export class Supervisor {
     mkdirSync(logFolder, { recursive: true })
   }
 
+  /** Starts it at once. Throws `conflict` (the name is taken) or `closed`. */
   add(spec: ProcessSpec): void {
+    this.#assertNotStopping()
     if (this.#processes.has(spec.name))
       throw new AlthingError('conflict', `there is a process ${spec.name} already`)
     const supervised: Supervised = {
@@ -115,7 +117,7 @@ export class Supervisor {
     const supervised = this.#find(name)
     if (supervised.state !== 'stopped')
       throw new AlthingError('conflict', `${name} is ${supervised.state} already`)
-    if (this.#stopping !== undefined) throw new AlthingError('closed', 'the cluster is being shut down')
+    this.#assertNotStopping()
     this.#spawn(supervised)
   }
 
@@ -124,7 +126,7 @@ export class Supervisor {
     return this.#find(name).exited
   }
 
-  /** Ends all processes in order (SIGTERM, then SIGKILL), the last added first. Idempotent. */
+  /** Ends all processes (SIGTERM, then SIGKILL): load first, then gateways, workers and nodes. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopAll()
     return this.#stopping
@@ -145,6 +147,10 @@ export class Supervisor {
     const timer = this.#world.timers.after(graceMs, () => this.#signal(supervised, 'SIGKILL'))
     await supervised.exited
     timer.cancel()
+  }
+
+  #assertNotStopping(): void {
+    if (this.#stopping !== undefined) throw new AlthingError('closed', 'the cluster is being shut down')
   }
 
   #find(name: string): Supervised {
@@ -169,6 +175,13 @@ export class Supervisor {
   #spawn(supervised: Supervised): void {
     const { name, script, args, env, onLine } = supervised.spec
     const log = createWriteStream(this.logFile(name), { flags: 'a' })
+    // A full disk costs the log, not the supervisor.
+    log.on('error', (error) => {
+      this.#world.logger.log('warn', 'the log of a process cannot be written', {
+        name,
+        reason: error.message,
+      })
+    })
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
@@ -178,13 +191,15 @@ export class Supervisor {
     supervised.child = child
     supervised.state = 'running'
     supervised.starts++
-    child.stderr.pipe(log)
+    // Not ended with the one stream: the other may still bring lines.
+    child.stderr.pipe(log, { end: false })
     createInterface({ input: child.stdout }).on('line', (line) => {
-      log.write(`${line}\n`)
+      if (!log.writableEnded) log.write(`${line}\n`)
       onLine?.(line)
     })
     supervised.exited = new Promise((resolve) => {
       const ended = (exit: string): void => {
+        log.end()
         supervised.state = 'stopped'
         supervised.lastExit = exit
         resolve()

@@ -1,4 +1,5 @@
 import {
+  type ByteString,
   byteStringFromText,
   bytesFromText,
   prefixEnd,
@@ -6,7 +7,7 @@ import {
   textFromBytes,
 } from '../base/bytes.ts'
 import { type Duration, parseDurationMs } from '../base/duration.ts'
-import { AlthingError, invalidArgument } from '../contracts/errors.ts'
+import { AlthingError, invalidArgument, isAlthingError } from '../contracts/errors.ts'
 import type {
   CallOptions,
   Compare,
@@ -20,6 +21,8 @@ import type {
   TxnReply,
   WatchEvent,
 } from '../contracts/store.ts'
+
+const loneSurrogate = /\p{Surrogate}/u
 
 /** Turns values into bytes and back. */
 export interface Codec<Value> {
@@ -69,13 +72,13 @@ export interface ListOptions extends ReadOptions {
   readonly order?: 'ascending' | 'descending'
   /** As of this revision. */
   readonly revision?: number
-  /** First key wanted (included), to go on where a page ended. */
+  /** First key wanted (included), to go on where a page ended: in descending order the greatest. */
   readonly from?: string
 }
 
 export interface List<Value> {
   readonly items: readonly Item<Value>[]
-  /** Number of keys with the prefix, from `from` on, whatever the limit. */
+  /** Number of keys with the prefix, from `from` on in the order of the list, whatever the limit. */
   readonly count: number
   readonly more: boolean
   readonly revision: number
@@ -147,7 +150,7 @@ export class TypedStore<Value = unknown> {
   /** Items whose key starts with `prefix`, ordered bytewise. */
   async list(prefix: string, options: ListOptions = {}): Promise<List<Value>> {
     const { limit, order, revision, from, ...read } = options
-    const range = prefixRange(prefix, from)
+    const range = listRange(prefix, order, from)
     const reply = await this.raw.range(
       {
         ...range,
@@ -171,7 +174,7 @@ export class TypedStore<Value = unknown> {
     const put: Operation = {
       op: 'put',
       key: keyFrom(key),
-      value: this.#codec.encode(value),
+      value: encodeValue(this.#codec, key, value),
       ...(lease === undefined ? {} : { lease }),
     }
     const reply = await this.raw.txn({ compare: revisionIs(key, ifRevision), then: [put] }, call)
@@ -214,7 +217,7 @@ export class TypedStore<Value = unknown> {
         else await this.put(key, next, { ...options, ifRevision })
         return next
       } catch (error) {
-        if (!(error instanceof AlthingError && error.code === 'conflict')) throw error
+        if (!isAlthingError(error, 'conflict')) throw error
       }
     }
     throw new AlthingError('conflict', `${key} was changed by others each of 100 times`, { outcome: 'none' })
@@ -225,7 +228,7 @@ export class TypedStore<Value = unknown> {
     return new Transaction(this.raw, this.#codec)
   }
 
-  /** Changes of one key, in order, each once. Ends when the signal fires or the loop is left. */
+  /** Changes of one key, in order, each once. The watch is set when the loop begins, and ends when the signal fires or the loop is left. */
   watch(key: string, options: WatchOptions = {}): AsyncIterable<Change<Value>> {
     return this.#watch({ key: keyFrom(key) }, options)
   }
@@ -259,7 +262,7 @@ export class TypedStore<Value = unknown> {
   #change(event: WatchEvent): Change<Value> {
     const previous = event.previous === undefined ? {} : { previous: this.#item(event.previous) }
     if (event.type === 'put') return { type: 'put', item: this.#item(event.kv), ...previous }
-    return { type: 'delete', key: textFromByteString(event.key), revision: event.modRevision, ...previous }
+    return { type: 'delete', key: textOfKey(event.key), revision: event.modRevision, ...previous }
   }
 
   #item(kv: KeyValue): Item<Value> {
@@ -290,7 +293,12 @@ export class Transaction<Value> {
   ): this
   if(key: string, target: Condition['target'], op: CompareOp, value: unknown): this {
     if (target === 'value')
-      this.#compare.push({ target, key: keyFrom(key), op, value: this.#codec.encode(value as Value) })
+      this.#compare.push({
+        target,
+        key: keyFrom(key),
+        op,
+        value: encodeValue(this.#codec, key, value as Value),
+      })
     else this.#compare.push({ target, key: keyFrom(key), op, value: value as number })
     return this
   }
@@ -304,7 +312,7 @@ export class Transaction<Value> {
   }
 
   thenPut(key: string, value: Value, lease: LeaseId = 0): this {
-    this.#then.push({ op: 'put', key: keyFrom(key), value: this.#codec.encode(value), lease })
+    this.#then.push({ op: 'put', key: keyFrom(key), value: encodeValue(this.#codec, key, value), lease })
     return this
   }
 
@@ -319,7 +327,7 @@ export class Transaction<Value> {
   }
 
   elsePut(key: string, value: Value): this {
-    this.#else.push({ op: 'put', key: keyFrom(key), value: this.#codec.encode(value) })
+    this.#else.push({ op: 'put', key: keyFrom(key), value: encodeValue(this.#codec, key, value) })
     return this
   }
 
@@ -348,7 +356,7 @@ export class Transaction<Value> {
 }
 
 function itemFrom<Value>(kv: KeyValue, codec: Codec<Value>): Item<Value> {
-  const key = textFromByteString(kv.key)
+  const key = textOfKey(kv.key)
   let value: Value
   try {
     value = codec.decode(kv.value)
@@ -364,13 +372,47 @@ function itemFrom<Value>(kv: KeyValue, codec: Codec<Value>): Item<Value> {
 
 function keyFrom(key: string): string {
   if (typeof key !== 'string') throw invalidArgument('key', key, 'a text')
+  // UTF-8 has no form for half a surrogate pair: two such keys would become one.
+  if (loneSurrogate.test(key)) throw invalidArgument('key', key, 'well-formed Unicode (no lone surrogates)')
   return byteStringFromText(key)
 }
 
-function prefixRange(prefix: string, from?: string): KeyRange {
+function textOfKey(key: ByteString): string {
+  try {
+    return textFromByteString(key)
+  } catch (cause) {
+    const hex = Buffer.from(key, 'latin1').toString('hex')
+    throw new AlthingError('corrupt', `the key 0x${hex} is not UTF-8: it was not written by a typed store`, {
+      cause,
+    })
+  }
+}
+
+function encodeValue<Value>(codec: Codec<Value>, key: string, value: Value): Uint8Array {
+  try {
+    return codec.encode(value)
+  } catch (cause) {
+    if (isAlthingError(cause)) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AlthingError('invalid-argument', `the value for ${key} cannot be encoded: ${reason}`, {
+      cause,
+      outcome: 'none',
+    })
+  }
+}
+
+function prefixRange(prefix: string): KeyRange {
   const start = keyFrom(prefix)
-  const first = from === undefined ? start : keyFrom(from)
-  return { key: first > start ? first : start, end: prefixEnd(start) ?? null }
+  return { key: start, end: prefixEnd(start) ?? null }
+}
+
+function listRange(prefix: string, order: ListOptions['order'], from: string | undefined): KeyRange {
+  const { key, end = null } = prefixRange(prefix)
+  if (from === undefined) return { key, end }
+  const first = keyFrom(from)
+  if (order !== 'descending') return { key: first > key ? first : key, end }
+  const after = `${first}\0`
+  return { key, end: end === null || after < end ? after : end }
 }
 
 function revisionIs(key: string, revision: number | undefined): readonly Compare[] {
