@@ -2,12 +2,23 @@
 import { Command } from 'commander'
 import { version } from '../node/version.ts'
 import { registerCheckCommand } from './check.ts'
+import { registerDelCommand } from './del-command.ts'
 import { registerDemoCommand } from './demo-command.ts'
 import { registerDevCommand } from './dev-command.ts'
+import { registerDoctorCommand } from './doctor-command.ts'
 import { registerGatewayCommand } from './gateway-command.ts'
+import { registerGetCommand } from './get-command.ts'
+import { registerLockCommand } from './lock-command.ts'
+import { registerLocksCommand } from './locks-command.ts'
 import { registerNodeCommand } from './node-command.ts'
+import { endQuietlyWithReader } from './output.ts'
+import { registerPutCommand } from './put-command.ts'
 import { reportFailure } from './report.ts'
+import { registerStatusCommand } from './status-command.ts'
+import { registerTransferLeaderCommand } from './transfer-leader-command.ts'
+import { registerTxnCommand } from './txn-command.ts'
 import { registerUpCommand } from './up-command.ts'
+import { registerWatchCommand } from './watch-command.ts'
 
 const program = new Command('althing')
 program
@@ -20,8 +31,19 @@ registerUpCommand(program)
 registerDemoCommand(program)
 registerNodeCommand(program)
 registerGatewayCommand(program)
+registerStatusCommand(program)
+registerGetCommand(program)
+registerPutCommand(program)
+registerDelCommand(program)
+registerWatchCommand(program)
+registerTxnCommand(program)
+registerLockCommand(program)
+registerLocksCommand(program)
+registerDoctorCommand(program)
+registerTransferLeaderCommand(program)
 registerCheckCommand(program)
 
+endQuietlyWithReader()
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = reportFailure(error, process.argv.includes('--json'))
 })

@@ -1,0 +1,74 @@
+import { AlthingError } from '../contracts/errors.ts'
+import type { World } from '../contracts/world.ts'
+import { NodeClient } from '../engines/cluster/node-client.ts'
+import type { NodeStatus } from '../engines/cluster/node-status.ts'
+import { addressesOf } from './target.ts'
+
+/** One member as it answered just now. */
+export interface MemberAnswer {
+  /** 0 when it does not answer and no other member names it. */
+  readonly id: number
+  readonly address: string
+  /** Undefined: it does not answer. */
+  readonly status?: NodeStatus
+  /** By how much its wall clock is ahead of the one here; off by `roundTripMs` / 2 at most. */
+  readonly clockAheadMs?: number
+  readonly roundTripMs?: number
+}
+
+const answerTimeoutMs = 1_500
+
+/** Asks every member how it is: those of the URL, and those that they name. Rejects with `unavailable` when none answers. */
+export async function askMembers(world: World, url: string): Promise<readonly MemberAnswer[]> {
+  if (!url.startsWith('althing://'))
+    throw new AlthingError(
+      'invalid-argument',
+      `${url} is no cluster: althing://HOST:PORT,HOST:PORT has members`,
+    )
+  const first = await askAll(world, addressesOf(url))
+  const known = first.find(({ status }) => status !== undefined)?.status
+  if (known === undefined)
+    throw new AlthingError('unavailable', `no node answers at ${addressesOf(url).join(', ')}`)
+  const missing = known.members.filter(({ address }) => !first.some((each) => each.address === address))
+  const all = [
+    ...first,
+    ...(await askAll(
+      world,
+      missing.map(({ address }) => address),
+    )),
+  ]
+  return known.members.map(({ id, address }) => {
+    const answer = all.find((each) => each.status?.id === id)
+    return answer === undefined ? { id, address } : { ...answer, id }
+  })
+}
+
+function askAll(world: World, addresses: readonly string[]): Promise<MemberAnswer[]> {
+  return Promise.all(addresses.map((address) => ask(world, address)))
+}
+
+async function ask(world: World, address: string): Promise<MemberAnswer> {
+  let client: NodeClient | undefined
+  try {
+    client = await NodeClient.open(world, address, { timeoutMs: answerTimeoutMs })
+    // Once for the connection to be warm, once to measure.
+    await client.status()
+    const sentWallMs = world.clock.wallMs()
+    const sentMs = world.clock.monotonicMs()
+    const status = await client.status()
+    const roundTripMs = world.clock.monotonicMs() - sentMs
+    const clockAheadMs = status.wallMs - (sentWallMs + roundTripMs / 2)
+    return { id: status.id, address, status, clockAheadMs, roundTripMs }
+  } catch {
+    return { id: 0, address }
+  } finally {
+    client?.close()
+  }
+}
+
+/** The member that leads in the highest term. */
+export function leaderAmong(answers: readonly MemberAnswer[]): NodeStatus | undefined {
+  return answers
+    .flatMap(({ status }) => (status?.role === 'leader' ? [status] : []))
+    .sort((a, b) => b.term - a.term)[0]
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import { askMembers } from './ask-members.ts'
+import { diagnose, formatFindings } from './diagnose.ts'
+import { measureDiskSync } from './measure-disk.ts'
+import { print } from './output.ts'
+import { withSlowProgress } from './progress.ts'
+import { commandWorld, type TargetOptions, targetUrl, withTargetOptions } from './target.ts'
+
+interface DoctorOptions extends TargetOptions {
+  readonly data: string
+}
+
+/** `althing doctor` */
+export function registerDoctorCommand(program: Command): void {
+  withTargetOptions(
+    program
+      .command('doctor')
+      .description(
+        'look for what endangers the cluster, and say what to do; exit code 1 when there is a problem',
+      ),
+  )
+    .option('--data <folder>', 'measure the disk in this folder', './data')
+    .action(doctor)
+}
+
+async function doctor(options: DoctorOptions): Promise<void> {
+  const world = commandWorld()
+  const examination = await withSlowProgress(world.timers, 'Examining', options.json !== true, async () => {
+    const members = await askMembers(world, await targetUrl(world, options))
+    const disk = await measureDiskSync(options.data)
+    return { members, ...(disk === undefined ? {} : { disk }) }
+  })
+  const findings = diagnose(examination)
+  await print(options.json, { findings }, formatFindings(findings))
+  if (findings.some(({ severity }) => severity === 'problem')) process.exitCode = 1
+}

@@ -1,0 +1,206 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import type { Command } from 'commander'
+import { AlthingError, isAlthingError } from '../contracts/errors.ts'
+import type { Timers } from '../contracts/world.ts'
+import type { Lock } from '../coordination/lock-types.ts'
+import type { Althing } from '../node/althing.ts'
+import { durationMs } from './arguments.ts'
+import { withSlowProgress } from './progress.ts'
+import { reportFailure } from './report.ts'
+import { type TargetOptions, withStore, withTargetOptions } from './target.ts'
+
+interface LockOptions extends TargetOptions {
+  readonly ttl: string
+  readonly wait: string
+  readonly grace: string
+}
+
+/** Exit codes of its own, beside the command's; those of timeout(1) and env(1) where they mean the same. */
+export const lockExitCodes = {
+  lost: 123,
+  notObtained: 124,
+  failed: 125,
+  cannotRun: 126,
+  notFound: 127,
+} as const
+
+const help = `
+The command finds its fencing token in ALTHING_LOCK_TOKEN and the name in ALTHING_LOCK_NAME. It runs in a process group of its own; when the
+lock is lost the group gets SIGTERM, and SIGKILL after --grace.
+
+Exit code: that of the command (128 + number when a signal ended it); 123 the lock was lost and the command ended for it; 124 the lock was not
+obtained within --wait; 125 the cluster cannot be reached or refused; 126 the command cannot be run; 127 there is no such command.`
+
+/** `althing lock NAME -- COMMAND ARGS...` */
+export function registerLockCommand(program: Command): void {
+  withTargetOptions(
+    program
+      .command('lock')
+      .argument('<name>')
+      .argument('<command...>', 'after --')
+      .description('run a command while holding a lock')
+      .addHelpText('after', help),
+  )
+    .option(
+      '--ttl <duration>',
+      'after the death of this process another has the lock within this time',
+      '30s',
+    )
+    .option('--wait <duration>', 'wait for the lock at most this long', '1h')
+    .option('--grace <duration>', 'when the lock is lost: from SIGTERM to SIGKILL', '2s')
+    .action(async (name: string, command: string[], options: LockOptions) => {
+      process.exitCode = await lock(name, command, options)
+    })
+}
+
+async function lock(name: string, command: readonly string[], options: LockOptions): Promise<number> {
+  const graceMs = durationMs('--grace', options.grace)
+  const signals = new SignalRelay()
+  try {
+    return await withStore(options, async (althing) => {
+      const held = await acquire(althing, name, command, options, signals.first)
+      return runUnder(althing, held, command, graceMs, signals)
+    })
+  } catch (error) {
+    if (signals.received !== undefined) return signalExitCode(signals.received)
+    const code = reportFailure(error, options.json === true)
+    if (isAlthingError(error, 'timeout') && error.details?.['waitTimeoutMs'] !== undefined)
+      return lockExitCodes.notObtained
+    return code === 2 ? code : lockExitCodes.failed
+  } finally {
+    signals.close()
+  }
+}
+
+function acquire(
+  althing: Althing,
+  name: string,
+  command: readonly string[],
+  options: LockOptions,
+  signal: AbortSignal,
+): Promise<Lock> {
+  const isShown = options.json !== true
+  return withSlowProgress(althing.world.timers, `Waiting for lock ${name}`, isShown, () =>
+    althing.locks.acquire(name, {
+      ttl: options.ttl,
+      waitTimeout: options.wait,
+      note: command.join(' ').slice(0, 256),
+      signal,
+    }),
+  )
+}
+
+async function runUnder(
+  althing: Althing,
+  lock: Lock,
+  command: readonly string[],
+  graceMs: number,
+  signals: SignalRelay,
+): Promise<number> {
+  const { timers } = althing.world
+  try {
+    const child = new LockedChild(lock, command)
+    signals.relayTo((signal) => child.signal(signal))
+    const onLost = (): void => child.end(timers, graceMs)
+    lock.lost.addEventListener('abort', onLost, { once: true })
+    if (lock.lost.aborted) onLost()
+    const code = await child.exited
+    if (!lock.lost.aborted) return code
+    process.stderr.write(`althing: ${String((lock.lost.reason as Error).message)} [lost]\n`)
+    return lockExitCodes.lost
+  } finally {
+    await lock.release().catch((error: unknown) => {
+      process.stderr.write(`althing: the lock is left to its ttl: ${String((error as Error).message)}\n`)
+    })
+  }
+}
+
+/** The command, in a process group of its own: what it starts in turn is ended with it. */
+class LockedChild {
+  /** The exit code to pass on. */
+  readonly exited: Promise<number>
+  readonly #child: ChildProcess
+  #hasExited = false
+
+  constructor(lock: Lock, command: readonly string[]) {
+    const [file = '', ...args] = command
+    this.#child = spawn(file, args, {
+      stdio: 'inherit',
+      detached: true,
+      env: { ...process.env, ALTHING_LOCK_TOKEN: String(lock.token), ALTHING_LOCK_NAME: lock.name },
+    })
+    this.exited = new Promise((resolve) => {
+      this.#child.once('error', (error: NodeJS.ErrnoException) => {
+        process.stderr.write(`althing: cannot run ${file}: ${error.message}\n`)
+        resolve(error.code === 'ENOENT' ? lockExitCodes.notFound : lockExitCodes.cannotRun)
+      })
+      this.#child.once('exit', (code, signal) => {
+        this.#hasExited = true
+        resolve(signal === null ? (code ?? 0) : signalExitCode(signal))
+      })
+    })
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child
+    if (pid === undefined) return
+    try {
+      process.kill(-pid, signal)
+    } catch {
+      // The whole group has ended already.
+    }
+  }
+
+  /** SIGTERM, then SIGKILL to what is left of the group. A stopped group cannot heed the first, and is waked for it. */
+  end(timers: Timers, graceMs: number): void {
+    this.signal('SIGTERM')
+    this.signal('SIGCONT')
+    const timer = timers.after(graceMs, () => this.signal('SIGKILL'))
+    void this.exited.then(() => {
+      timer.cancel()
+      // What outlives the command itself must not go on without the lock.
+      if (this.#hasExited) this.signal('SIGKILL')
+    })
+  }
+}
+
+/** Takes the signals that would end this process: before the command runs they end the wait, afterwards they go on to it. */
+class SignalRelay {
+  readonly #abort = new AbortController()
+  readonly #signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  #relay: ((signal: NodeJS.Signals) => void) | undefined
+  #received: NodeJS.Signals | undefined
+
+  constructor() {
+    for (const signal of this.#signals) process.on(signal, this.#on)
+  }
+
+  /** Fires with the first signal. */
+  get first(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  get received(): NodeJS.Signals | undefined {
+    return this.#received
+  }
+
+  relayTo(relay: (signal: NodeJS.Signals) => void): void {
+    this.#relay = relay
+    if (this.#received !== undefined) relay(this.#received)
+  }
+
+  close(): void {
+    for (const signal of this.#signals) process.off(signal, this.#on)
+  }
+
+  readonly #on = (signal: NodeJS.Signals): void => {
+    this.#received ??= signal
+    this.#abort.abort(new AlthingError('aborted', `stopped by ${signal}`, { outcome: 'none' }))
+    this.#relay?.(signal)
+  }
+}
+
+function signalExitCode(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { AlthingError } from '../contracts/errors.ts'
+import type { World } from '../contracts/world.ts'
+import { type Althing, open } from '../node/althing.ts'
+import { statusOf } from '../node/local-cluster.ts'
+import { NodeLogger } from '../world/logger.ts'
+import { createNodeWorld } from '../world/node-world.ts'
+import { withSlowProgress } from './progress.ts'
+
+/** What every command that talks to a store takes. */
+export interface TargetOptions {
+  readonly url?: string
+  readonly json?: boolean
+}
+
+/** Clusters that `althing up` and `althing demo` leave word of, in the current folder. */
+const clusterFiles = ['./data/up/cluster.json', './data/demo/cluster.json']
+const usualAddress = '127.0.0.1:7400'
+
+export function withTargetOptions(command: Command): Command {
+  return command
+    .option(
+      '--url <url>',
+      'the store: althing://HOST:PORT,HOST:PORT (or $ALTHING_URL; default: a cluster of this folder)',
+    )
+    .option('--json', 'print JSON')
+}
+
+/** A world for a command: only what is wrong is worth a line. */
+export function commandWorld(): World {
+  return createNodeWorld({ dataFolder: '.', logger: new NodeLogger('warn') })
+}
+
+/** The URL asked for, that of the environment, or that of a cluster of this folder which answers. Rejects with `unavailable`. */
+export async function targetUrl(world: World, options: TargetOptions): Promise<string> {
+  const given = options.url ?? process.env['ALTHING_URL']
+  if (given !== undefined && given !== '') return given
+  const candidates = [...clusterFiles.flatMap(addressesIn), [usualAddress]]
+  for (const addresses of candidates)
+    if (await answers(world, addresses)) return `althing://${addresses.join(',')}`
+  throw new AlthingError(
+    'unavailable',
+    'no cluster of this folder answers: start one (althing up, althing dev), or name one with --url or ALTHING_URL',
+  )
+}
+
+/** Opens the store, does the work, and closes it, whatever comes of it. Says so when it takes longer than a second. */
+export async function withStore<T>(
+  options: TargetOptions,
+  work: (althing: Althing, url: string) => Promise<T>,
+): Promise<T> {
+  const world = commandWorld()
+  const opened = async (): Promise<{ althing: Althing; url: string }> => {
+    const url = await targetUrl(world, options)
+    return { althing: await open(url, { world }), url }
+  }
+  const isShown = options.json !== true
+  const { althing, url } = await withSlowProgress(world.timers, 'Looking for the cluster', isShown, opened)
+  try {
+    return await work(althing, url)
+  } finally {
+    await althing.close()
+  }
+}
+
+/** The addresses of the nodes in an `althing://` URL. */
+export function addressesOf(url: string): readonly string[] {
+  return url
+    .replace(/^althing:\/\//, '')
+    .replace(/\/$/, '')
+    .split(',')
+}
+
+function addressesIn(file: string): string[][] {
+  try {
+    const places = JSON.parse(readFileSync(file, 'utf8')) as { readonly address: string }[]
+    return [places.map(({ address }) => address)]
+  } catch {
+    return []
+  }
+}
+
+async function answers(world: World, addresses: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(addresses.map((address) => statusOf(world, address)))
+  return found.some((status) => status !== undefined)
+}
