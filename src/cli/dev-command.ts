@@ -44,8 +44,8 @@ async function dev(options: DevOptions): Promise<void> {
       `Store     ${url}\nConsole   http://${http}/\nCtrl-C ends it; the data stays in ${options.data}.\n`,
     )
   const failure = await untilStopped(server.node.closed)
-  if (failure instanceof Error) throw failure
   await server.close()
+  if (failure instanceof Error) throw failure
 }
 
 /** The port asked for, or the usual one when it is free, or any. */

@@ -52,6 +52,8 @@ async function runNode(options: NodeCommandOptions): Promise<void> {
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
   const failure = await node.closed
+  // A node that has failed still has its HTTP face, which would keep the process alive.
+  await server.close()
   if (failure !== undefined) throw failure
 }
 
