@@ -445,7 +445,6 @@ export class RaftGroup {
         applied: this.#appliedIndex,
       })
       const pending = this.#pending.get(entry.index)
-      if (pending !== undefined) this.#pending.delete(entry.index)
       const isOurs = pending !== undefined && pending.term === entry.term
       let reply: unknown
       if (entry.kind === 'command') {
@@ -456,6 +455,8 @@ export class RaftGroup {
           return
         }
       }
+      // Only now: until then a failure of this node must answer its proposer.
+      this.#pending.delete(entry.index)
       this.#appliedIndex = entry.index
       this.#appliedTerm = entry.term
       this.#bytesSinceSnapshot += entry.data.byteLength
