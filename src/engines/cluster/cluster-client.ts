@@ -203,7 +203,8 @@ export class ClusterStore implements Store {
   ): Promise<StoreReply> {
     const stamp = stamps.take()
     try {
-      const command = encodeCommand({ ...stamp, ...mutation })
+      // The stamp last: a copy made by `ownCopy` brings that of no session along.
+      const command = encodeCommand({ ...mutation, ...stamp })
       const timeoutMs = deadlineMs - this.#world.clock.monotonicMs()
       const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal }
       return await this.#call(methods.mutate, command, true, replyFrom, options)

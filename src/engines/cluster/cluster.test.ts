@@ -92,6 +92,20 @@ describe('cluster engine', () => {
     expect(roles).toEqual(['follower', 'follower', 'leader'])
   })
 
+  test('the first command of a client carries its session too, so that it is applied once however often it is sent', async () => {
+    const cluster = new TestCluster(2)
+    await cluster.client(async (store) => {
+      await store.txn({ then: [put('a', '1')] })
+      expect(cluster.leader()?.host.model.stats.sessions).toBe(1)
+    })
+    const { model } = cluster.leader()?.host ?? expect.fail('no leader')
+    const revision = model.revision
+    const stamp = { session: 1, sequence: 1, acknowledged: 0 }
+    const again = model.apply({ ...stamp, type: 'txn', compare: [], then: [put('a', '1')], else: [] })
+    expect(again).toMatchObject({ ok: true, reply: { revision } })
+    expect(model.revision).toBe(revision)
+  })
+
   test('survives the death of its leader without losing or doubling a write', async () => {
     const cluster = new TestCluster(2)
     const total = 200
