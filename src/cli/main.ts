@@ -14,6 +14,7 @@ import { registerNodeCommand } from './node-command.ts'
 import { endQuietlyWithReader } from './output.ts'
 import { registerPutCommand } from './put-command.ts'
 import { reportFailure } from './report.ts'
+import { registerSimCommand } from './sim-command.ts'
 import { registerStatusCommand } from './status-command.ts'
 import { registerTransferLeaderCommand } from './transfer-leader-command.ts'
 import { registerTxnCommand } from './txn-command.ts'
@@ -42,6 +43,7 @@ registerLocksCommand(program)
 registerDoctorCommand(program)
 registerTransferLeaderCommand(program)
 registerCheckCommand(program)
+registerSimCommand(program)
 
 endQuietlyWithReader()
 program.parseAsync().catch((error: unknown) => {

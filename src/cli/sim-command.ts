@@ -1,0 +1,200 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import type { Command } from 'commander'
+import { invalidArgument } from '../contracts/errors.ts'
+import type { StoreSimulationOptions } from '../testing/store-simulation/configuration.ts'
+import { type SeedReport, simulateStore } from '../testing/store-simulation/simulate-store.ts'
+import { Sweep } from '../testing/store-simulation/sweep.ts'
+import { formatTrace } from '../testing/store-simulation/trace.ts'
+import { parseFaultClasses } from '../testing/world/fault-plan.ts'
+import { NodeClock } from '../world/clock.ts'
+import { wholeNumber } from './arguments.ts'
+import { describeFailure, describeProgress, describeSummary } from './format-sim.ts'
+import { SimJob } from './sim-jobs.ts'
+
+export interface SimOptions {
+  readonly seeds: string
+  readonly faults: string
+  readonly nodes?: string
+  readonly seconds?: string
+  readonly jobs: string
+  readonly stopOnFirst?: boolean
+  readonly twice?: boolean
+  readonly trace?: string
+  readonly json?: boolean
+}
+
+/** Where the command writes; the process itself unless a test gives another. */
+export interface SimTerminal {
+  out(text: string): void
+  error(text: string): void
+}
+
+const clock = new NodeClock()
+const progressEveryMs = 2_000
+
+/** Adds `sim store`. */
+export function registerSimCommand(program: Command, terminal: SimTerminal = processTerminal): void {
+  program
+    .command('sim')
+    .description('run Althing in the simulator, under faults, and check what it promises')
+    .command('store')
+    .description('simulate clusters of the store: one run for each seed')
+    .option('--seeds <range>', 'one seed, or FIRST..LAST', '1..100')
+    .option('--faults <list>', 'all, none, or classes set off by commas (docs/blocks/simulator.md)', 'all')
+    .option('--nodes <number>', 'size of the clusters, 3 or 5 (default: drawn)')
+    .option('--seconds <number>', 'virtual seconds under faults (default: drawn of 10 to 30)')
+    .option('--jobs <number>', 'seeds to run at the same time, each in a process', '2')
+    .option('--stop-on-first', 'stop at the first seed that fails')
+    .option('--twice', 'run each seed twice and compare the logs')
+    .option('--trace <file>', 'write every protocol event of a single seed, one JSON object a line')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 all held, 1 an invariant was broken or a history could not be judged.',
+    )
+    .action(async (options: SimOptions) => {
+      process.exitCode = await runSimCommand(options, terminal)
+    })
+}
+
+/** The command itself; returns the exit code. */
+export async function runSimCommand(options: SimOptions, terminal: SimTerminal): Promise<number> {
+  const range = parseSeeds(options.seeds)
+  const shared = sharedOptions(options)
+  if (options.trace !== undefined && range.first !== range.last) {
+    throw invalidArgument('--trace', options.seeds, 'used with a single seed')
+  }
+  const startedMs = clock.monotonicMs()
+  const sweep = new Sweep()
+  const replay = replayCommand(options)
+  let shownMs = startedMs
+  const take = (report: SeedReport): void => {
+    sweep.add(report)
+    if (options.json !== true && report.verdict === 'violation')
+      terminal.out(describeFailure(report, replay(report.seed)))
+    const nowMs = clock.monotonicMs()
+    if (nowMs - shownMs < progressEveryMs) return
+    shownMs = nowMs
+    terminal.error(describeProgress(sweep, range.last - range.first + 1, nowMs - startedMs))
+  }
+  const run = options.twice === true ? runTwice : runOnce
+  const shouldStop = (): boolean => options.stopOnFirst === true && sweep.hasFailed
+  const jobs = Math.min(wholeNumber('--jobs', options.jobs), range.last - range.first + 1)
+  if (jobs === 1)
+    await runHere(
+      range,
+      (seed) => run((each) => runTraced(each, options.trace), { ...shared, seed }),
+      take,
+      shouldStop,
+    )
+  else
+    await runInProcesses(
+      range,
+      jobs,
+      (job, seed) => run((each) => job.run(each), { ...shared, seed }),
+      take,
+      shouldStop,
+    )
+  const summary = sweep.summary()
+  const elapsedMs = clock.monotonicMs() - startedMs
+  if (options.json === true)
+    terminal.out(
+      `${JSON.stringify({ ...summary, elapsedMs, replay: summary.failed.map(({ seed }) => replay(seed)) })}\n`,
+    )
+  else terminal.out(describeSummary(summary, elapsedMs))
+  return summary.failed.length === 0 && summary.unknown.length === 0 ? 0 : 1
+}
+
+interface SeedRange {
+  readonly first: number
+  readonly last: number
+}
+
+type RunSeed = (options: StoreSimulationOptions) => Promise<SeedReport>
+
+const runOnce = (run: RunSeed, options: StoreSimulationOptions): Promise<SeedReport> => run(options)
+
+/** The same seed must take the same course. */
+async function runTwice(run: RunSeed, options: StoreSimulationOptions): Promise<SeedReport> {
+  const first = await run(options)
+  const second = await run(options)
+  if (first.logHash === second.logHash) return first
+  const message = `two runs of seed ${options.seed} took different courses: ${first.logHash} and ${second.logHash}`
+  return {
+    ...first,
+    verdict: 'violation',
+    violation: { invariant: 'deterministic', message, explanation: '' },
+  }
+}
+
+async function runHere(
+  { first, last }: SeedRange,
+  run: (seed: number) => Promise<SeedReport>,
+  take: (report: SeedReport) => void,
+  shouldStop: () => boolean,
+): Promise<void> {
+  for (let seed = first; seed <= last && !shouldStop(); seed++) take(await run(seed))
+}
+
+async function runInProcesses(
+  { first, last }: SeedRange,
+  count: number,
+  run: (job: SimJob, seed: number) => Promise<SeedReport>,
+  take: (report: SeedReport) => void,
+  shouldStop: () => boolean,
+): Promise<void> {
+  let next = first
+  const work = async (): Promise<void> => {
+    const job = new SimJob()
+    try {
+      while (next <= last && !shouldStop()) take(await run(job, next++))
+    } finally {
+      job.stop()
+    }
+  }
+  await Promise.all(Array.from({ length: count }, work))
+}
+
+async function runTraced(options: StoreSimulationOptions, file: string | undefined): Promise<SeedReport> {
+  if (file === undefined) return simulateStore(options, { clock })
+  const trace = openSync(file, 'w')
+  try {
+    return await simulateStore(options, { clock, stepped: (step) => writeSync(trace, formatTrace(step)) })
+  } finally {
+    closeSync(trace)
+  }
+}
+
+/** `7` or `1..2000`. */
+function parseSeeds(text: string): SeedRange {
+  const [first, last = first, ...rest] = text.split('..')
+  if (first === undefined || last === undefined || rest.length > 0)
+    throw invalidArgument('--seeds', text, 'N or FIRST..LAST')
+  const range = { first: wholeNumber('--seeds', first), last: wholeNumber('--seeds', last) }
+  if (range.last < range.first) throw invalidArgument('--seeds', text, 'FIRST..LAST with FIRST <= LAST')
+  return range
+}
+
+function sharedOptions({ faults, nodes, seconds }: SimOptions): Omit<StoreSimulationOptions, 'seed'> {
+  const size = nodes === undefined ? undefined : wholeNumber('--nodes', nodes)
+  if (size !== undefined && size !== 3 && size !== 5) throw invalidArgument('--nodes', size, '3 or 5')
+  return {
+    faults: parseFaultClasses(faults),
+    ...(size === undefined ? {} : { nodes: size }),
+    ...(seconds === undefined ? {} : { seconds: wholeNumber('--seconds', seconds) }),
+  }
+}
+
+/** What was drawn hangs on every option that the run was given. */
+function replayCommand({ faults, nodes, seconds }: SimOptions): (seed: number) => string {
+  const more = [
+    ...(nodes === undefined ? [] : [`--nodes ${nodes}`]),
+    ...(seconds === undefined ? [] : [`--seconds ${seconds}`]),
+  ]
+  return (seed) => [`npx althing sim store --seeds ${seed} --faults ${faults}`, ...more].join(' ')
+}
+
+const processTerminal: SimTerminal = {
+  out: (text) => process.stdout.write(text),
+  error: (text) => process.stderr.write(text),
+}

@@ -1,0 +1,27 @@
+export { checkAcknowledgedWrites } from './acknowledged-writes.ts'
+export type { Answer, ReadAnswer, RevisionAnswer, WriteAnswer } from './answers.ts'
+export {
+  ClusterView,
+  type CommittedEntry,
+  Member,
+  type MemberStep,
+  type RaftInvariant,
+  type RaftView,
+} from './cluster-view.ts'
+export { type CommittedCommand, CommittedLog, type StateSummary } from './committed-log.ts'
+export { DurableState } from './durable-state.ts'
+export { checkLeaseNeverEarly } from './lease-never-early.ts'
+export { checkLeasesEnded } from './lease-ends.ts'
+export {
+  checkLinearizableHistory,
+  type HistoryJudgement,
+  type HistoryLimits,
+} from './linearizable-history.ts'
+export { checkLocalReadsMonotone, type LocalLook } from './local-reads-monotone.ts'
+export { checkFencedWrites, checkLockExclusive } from './lock-exclusive.ts'
+export { createRaftInvariants } from './raft-invariants.ts'
+export { checkReadsShowPastStates } from './reads-past-states.ts'
+export { checkRealTimeOrder } from './real-time-order.ts'
+export { ReplicasEqual } from './replicas-equal.ts'
+export { InvariantViolation } from './violation.ts'
+export { checkWatchDelivery } from './watch-delivery.ts'
