@@ -103,6 +103,12 @@ export class Child {
     })
   }
 
+  /** As {@link ended}, but fails when the process goes on and on. */
+  async ending(): Promise<Ending> {
+    await eventually(`process ${this.pid} ends`, () => this.#isOver)
+    return await this.ended
+  }
+
   say(line: string): void {
     this.#child.stdin?.write(`${line}\n`)
   }
