@@ -1,0 +1,170 @@
+import { type Althing, open } from 'althing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { TestBrowser } from './browser.test-support.ts'
+import { UpCluster } from './local-cluster.test-support.ts'
+
+let cluster: UpCluster
+let browser: TestBrowser
+let althing: Althing
+let leader = 0
+/** Not the leader, so that the page outlives its death. */
+let served = 0
+
+beforeAll(async () => {
+  cluster = await UpCluster.start(3)
+  browser = await TestBrowser.start()
+  althing = await open(cluster.url)
+  leader = await cluster.leader()
+  served = leader === 1 ? 2 : 1
+  await browser.page.goto(cluster.consoleOf(served))
+})
+
+afterAll(async () => {
+  await althing?.close()
+  await browser?.close()
+  await cluster?.stop()
+})
+
+test('the overview shows three ready members and the one leader', async () => {
+  const { page } = browser
+  await page.locator('.verdict[data-level=ok]').waitFor()
+  expect(await page.locator('[data-test=members] tbody tr').count()).toBe(3)
+  expect(await page.locator('[data-role=leader]').getAttribute('data-member')).toBe(String(leader))
+  expect(await page.locator('[data-test=members] .badge.ok').count()).toBe(3)
+  await page.locator(`[data-member="${served}"]`, { hasText: 'this page' }).waitFor()
+})
+
+test('a key that is written appears by itself, and its value as JSON, text and bytes', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Keys/ }).click()
+  await cluster.put('config/limits', '{"rate":1}')
+  await cluster.put('config/limits', '{"rate":2}')
+  await page.locator('[data-test=keys] button', { hasText: 'config/limits' }).click()
+  const value = page.locator('[data-test=key] pre')
+  await page.locator('pre', { hasText: '"rate": 2' }).waitFor()
+  await page.getByRole('button', { name: 'Text', exact: true }).click()
+  expect(await value.textContent()).toBe('{"rate":2}')
+  await page.getByRole('button', { name: 'Hex', exact: true }).click()
+  expect(await value.textContent()).toContain('7b 22 72 61')
+  await page.getByRole('button', { name: 'Show earlier versions' }).click()
+  await page.locator('.history', { hasText: '{"rate":1}' }).waitFor()
+})
+
+test('keys are paged, found by prefix, changed and deleted', async () => {
+  const { page } = browser
+  const names = Array.from({ length: 130 }, (_, i) => `page/${String(i).padStart(3, '0')}`)
+  await Promise.all(names.map((name) => cluster.put(name, 'x')))
+  await page.getByRole('searchbox').fill('page/')
+  await page.getByText('1–100 of 130').waitFor()
+  await page.getByRole('button', { name: 'Next' }).click()
+  await page.getByText('101–130 of 130').waitFor()
+  await page.locator('[data-test=keys] button', { hasText: 'page/129' }).click()
+  await page.getByRole('button', { name: 'Change' }).click()
+  await page.getByRole('textbox', { name: 'Value' }).fill('changed here')
+  await page.getByRole('button', { name: 'Write' }).click()
+  await page.locator('pre', { hasText: 'changed here' }).waitFor()
+  await page.locator('[data-test=key]').getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await page.getByText('101–129 of 129').waitFor()
+})
+
+test('a lock shows its holder and who waits, and is taken by force only when its name is typed', async () => {
+  const { page } = browser
+  const held = await althing.locks.acquire('nightly', { owner: 'report-1', note: 'the long report' })
+  const waiting = althing.locks.acquire('nightly', { owner: 'report-2', waitTimeout: '1m' })
+  // Awaited at the end; a step that fails before must not leave a rejection behind.
+  waiting.catch(() => undefined)
+  await page.getByRole('link', { name: /^Locks/ }).click()
+  const queue = page.locator('[data-lock=nightly]')
+  await queue.locator('[data-place="0"]', { hasText: 'report-1 holds it' }).waitFor()
+  await queue.locator('[data-place="0"]', { hasText: 'the long report' }).waitFor()
+  await queue.locator('[data-place="1"]', { hasText: 'report-2 waits' }).waitFor()
+  await page.getByRole('button', { name: 'Force release' }).click()
+  const dialog = page.getByRole('dialog')
+  const force = dialog.getByRole('button', { name: 'Force release' })
+  await dialog.getByLabel('Your name').fill('operator')
+  await dialog.getByLabel('Reason').fill('drill')
+  expect(await force.isDisabled()).toBe(true)
+  await dialog.getByLabel('Type the lock').fill('nightly')
+  await force.click()
+  await queue.locator('[data-place="0"]', { hasText: 'report-2 holds it' }).waitFor()
+  expect(held.isHeld).toBe(false)
+  await (await waiting).release()
+})
+
+test('the page speaks Chinese when asked, and still does after a reload', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Overview/ }).click()
+  await page.getByRole('button', { name: '切换到中文' }).click()
+  await page.getByRole('heading', { name: '健康：全部 3 个节点同步' }).waitFor()
+  await page.reload()
+  await page.getByRole('heading', { name: '健康：全部 3 个节点同步' }).waitFor()
+  expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+  await page.getByRole('button', { name: 'Switch to English' }).click()
+  await page.getByRole('heading', { name: 'Healthy: all 3 nodes are in step' }).waitFor()
+})
+
+test('dark colours are kept too', async () => {
+  const { page } = browser
+  await page.getByRole('button', { name: 'Switch to dark colours' }).click()
+  await page.reload()
+  await page.getByRole('button', { name: 'Switch to light colours' }).waitFor()
+  expect(await page.locator('html').getAttribute('data-theme')).toBe('dark')
+})
+
+test('a leader that is killed in the fault panel goes, another leads, and it comes back', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Faults/ }).click()
+  const process = page.locator(`[data-process="node-${leader}"]`)
+  const log = page.locator('[data-test=log]')
+  await process.locator('.badge', { hasText: 'Leader' }).waitFor()
+  await process.getByRole('button', { name: /^Kill/ }).click()
+  await page.locator(`[data-process="node-${leader}"][data-state=stopped]`).waitFor()
+  await log.locator('li', { hasText: `Killed node-${leader}` }).waitFor()
+  await log.locator('li', { hasText: /Node \d leads, in term/ }).waitFor()
+
+  await page.getByRole('link', { name: /^Overview/ }).click()
+  await page.locator(`[data-member="${leader}"]`, { hasText: 'No answer' }).waitFor()
+  await page.locator('.verdict[data-level=warn]', { hasText: 'They stop if one more node is lost' }).waitFor()
+  const successor = await page.locator('[data-role=leader]').getAttribute('data-member')
+  expect(successor).not.toBe(String(leader))
+
+  await page.getByRole('link', { name: /^Faults/ }).click()
+  await process.getByRole('button', { name: /^Start/ }).click()
+  await page.locator(`[data-process="node-${leader}"][data-state=running]`).waitFor()
+  await page.getByRole('link', { name: /^Overview/ }).click()
+  await page.locator('.verdict[data-level=ok]').waitFor()
+})
+
+test('a node that is cut off is not ready, and is well again once healed', async () => {
+  const { page } = browser
+  const victim = [1, 2, 3].find((id) => id !== served) as number
+  await page.getByRole('link', { name: /^Faults/ }).click()
+  const process = page.locator(`[data-process="node-${victim}"]`)
+  await process.getByRole('button', { name: /^Cut off/ }).click()
+  await process.locator('.badge', { hasText: 'Cut off' }).waitFor()
+  await page.getByRole('link', { name: /^Overview/ }).click()
+  await page.locator('.problems', { hasText: `Node ${victim}` }).waitFor()
+  await page.getByRole('link', { name: /^Faults/ }).click()
+  await process.getByRole('button', { name: /^Heal/ }).click()
+  await page.getByRole('link', { name: /^Overview/ }).click()
+  await page.locator('.verdict[data-level=ok]').waitFor()
+})
+
+test('nothing went wrong in the page until now, and it asked no other host', () => {
+  expect(browser.errors).toEqual([])
+  expect(browser.foreign).toEqual([])
+})
+
+test('when the node behind the page dies, the page says so and where to go on', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Faults/ }).click()
+  await page.locator(`[data-process="node-${served}"]`).getByRole('button', { name: /^Kill/ }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('serves this page').waitFor()
+  await dialog.getByRole('button', { name: 'Kill' }).click()
+  const alert = page.getByRole('alert')
+  await alert.getByText('cannot be reached').waitFor()
+  await alert.getByRole('link').first().click()
+  await page.locator(`[data-process="node-${served}"][data-state=stopped]`).waitFor()
+})
