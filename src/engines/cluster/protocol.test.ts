@@ -171,7 +171,7 @@ describe('watch batches in parts', () => {
       const parts = [...partsOf(batch)]
       expect(parts.map(([isLast]) => isLast)).toEqual(parts.map((_, i) => i === parts.length - 1))
       for (const part of parts) expect(encodeReply(1, 2, part).byteLength).toBeLessThan(maxFrameBytes)
-      const joined = parts.flatMap(([, wire]) => {
+      const joined = parts.flatMap(([, wire]): readonly unknown[] => {
         const part = decodeWatchBatch(wire)
         return part.kind === 'resync' ? part.kvs : part.kind === 'events' ? part.events : []
       })

@@ -185,3 +185,84 @@ describe('automatic compaction', () => {
     })
   })
 })
+
+describe('the store and its caller share no bytes', () => {
+  test('a buffer changed after the call, and a reply changed by its reader, change nothing', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world })
+      const seen = store.watch({ key: 'k', previous: true })[Symbol.asyncIterator]()
+      await seen.next()
+      const value = bytesFromText('good')
+      const writing = store.txn({ then: [{ op: 'put', key: 'k', value }] })
+      value.fill(0)
+      await writing
+      const spoil = (kv: { readonly value: Uint8Array } | undefined) => kv?.value.fill(0)
+      const batch = (await seen.next()).value as WatchBatch
+      if (batch.kind === 'events') for (const event of batch.events) if (event.type === 'put') spoil(event.kv)
+      spoil((await store.range({ key: 'k' })).kvs[0])
+      const { replies } = await store.txn({ then: [{ op: 'range', key: 'k' }] })
+      if (replies[0]?.op === 'range') spoil(replies[0].kvs[0])
+      expect(await valueOf(store, 'k')).toBe('good')
+      const { replies: deleted } = await store.txn({ then: [{ op: 'delete', key: 'k', previous: true }] })
+      if (deleted[0]?.op === 'delete') spoil(deleted[0].previous?.[0])
+      const { kvs } = await store.range({ key: 'k', revision: 2 })
+      expect(textFromBytes(kvs[0]?.value ?? new Uint8Array())).toBe('good')
+      await store.close()
+    })
+  })
+})
+
+describe('a local store whose disk fails', () => {
+  test('ends its calls and watches with the reason, and closes in good order', async () => {
+    const simulation = new Simulation({ seed: 3 })
+    let isDone = false
+    const process = simulation.process('app', async (world) => {
+      const store = await openLocalStore({ world, directory: 'data' })
+      await store.txn({ then: [put('k', '1')] })
+      const watch = store.watch({ key: 'k' })[Symbol.asyncIterator]()
+      await watch.next()
+      const next = watch.next()
+      process.disk.conditions.syncErrorRate = 1
+      process.disk.conditions.writeErrorRate = 1
+      await expect(store.txn({ then: [put('k', '2')] })).rejects.toMatchObject({
+        code: 'node-failed',
+        outcome: 'unknown',
+      })
+      await expect(next).rejects.toMatchObject({ code: 'node-failed' })
+      await expect(store.txn({ then: [put('k', '3')] })).rejects.toMatchObject({
+        code: 'node-failed',
+        outcome: 'none',
+      })
+      await expect(store.range({ key: 'k' })).rejects.toMatchObject({ code: 'node-failed' })
+      await expect(store.keepLeaseAlive(1)).rejects.toMatchObject({ code: 'node-failed' })
+      await expect(store.watch({ key: 'k' })[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+        code: 'node-failed',
+      })
+      await store.close()
+      isDone = true
+    })
+    await simulation.runUntil(() => isDone, { limitMs: 60_000 })
+  })
+})
+
+describe('waiting', () => {
+  test('a signal and a time limit bound every call; a bad limit is refused', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world })
+      const aborted = { signal: AbortSignal.abort() }
+      await expect(store.txn({ then: [put('k', '1')] }, aborted)).rejects.toMatchObject({
+        code: 'aborted',
+        outcome: 'none',
+      })
+      expect(await valueOf(store, 'k')).toBeUndefined()
+      const controller = new AbortController()
+      const writing = store.txn({ then: [put('k', '1')] }, { signal: controller.signal })
+      controller.abort()
+      await expect(writing).rejects.toMatchObject({ code: 'aborted', outcome: 'unknown' })
+      await expect(store.range({ key: 'k' }, { timeoutMs: Number.NaN })).rejects.toMatchObject({
+        code: 'invalid-argument',
+      })
+      await store.close()
+    })
+  })
+})
