@@ -48,9 +48,14 @@ function OldData({ state }: { readonly state: 'lost' | 'stale' }) {
   )
 }
 
-/** The same page at the other nodes. */
+/** The same page at the other nodes that answered when last heard of. */
 function Elsewhere() {
-  const others = [...httpAddresses.value].filter(([id]) => id !== selfId.value).toSorted(([a], [b]) => a - b)
+  const answered = new Set(
+    snapshot.value?.cluster.members.flatMap(({ id, status }) => (status === null ? [] : id)),
+  )
+  const others = [...httpAddresses.value]
+    .filter(([id]) => id !== selfId.value && answered.has(id))
+    .toSorted(([a], [b]) => a - b)
   if (others.length === 0) return null
   return (
     <span>

@@ -21,7 +21,7 @@ export function MembersTable({ cluster }: { readonly cluster: ClusterReply }) {
               <th class="number">{t('members.term')}</th>
               <th class="number">{t('members.commit')}</th>
               <th class="number">{t('members.applied')}</th>
-              <th style={{ minWidth: '170px' }}>{t('members.lag')}</th>
+              <th style={{ minWidth: '140px' }}>{t('members.lag')}</th>
               <th class="number">{t('members.uptime')}</th>
               <th>{t('members.address')}</th>
             </tr>
