@@ -66,9 +66,9 @@ async function demo(options: DemoOptions): Promise<void> {
       ].join('\n'),
     )
     startLoad(cluster, gatewayUrl, options)
-    await untilStopped(
-      options.duration === undefined ? undefined : after(world, durationMs('--duration', options.duration)),
-    )
+    const over =
+      options.duration === undefined ? [] : [after(world, durationMs('--duration', options.duration))]
+    await untilStopped(Promise.race([endedEarly(cluster, 'load'), ...over]))
   } finally {
     await withProgress('Stopping', true, () => cluster.stop())
   }
