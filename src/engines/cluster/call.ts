@@ -15,6 +15,8 @@ export interface CallRequest<T> {
   decode(body: unknown): T
   readonly options: CallOptions
   readonly timeoutMs: number
+  /** Hears of each failure after which the call is made again. */
+  noticed?(error: AlthingError): void
 }
 
 /** An attempt without an answer for this long is made again, elsewhere. */
@@ -173,6 +175,7 @@ class Call<T> {
 
   #again(error: AlthingError): void {
     this.lastError = error
+    this.#request.noticed?.(error)
     const ceiling = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.#attempts++, 8))
     this.#timer = this.#world.timers.after(ceiling * (0.5 + this.#world.random.float() / 2), () =>
       this.#attempt(),

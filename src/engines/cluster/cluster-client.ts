@@ -1,4 +1,5 @@
 import {
+  type AlthingError,
   asAlthingError,
   errorFromJson,
   invalidArgument,
@@ -73,6 +74,7 @@ export class ClusterStore implements Store {
   readonly #watches = new Set<ClusterWatch>()
   #stamps: CommandStamps | undefined
   #opening: Promise<CommandStamps> | undefined
+  #openingProblem: AlthingError | undefined
   #isClosed = false
 
   /** `renewal` says how a thread can renew this store's leases; absent in that thread itself. */
@@ -219,7 +221,7 @@ export class ClusterStore implements Store {
     this.#opening ??= this.#registerSession().finally(() => (this.#opening = undefined))
     const opening = this.#opening
     const timeoutMs = deadlineMs - this.#world.clock.monotonicMs()
-    const bound = { timeoutMs, outcome: () => 'none' as const }
+    const bound = { timeoutMs, outcome: () => 'none' as const, lastError: () => this.#openingProblem }
     return withDeadline(this.#world, options, bound, (settle) => {
       opening.then(settle.resolve, settle.reject)
     })
@@ -230,7 +232,18 @@ export class ClusterStore implements Store {
     // Random, so that a repeated registration is recognised and no two clients share a session.
     const ownerKey = Buffer.from(this.#world.random.bytes(16)).toString('hex')
     const command = encodeCommand({ type: 'openSession', ownerKey })
-    const reply = await this.#call(methods.mutate, command, true, replyFrom, {}).catch((error: unknown) => {
+    this.#openingProblem = undefined
+    const reply = await callCluster(this.#world, this.#pool, {
+      method: methods.mutate,
+      body: command,
+      isMutation: true,
+      decode: replyFrom,
+      options: {},
+      timeoutMs: this.#timeoutMs,
+      noticed: (problem) => {
+        this.#openingProblem = problem
+      },
+    }).catch((error: unknown) => {
       throw withOutcome(asAlthingError(error), 'none')
     })
     this.#stamps = new CommandStamps(unwrapReply(reply, 'openSession').session)
