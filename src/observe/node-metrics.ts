@@ -177,77 +177,89 @@ function registerNodeGauges(registry: Registry, options: NodeMetricsOptions): vo
   gauge(registry, 'ready', '1: this node knows a leader and has caught up', () =>
     Number(options.gauges().isReady),
   )
-  new Gauge({
-    name: 'althing_raft_role',
-    help: '1 for the role that the node has, 0 for the others',
-    labelNames: ['role'],
-    registers: [registry],
-    collect() {
-      const { role } = options.gauges()
-      for (const each of roles) this.set({ role: each }, Number(each === role))
-    },
-  })
-  new Gauge({
-    name: 'althing_peer_connected',
-    help: '1: this node has a connection to the member',
-    labelNames: ['peer'],
-    registers: [registry],
-    collect() {
-      for (const { id, isConnected } of options.gauges().members)
-        this.set({ peer: String(id) }, Number(isConnected))
-    },
-  })
-  new Gauge({
-    name: 'althing_peer_match_index',
-    help: 'On the leader: last log entry that the member is known to have',
-    labelNames: ['peer'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const { id, matchIndex } of options.gauges().members)
-        if (matchIndex !== undefined) this.set({ peer: String(id) }, matchIndex)
-    },
-  })
+  registry.registerMetric(
+    new Gauge({
+      name: 'althing_raft_role',
+      help: '1 for the role that the node has, 0 for the others',
+      labelNames: ['role'],
+      registers: [],
+      collect() {
+        const { role } = options.gauges()
+        for (const each of roles) this.set({ role: each }, Number(each === role))
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: 'althing_peer_connected',
+      help: '1: this node has a connection to the member',
+      labelNames: ['peer'],
+      registers: [],
+      collect() {
+        for (const { id, isConnected } of options.gauges().members)
+          this.set({ peer: String(id) }, Number(isConnected))
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: 'althing_peer_match_index',
+      help: 'On the leader: last log entry that the member is known to have',
+      labelNames: ['peer'],
+      registers: [],
+      collect() {
+        this.reset()
+        for (const { id, matchIndex } of options.gauges().members)
+          if (matchIndex !== undefined) this.set({ peer: String(id) }, matchIndex)
+      },
+    }),
+  )
 }
 
 function registerLoopGauges(registry: Registry, loopDelay: () => LoopDelay): void {
-  new Gauge({
-    name: 'althing_event_loop_delay_seconds',
-    help: 'How late the event loop runs its timers',
-    labelNames: ['stat'],
-    registers: [registry],
-    collect() {
-      const { meanMs, p50Ms, p99Ms, maxMs } = loopDelay()
-      for (const [stat, ms] of Object.entries({ mean: meanMs, p50: p50Ms, p99: p99Ms, max: maxMs }))
-        this.set({ stat }, ms / 1_000)
-    },
-  })
+  registry.registerMetric(
+    new Gauge({
+      name: 'althing_event_loop_delay_seconds',
+      help: 'How late the event loop runs its timers',
+      labelNames: ['stat'],
+      registers: [],
+      collect() {
+        const { meanMs, p50Ms, p99Ms, maxMs } = loopDelay()
+        for (const [stat, ms] of Object.entries({ mean: meanMs, p50: p50Ms, p99: p99Ms, max: maxMs }))
+          this.set({ stat }, ms / 1_000)
+      },
+    }),
+  )
 }
 
 function registerProcessMetrics(registry: Registry): void {
   let seenMicros = 0
-  new Counter({
-    name: 'althing_process_cpu_seconds_total',
-    help: 'User and system time of the process',
-    registers: [registry],
-    collect() {
-      const { user, system } = process.cpuUsage()
-      this.inc((user + system - seenMicros) / 1_000_000)
-      seenMicros = user + system
-    },
-  })
+  registry.registerMetric(
+    new Counter({
+      name: 'althing_process_cpu_seconds_total',
+      help: 'User and system time of the process',
+      registers: [],
+      collect() {
+        const { user, system } = process.cpuUsage()
+        this.inc((user + system - seenMicros) / 1_000_000)
+        seenMicros = user + system
+      },
+    }),
+  )
   gauge(registry, 'process_resident_bytes', 'Memory of the process', () => process.memoryUsage.rss())
   gauge(registry, 'process_heap_used_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed)
   gauge(registry, 'process_uptime_seconds', 'Since the process began', () => process.uptime())
 }
 
 function gauge(registry: Registry, name: string, help: string, value: () => number): void {
-  new Gauge({
-    name: `althing_${name}`,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(value())
-    },
-  })
+  registry.registerMetric(
+    new Gauge({
+      name: `althing_${name}`,
+      help,
+      registers: [],
+      collect() {
+        this.set(value())
+      },
+    }),
+  )
 }

@@ -116,18 +116,14 @@ function schemaOf(type: z.ZodType, schemas: Record<string, Json>): Json {
     },
   }) as Record<string, unknown>
   for (const [name, each] of Object.entries(($defs ?? {}) as Record<string, Json>))
-    schemas[name] = withoutId(relocated(each))
+    schemas[name] = relocated(each)
   const id = z.globalRegistry.get(type)?.id
-  if (id === undefined) return withoutId(relocated(schema))
-  schemas[id] = withoutId(relocated(schema))
+  if (id === undefined) return relocated(schema)
+  schemas[id] = relocated(schema)
   return { $ref: `#/components/schemas/${id}` }
 }
 
 /** References into a schema's own `$defs` lead to the document's components instead. */
 function relocated(schema: Json): Json {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json
-}
-
-function withoutId({ id: _, ...schema }: Json): Json {
-  return schema
 }
