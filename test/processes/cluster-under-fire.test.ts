@@ -1,4 +1,4 @@
-// Real node processes under SIGKILL and SIGSTOP, real sockets, real disks; the whole history is judged afterwards.
+// Real node processes under SIGKILL, SIGSTOP and cut off from each other, real sockets, real disks; the whole history is judged afterwards.
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -139,11 +139,11 @@ async function expectEveryAcknowledgedWrite({ cluster, ledger }: Aftermath): Pro
 }
 
 function summaryLine(size: number, { history, ledger, killer, outages }: Aftermath): string {
-  const { leaderKills, followerKills, pauses } = killer.counts
+  const { leaderKills, followerKills, pauses, cuts } = killer.counts
   return (
     `${size} nodes: time without writes after ${outages.kills} leader kills: ` +
     `median ${outages.medianMs} ms, max ${outages.maxMs} ms ` +
     `(${history.calls} calls, ${ledger.size} ledger writes acknowledged; killed ${leaderKills} leaders and ` +
-    `${followerKills} others, paused ${pauses})`
+    `${followerKills} others, paused ${pauses}, cut off ${cuts})`
   )
 }

@@ -8,7 +8,9 @@ const calmMs: Range = [300, 1_500]
 const pausedMs: Range = [1_000, 4_000]
 const downMs: Range = [200, 2_500]
 const leaderShare = 0.5
-const killShare = 0.65
+const killShare = 0.5
+/** The rest is cut off from the other members, with its clients still connected. */
+const pauseShare = 0.25
 /** After the death of a leader so many writes must have been acknowledged before the next fault of the same slot. */
 const servedWrites = 5
 
@@ -18,14 +20,16 @@ export interface FaultCounts {
   leaderKills: number
   followerKills: number
   pauses: number
+  cuts: number
 }
 
 /**
- * Kills and pauses members, the leader half of the time, and brings them back; never more than a minority is down or paused at once. One
- * slot for each member that may be missing; each slot harms one member at a time.
+ * Kills members, pauses them and cuts them off from the others, the leader half of the time, and brings them back; never more than a minority
+ * at once. One slot for each member that may be missing; each slot harms one member at a time. The first harm is the death of a leader, so that no run
+ * is without.
  */
 export class Killer {
-  readonly counts: FaultCounts = { leaderKills: 0, followerKills: 0, pauses: 0 }
+  readonly counts: FaultCounts = { leaderKills: 0, followerKills: 0, pauses: 0, cuts: 0 }
   readonly #cluster: NodeCluster
   readonly #outages: OutageMeter
   readonly #report: (text: string) => void
@@ -55,16 +59,22 @@ export class Killer {
     while (!this.#stopped.signal.aborted) {
       await pause(drawn(calmMs))
       const leader = await this.#cluster.presentLeader()
-      const victim = this.#choose(leader)
-      if (victim === undefined) continue
+      const isFirst = this.counts.leaderKills === 0
+      const victim = isFirst ? leader : this.#choose(leader)
+      if (victim === undefined || this.#harmed.has(victim)) continue
       this.#harmed.add(victim)
       try {
-        if (world.random.float() < killShare) await this.#kill(victim, victim === leader)
-        else await this.#pause(victim)
+        await this.#harm(victim, victim === leader, isFirst ? 0 : world.random.float())
       } finally {
         this.#harmed.delete(victim)
       }
     }
+  }
+
+  async #harm(victim: ClusterMember, isLeader: boolean, dice: number): Promise<void> {
+    if (dice < killShare) await this.#kill(victim, isLeader)
+    else if (dice < killShare + pauseShare) await this.#pause(victim)
+    else await this.#cutOff(victim)
   }
 
   #choose(leader: ClusterMember | undefined): ClusterMember | undefined {
@@ -95,6 +105,15 @@ export class Killer {
     this.counts.pauses += 1
     await pause(drawn(pausedMs))
     victim.resume()
+    await victim.ready()
+  }
+
+  async #cutOff(victim: ClusterMember): Promise<void> {
+    await victim.cutOffFrom(this.#cluster.members)
+    this.#report(`cut off node ${victim.id}`)
+    this.counts.cuts += 1
+    await pause(drawn(pausedMs))
+    await victim.cutOffFrom([])
     await victim.ready()
   }
 }

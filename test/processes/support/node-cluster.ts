@@ -96,6 +96,16 @@ export class ClusterMember {
     }
   }
 
+  /** From now on it neither hears nor tells the others anything; its clients stay connected. An empty list heals. */
+  async cutOffFrom(others: readonly ClusterMember[]): Promise<void> {
+    const client = await NodeClient.open(world, this.address, { clusterId: clusterName, timeoutMs: 10_000 })
+    try {
+      await client.blockPeers(others.filter((other) => other !== this).map(({ id }) => id))
+    } finally {
+      client.close()
+    }
+  }
+
   async ready(): Promise<NodeStatus> {
     return await eventually(`node ${this.id} is ready`, async () => {
       if (!this.process.isRunning) throw new Hopeless(`node ${this.id} has ended:\n${this.process.errors}`)
