@@ -45,6 +45,7 @@ export class PeerTransport {
   readonly #accepted = new Map<NodeId, Connection>()
   #handler: PeerTransportHandler | undefined
   #blocked: ReadonlySet<NodeId> = new Set()
+  #isClosed = false
 
   constructor(options: PeerTransportOptions) {
     this.#world = options.world
@@ -72,6 +73,10 @@ export class PeerTransport {
 
   /** Takes over a connection whose hello named member `peer`. A peer sends on one connection: the one before is closed. */
   accept(peer: NodeId, connection: Connection): void {
+    if (this.#isClosed) {
+      connection.close()
+      return
+    }
     const before = this.#accepted.get(peer)
     this.#accepted.set(peer, connection)
     before?.close()
@@ -97,6 +102,7 @@ export class PeerTransport {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const link of this.#links.values()) link.close()
     for (const connection of [...this.#accepted.values()]) connection.close()
   }

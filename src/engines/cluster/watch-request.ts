@@ -25,7 +25,7 @@ export function decodeWatchRequest(wire: unknown): WatchRequest {
     ...(end === null ? {} : { end: end === true ? null : byteStringFromBytes(end as Uint8Array) }),
     ...(fromRevision === 0 ? {} : { fromRevision: fromRevision as number }),
     previous,
-    progressMs: progressMs as number,
+    ...(progressMs === 0 ? {} : { progressMs: progressMs as number }),
   }
 }
 
