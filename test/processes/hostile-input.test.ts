@@ -190,6 +190,13 @@ describe("a node's port", () => {
   })
 })
 
+test("a node's HTTP port answers nonsense with an error or closes it, and serves on", async () => {
+  await expectHttpBearsNonsense(victim.http, victim.process)
+  const reply = await fetch(`http://${victim.http}/api/v1/status`)
+  expect(reply.status).toBe(200)
+  await expectUnharmed()
+})
+
 describe("a gateway's port", () => {
   test('answers nonsense with an error or closes it, and serves on', async () => {
     const gateway = Child.command([
