@@ -16,6 +16,8 @@ export interface ClientContext {
   readonly random: SeededRandom
   readonly configuration: StoreConfiguration
   readonly observations: Observations
+  /** Of the nodes 1, 2, … */
+  readonly endpoints: readonly string[]
   /** True time. */
   nowMs(): number
   /** The clients are asked to come to an end. */
@@ -56,7 +58,8 @@ export class ClientProcess {
     })
     this.#isDone = false
     const nowMs = (): number => simulation.nowMs
-    await program({ world, store, name: life, random, configuration, observations, nowMs, isStopping })
+    const shared = { configuration, observations, endpoints, nowMs, isStopping }
+    await program({ world, store, name: life, random, ...shared })
     await store.close()
     this.#isDone = true
   }

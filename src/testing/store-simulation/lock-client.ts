@@ -5,7 +5,7 @@ import type { Lock } from '../../coordination/lock-types.ts'
 import { attempt, type ClientContext, type ClientProgram, sleep, think } from './client-process.ts'
 
 /** The ttl of locks: with it a dead holder's lock passes on within the run. */
-export const lockTtlMs = 2_000
+export const lockTtlMs = 1_500
 
 /** The key that a lock guards. */
 export function guardedKey(lock: string): string {
@@ -29,7 +29,7 @@ async function holdOnce(context: ClientContext, service: LockService): Promise<v
   const lock = await attempt(context, () => service.acquire(name, { ttl: lockTtlMs, waitTimeout }), ['lost'])
   if (lock === undefined) return
   observations.locks.acquired(context.nowMs(), context.name, lock)
-  const endAt = context.nowMs() + random.exponential(1_500)
+  const endAt = context.nowMs() + random.exponential(3_000)
   let writes = 0
   while (context.nowMs() < endAt && lock.isHeld) {
     await write(context, lock, ++writes)

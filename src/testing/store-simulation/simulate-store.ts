@@ -16,6 +16,7 @@ import { runLockClient } from './lock-client.ts'
 import { judgeObservations } from './judge.ts'
 import { Observations } from './observations.ts'
 import { heal } from './healing.ts'
+import { runOperator } from './operator-client.ts'
 import { StoreCluster } from './store-cluster.ts'
 import { runWatchClient } from './watch-client.ts'
 
@@ -158,6 +159,7 @@ function startClients(options: ClientOptions): { clients: ClientProcess[]; watch
       ...start('keys', configuration.keyClients, runKeyClient),
       ...start('leases', configuration.leaseClients, runLeaseClient),
       ...start('locks', configuration.lockClients, runLockClient),
+      ...start('operator', configuration.transferMsMean > 0 ? 1 : 0, runOperator),
     ],
     watchers: start('watches', configuration.watchClients, runWatchClient),
   }
