@@ -23,6 +23,7 @@ export {
   type List,
   type ListOptions,
   type PutOptions,
+  plainCodec,
   textCodec,
   Transaction,
   TypedStore,

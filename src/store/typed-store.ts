@@ -31,7 +31,7 @@ export interface Codec<Value> {
   decode(bytes: Uint8Array): Value
 }
 
-/** Any JSON value. The default. */
+/** Any JSON value, and nothing else. */
 export const jsonCodec: Codec<unknown> = {
   encode: (value) => {
     const text = JSON.stringify(value)
@@ -39,6 +39,22 @@ export const jsonCodec: Codec<unknown> = {
     return bytesFromText(text)
   },
   decode: (bytes) => JSON.parse(textFromBytes(bytes)) as unknown,
+}
+
+/**
+ * Any JSON value; bytes that are no JSON are read as text. The default: what is written comes back as it was, and what other programs wrote as plain text
+ * (`althing put greeting hello`) can be read too.
+ */
+export const plainCodec: Codec<unknown> = {
+  encode: jsonCodec.encode,
+  decode: (bytes) => {
+    const text = textFromBytes(bytes)
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      return text
+    }
+  },
 }
 
 export const textCodec: Codec<string> = { encode: bytesFromText, decode: textFromBytes }
@@ -124,7 +140,7 @@ export class TypedStore<Value = unknown> {
   readonly raw: Store
   readonly #codec: Codec<Value>
 
-  constructor(raw: Store, codec: Codec<Value> = jsonCodec as Codec<Value>) {
+  constructor(raw: Store, codec: Codec<Value> = plainCodec as Codec<Value>) {
     this.raw = raw
     this.#codec = codec
   }
