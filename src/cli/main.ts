@@ -26,6 +26,8 @@ program
   .description('Distributed-systems building blocks: run a cluster, talk to it, prove it.')
   .version(version)
   .showHelpAfterError()
+  // Wrong usage is 2 everywhere, as with our own refusals; commander alone would say 1.
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
 
 registerDevCommand(program)
 registerUpCommand(program)
