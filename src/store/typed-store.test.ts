@@ -1,21 +1,121 @@
 import { describe, expect, test } from 'vitest'
-import { bytesFromText } from '../base/bytes.ts'
-import type { World } from '../contracts/world.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
 import { Simulation } from '../testing/world/simulation.ts'
 import { jsonCodec, textCodec, TypedStore } from './typed-store.ts'
 
-async function withStore(body: (store: TypedStore, world: World) => Promise<void>): Promise<void> {
+async function withStore(body: (store: TypedStore) => Promise<void>): Promise<void> {
   const simulation = new Simulation({ seed: 1 })
   let isDone = false
   simulation.process('app', async (world) => {
     const raw = await openLocalStore({ world })
-    await body(new TypedStore(raw), world)
+    await body(new TypedStore(raw))
     await raw.close()
     isDone = true
   })
-  await simulation.runUntil(() => isDone)
+  await simulation.runUntil(() => isDone, { limitMs: 60_000 })
 }
+
+test('values that cannot be encoded, or not be read, are errors that name the key', async () => {
+  await withStore(async (store) => {
+    const circle: Record<string, unknown> = {}
+    circle.self = circle
+    for (const value of [circle, 1n, undefined])
+      await expect(store.put('k', value)).rejects.toMatchObject({ code: 'invalid-argument', outcome: 'none' })
+    await store.as(textCodec).put('text', 'not JSON')
+    await expect(store.as(jsonCodec).get('text')).rejects.toMatchObject({
+      code: 'corrupt',
+      details: { key: 'text' },
+    })
+    await store.raw.txn({ then: [{ op: 'put', key: 'raw\u00ff', value: new Uint8Array(1) }] })
+    await expect(store.list('raw')).rejects.toMatchObject({ code: 'corrupt' })
+  })
+})
+
+test('keys and texts of any Unicode come back as they were; half a surrogate pair is refused', async () => {
+  await withStore(async (store) => {
+    const texts = store.as(textCodec)
+    for (const key of ['\ufeffbom', 'æ', '日本', '🙂', '\u0000', '\uffff']) {
+      await texts.put(key, key)
+      expect(await texts.get(key)).toMatchObject({ key, value: key })
+    }
+    for (const key of ['\ud800', 'a\udc00b'])
+      await expect(store.put(key, 1)).rejects.toMatchObject({ code: 'invalid-argument', outcome: 'none' })
+    await expect(store.list('\ud83d')).rejects.toMatchObject({ code: 'invalid-argument' })
+  })
+})
+
+test('a prefix holds exactly the keys that start with it, bytewise ordered', async () => {
+  await withStore(async (store) => {
+    const keys = ['é', 'éa', 'é🙂', 'ê', 'e', 'z\u007f', 'z\u0080', '🙂', '🙂a']
+    for (const key of keys) await store.put(key, 1)
+    for (const prefix of ['', 'é', 'z', '🙂', 'none']) {
+      const { items, count } = await store.list(prefix)
+      const expected = keys
+        .filter((key) => key.startsWith(prefix))
+        .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      expect(items.map(({ key }) => key)).toEqual(expected)
+      expect(count).toBe(expected.length)
+    }
+    expect(await store.deletePrefix('é')).toBe(3)
+    expect((await store.list('')).count).toBe(keys.length - 3)
+  })
+})
+
+test.each(['ascending', 'descending'] as const)('pages in %s order meet every key once', async (order) => {
+  await withStore(async (store) => {
+    const keys = Array.from({ length: 10 }, (_, i) => `k${i}`)
+    for (const key of [...keys, 'j', 'l']) await store.put(key, 1)
+    const seen: string[] = []
+    for (let from: string | undefined; ; ) {
+      const page = await store.list('k', { order, limit: 3, ...(from === undefined ? {} : { from }) })
+      const fresh = page.items.filter(({ key }) => key !== from)
+      seen.push(...fresh.map(({ key }) => key))
+      if (!page.more) break
+      from = page.items.at(-1)?.key
+    }
+    expect(seen).toEqual(order === 'ascending' ? keys : keys.toReversed())
+  })
+})
+
+test('conditions: a write that comes too late changes nothing', async () => {
+  await withStore(async (store) => {
+    const first = await store.put('k', 1, { ifRevision: 0 })
+    await expect(store.put('k', 2, { ifRevision: 0 })).rejects.toMatchObject({
+      code: 'conflict',
+      outcome: 'none',
+    })
+    await expect(store.delete('k', { ifRevision: first + 5 })).rejects.toMatchObject({ code: 'conflict' })
+    await store.put('k', 2, { ifRevision: first })
+    expect((await store.get('k'))?.value).toBe(2)
+    expect((await store.get('k', { revision: first }))?.value).toBe(1)
+    expect(await store.delete('missing')).toBe(false)
+    const { succeeded, items } = await store.transaction().ifAbsent('k').thenPut('k', 9).elseGet('k').commit()
+    expect([succeeded, items[0]?.value]).toEqual([false, 2])
+  })
+})
+
+test('concurrent updates lose nothing; one that never wins says so', async () => {
+  await withStore(async (store) => {
+    const numbers = store as TypedStore<number>
+    await Promise.all(Array.from({ length: 20 }, () => numbers.update('n', (n = 0) => n + 1)))
+    expect((await numbers.get('n'))?.value).toBe(20)
+    await numbers.update('n', () => undefined)
+    expect(await numbers.get('n')).toBeUndefined()
+    const loser = { ...numbers.raw, capabilities: numbers.raw.capabilities }
+    let attempts = 0
+    const never = new TypedStore<number>(
+      Object.assign(loser, {
+        range: (...args: Parameters<typeof numbers.raw.range>) => numbers.raw.range(...args),
+        txn: () => {
+          attempts++
+          return Promise.resolve({ revision: 1, succeeded: false, replies: [] })
+        },
+      }),
+    )
+    await expect(never.update('n', () => 1)).rejects.toMatchObject({ code: 'conflict', outcome: 'none' })
+    expect(attempts).toBe(100)
+  })
+})
 
 describe('values', () => {
   test.each([0, -1.5, '', 'plain', '20', 'true', '{', null, true, [1, 'a'], { a: { b: [null] } }])(
@@ -34,88 +134,23 @@ describe('values', () => {
       expect((await store.get('greeting'))?.value).toBe('hello')
     })
   })
-
-  test('what the codec cannot read is corrupt and names the key', async () => {
-    await withStore(async (store) => {
-      await store.raw.txn({ then: [{ op: 'put', key: 'bad', value: Uint8Array.of(0xff, 0xfe) }] })
-      await expect(store.get('bad')).rejects.toMatchObject({ code: 'corrupt', details: { key: 'bad' } })
-      await store.raw.txn({ then: [{ op: 'put', key: 'text', value: bytesFromText('no json') }] })
-      await expect(store.as(jsonCodec).get('text')).rejects.toMatchObject({ code: 'corrupt' })
-    })
-  })
-
-  test('what is no JSON value is refused before anything is written', async () => {
-    await withStore(async (store) => {
-      await expect(store.put('k', undefined)).rejects.toMatchObject({ code: 'invalid-argument' })
-      expect(await store.get('k')).toBeUndefined()
-    })
-  })
 })
 
-describe('conditions', () => {
-  test('ifRevision 0 creates and never overwrites; another revision than the present one is a conflict', async () => {
-    await withStore(async (store) => {
-      const revision = await store.put('k', 1, { ifRevision: 0 })
-      await expect(store.put('k', 2, { ifRevision: 0 })).rejects.toMatchObject({
-        code: 'conflict',
-        outcome: 'none',
-      })
-      await store.put('k', 2, { ifRevision: revision })
-      await expect(store.delete('k', { ifRevision: revision })).rejects.toMatchObject({ code: 'conflict' })
-      expect((await store.get('k'))?.value).toBe(2)
-    })
-  })
-
-  test('update repeats until nobody was faster: no increment is lost', async () => {
-    await withStore(async (store) => {
-      const increment = (): Promise<unknown> => store.update('n', (n) => Number(n ?? 0) + 1)
-      await Promise.all(Array.from({ length: 10 }, increment))
-      expect((await store.get('n'))?.value).toBe(10)
-      await store.update('n', () => undefined)
-      expect(await store.get('n')).toBeUndefined()
-    })
-  })
-
-  test('a transaction takes one branch and returns what that read', async () => {
-    await withStore(async (store) => {
-      const create = () => store.transaction().ifAbsent('k').thenPut('k', 'new').elseGet('k').commit()
-      expect(await create()).toMatchObject({ succeeded: true, items: [] })
-      expect(await create()).toMatchObject({ succeeded: false, items: [{ key: 'k', value: 'new' }] })
-    })
-  })
-})
-
-describe('prefixes', () => {
-  test('list, page, delete and watch by prefix, with keys beyond ASCII', async () => {
-    await withStore(async (store) => {
-      for (const key of ['a', 'b/1', 'b/é', 'b/\u{1f600}', 'b/\uffff', 'c']) await store.put(key, key)
-      const all = await store.list('b/')
-      expect(all.items.map(({ key }) => key)).toEqual(['b/1', 'b/é', 'b/\uffff', 'b/\u{1f600}'])
-      const page = await store.list('b/', { limit: 2 })
-      expect(page).toMatchObject({ count: 4, more: true })
-      const rest = await store.list('b/', { from: `${page.items.at(-1)?.key}\0` })
-      expect(rest.items.map(({ key }) => key)).toEqual(['b/\uffff', 'b/\u{1f600}'])
-      expect(await store.deletePrefix('b/')).toBe(4)
-      expect((await store.list('')).items.map(({ key }) => key)).toEqual(['a', 'c'])
-    })
-  })
-
-  test('a watch by prefix tells puts and deletions in order', async () => {
-    await withStore(async (store) => {
-      await store.put('p/x', 1)
-      const seen: string[] = []
-      const watching = (async () => {
-        for await (const change of store.watchPrefix('p/', { fromRevision: 2, previous: true })) {
-          if (change.type === 'put')
-            seen.push(`put ${String(change.item.value)} after ${String(change.previous?.value)}`)
-          if (change.type === 'delete') seen.push(`delete ${String(change.previous?.value)}`)
-          if (seen.length === 3) return
-        }
-      })()
-      await store.put('p/x', 2)
-      await store.delete('p/x')
-      await watching
-      expect(seen).toEqual(['put 1 after undefined', 'put 2 after 1', 'delete 2'])
-    })
+test('a watch by prefix tells puts and deletions in order', async () => {
+  await withStore(async (store) => {
+    await store.put('p/x', 1)
+    const seen: string[] = []
+    const watching = (async () => {
+      for await (const change of store.watchPrefix('p/', { fromRevision: 2, previous: true })) {
+        if (change.type === 'put')
+          seen.push(`put ${String(change.item.value)} after ${String(change.previous?.value)}`)
+        if (change.type === 'delete') seen.push(`delete ${String(change.previous?.value)}`)
+        if (seen.length === 3) return
+      }
+    })()
+    await store.put('p/x', 2)
+    await store.delete('p/x')
+    await watching
+    expect(seen).toEqual(['put 1 after undefined', 'put 2 after 1', 'delete 2'])
   })
 })
