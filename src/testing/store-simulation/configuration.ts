@@ -72,7 +72,7 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
     heartbeatMs,
     inflightMessagesMax: random.pick([2, 8, 64]),
     messageBytesMax: random.pick([256, 4_096, 1024 * 1024]),
-    snapshotEntries: random.pick([5, 20, 60, 1_000]),
+    snapshotEntries: random.pick([8, 20, 60, 1_000]),
     keepEntries: random.pick([0, 0, 5, 40]),
     segmentBytes: random.pick([8, 16, 64]) * 1024,
     snapshotBlockBytes: random.pick([1_024, 8_192]),
@@ -84,7 +84,7 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
     keys: random.integer(2, 6),
     locks: random.integer(1, 2),
     ...drawPace(random),
-    paddingBytes: isLarge ? random.pick([40_000, 120_000]) : 0,
+    paddingBytes: isLarge ? random.pick([20_000, 80_000]) : 0,
     callTimeoutMs: random.pick([1_000, 2_500, 5_000]),
     compactRate: random.pick([0, 0.01, 0.05]),
   }

@@ -63,7 +63,7 @@ export interface StoreRun {
 }
 
 /** How often the harness looks at locks, and at the copies of the nodes. */
-const lookEveryMs = 25
+const lookEveryMs = 40
 
 /**
  * Runs one seed: a cluster under faults with clients at work, then a phase in which all faults heal and it must serve again, agree, and have lost
