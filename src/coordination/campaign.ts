@@ -69,7 +69,7 @@ export class Campaign {
   /** Undefined when the candidacy was lost. */
   async #standOnce(): Promise<ExclusiveHold | undefined> {
     const { signal, ttlMs } = this.#request
-    const lease = await untilAborted(this.#keeper.keep(ttlMs, { signal }), signal)
+    const lease = await this.#keeper.keep(ttlMs, { signal })
     let hold: ExclusiveHold | undefined
     try {
       const own = await untilAborted(this.#enter(lease), signal)

@@ -1,6 +1,6 @@
 import { bytesFromText } from '../base/bytes.ts'
-import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { CallOptions, Operation, Store, TxnReply, WatchEvent } from '../contracts/store.ts'
+import { AlthingError, isAlthingError, withOutcome } from '../contracts/errors.ts'
+import type { CallOptions, LeaseId, Operation, Store, TxnReply, WatchEvent } from '../contracts/store.ts'
 import type { Timer, World } from '../contracts/world.ts'
 import { type Fence, type FencedTxnRequest, fencedTxn, staleToken } from './fencing.ts'
 import type { KeptLease } from './kept-lease.ts'
@@ -35,6 +35,8 @@ export class ExclusiveHold {
   #hasEnded = false
   #isYielded = false
   #watchTimer: Timer | undefined
+  /** The last of the moves to another lease. */
+  #moving: Promise<void> = Promise.resolve()
   readonly #watching = new AbortController()
 
   constructor(options: HoldOptions) {
@@ -74,25 +76,13 @@ export class ExclusiveHold {
   }
 
   /**
-   * Moves the key to a new lease of `ttlMs`, which runs from now. When the outcome is unknown the right goes on only as long as both the
-   * old and the new lease do.
+   * Moves the key to a new lease of `ttlMs`, which runs from now; one move at a time. When the outcome is unknown the right goes on only
+   * as long as both the old and the new lease do.
    */
   async moveToLease(ttlMs: number, valueOf: () => string, options?: CallOptions): Promise<void> {
-    this.#assertHeld()
-    const { key } = this.fence
-    const lease = await this.#options.keeper.keep(ttlMs, options)
-    const former = this.#leases
-    this.#useLease(lease)
-    try {
-      await this.txn(
-        { then: [{ op: 'put', key, value: bytesFromText(valueOf()), lease: lease.id }] },
-        options,
-      )
-    } catch (error) {
-      if (isAlthingError(error) && error.outcome === 'none') await this.#dropLeases([lease])
-      throw error
-    }
-    await this.#dropLeases(former)
+    const moving = this.#moving.catch(() => {}).then(() => this.#moveToLease(ttlMs, valueOf, options))
+    this.#moving = moving
+    await moving
   }
 
   /**
@@ -120,6 +110,57 @@ export class ExclusiveHold {
   async release(options?: CallOptions): Promise<void> {
     this.#stop()
     await Promise.all(this.#leases.map((lease) => lease.release(options)))
+  }
+
+  async #moveToLease(ttlMs: number, valueOf: () => string, options?: CallOptions): Promise<void> {
+    this.#assertHeld()
+    const lease = await this.#options.keeper.keep(ttlMs, options)
+    const former = this.#leases
+    this.#useLease(lease)
+    try {
+      await this.#putOnLease(former, lease, valueOf(), options)
+    } catch (error) {
+      if (isAlthingError(error) && error.outcome === 'none') await this.#dropLeases([lease])
+      throw error
+    }
+    await this.#dropLeases(former)
+  }
+
+  /**
+   * The comparison of the lease keeps out an earlier move whose outcome was unknown, and which arrives only now: it would take the key back to a lease
+   * that has been dropped.
+   */
+  async #putOnLease(
+    former: readonly KeptLease[],
+    lease: KeptLease,
+    value: string,
+    options?: CallOptions,
+  ): Promise<void> {
+    const { key } = this.fence
+    const [only] = former
+    let from = former.length === 1 && only !== undefined ? only.id : undefined
+    for (let attempt = 0; attempt < former.length; attempt++) {
+      from ??= await this.#leaseInStore(options)
+      const reply = await this.txn(
+        {
+          compare: [{ target: 'lease', key, op: '=', value: from }],
+          then: [{ op: 'put', key, value: bytesFromText(value), lease: lease.id }],
+        },
+        options,
+      )
+      if (reply.succeeded) return
+      from = undefined
+    }
+    throw staleToken(this.fence)
+  }
+
+  async #leaseInStore(options?: CallOptions): Promise<LeaseId> {
+    try {
+      const { kvs } = await this.#options.store.range({ key: this.fence.key, keysOnly: true }, options)
+      return kvs[0]?.lease ?? 0
+    } catch (error) {
+      throw isAlthingError(error) ? withOutcome(error, 'none') : error
+    }
   }
 
   #assertHeld(): void {

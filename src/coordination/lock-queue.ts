@@ -53,8 +53,7 @@ export class LockQueue {
       limit.throwIfEnded()
       // With no time to wait, the limit ends only the wait itself, not the calls that find out whether one is needed.
       const signal = request.waitTimeoutMs > 0 ? limit.signal : request.signal
-      const keeping = this.#options.keeper.keep(request.entry.ttlMs, signal === undefined ? {} : { signal })
-      const lease = await untilAborted(keeping, signal, reasonOf(limit))
+      const lease = await this.#keepLease(request.entry.ttlMs, signal, limit)
       try {
         return await this.#waitFor(request, lease, limit, signal)
       } catch (error) {
@@ -62,6 +61,15 @@ export class LockQueue {
       }
     } finally {
       limit.dispose()
+    }
+  }
+
+  /** The keeper alone looks at the signal: who left while it hands the lease over would leave it to be renewed for ever. */
+  async #keepLease(ttlMs: number, signal: AbortSignal | undefined, limit: WaitLimit): Promise<KeptLease> {
+    try {
+      return await this.#options.keeper.keep(ttlMs, signal === undefined ? {} : { signal })
+    } catch (error) {
+      throw isAlthingError(error, 'aborted') && signal === limit.signal ? limit.signal.reason : error
     }
   }
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../base/bytes.ts'
-import { isAlthingError } from '../contracts/errors.ts'
+import { AlthingError, isAlthingError } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import { fencedTxn } from './fencing.ts'
 import { LockService } from './lock.ts'
 import type { Lock } from './lock-types.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
-import { type App, aborted, keysUnder, simulate, sleep } from './test-bed.test-support.ts'
+import { type App, aborted, keysUnder, overriding, simulate, sleep } from './test-bed.test-support.ts'
 
 const put = (key: string, value: string) => ({ op: 'put', key, value: bytesFromText(value) }) as const
 
@@ -272,6 +272,97 @@ describe('lock', () => {
       await new LockService({ store, world }).acquire('orders')
       expect(world.clock.monotonicMs() - startMs).toBeGreaterThan(15_000)
     })
+  })
+
+  test('two extensions at once that reach the store in the other order do not end the lock', async () => {
+    await simulate(async ({ store, world }) => {
+      // The first put with a lease is the acquisition's.
+      let moves = -1
+      const txn: Store['txn'] = async (request, options) => {
+        const isMove = request.then?.some(
+          (operation) => operation.op === 'put' && typeof operation.lease === 'number',
+        )
+        const move = isMove === true ? ++moves : 0
+        // The first arrives after the second, whose answer is long on its way.
+        if (move === 1) await sleep(world, 200)
+        const reply = await store.txn(request, options)
+        if (move === 2) await sleep(world, 500)
+        return reply
+      }
+      const locks = new LockService({ store: overriding(store, { txn }), world })
+      const lock = await locks.acquire('orders', { ttl: '5s' })
+      await Promise.all([lock.extend('20s'), lock.extend('30s')])
+      const { holder } = await locks.explain('orders')
+      expect({ isHeld: lock.isHeld, holder: holder?.token }).toEqual({ isHeld: true, holder: lock.token })
+      expect(await store.leases()).toHaveLength(1)
+      await lock.txn({ then: [put('x', '1')] })
+    })
+  })
+
+  test('an extension that was given up, and arrives after a later one, does not take the lock back to its lease', async () => {
+    await simulate(async ({ store, world }) => {
+      let moves = -1
+      let late: Promise<unknown> | undefined
+      const txn: Store['txn'] = async (request, options) => {
+        const isMove = request.then?.some(
+          (operation) => operation.op === 'put' && typeof operation.lease === 'number',
+        )
+        const move = isMove === true ? ++moves : 0
+        if (move === 1) {
+          late = sleep(world, 1_000).then(() => store.txn(request))
+          throw new AlthingError('timeout', 'no answer in time', { outcome: 'unknown' })
+        }
+        const reply = await store.txn(request, options)
+        if (move === 2) await sleep(world, 1_500)
+        return reply
+      }
+      const locks = new LockService({ store: overriding(store, { txn }), world })
+      const lock = await locks.acquire('orders', { ttl: '5s' })
+      await expect(lock.extend('20s')).rejects.toMatchObject({ outcome: 'unknown' })
+      await lock.extend('30s')
+      expect(await late).toMatchObject({ succeeded: false })
+      const { holder } = await locks.explain('orders')
+      expect({ isHeld: lock.isHeld, holder: holder?.token }).toEqual({ isHeld: true, holder: lock.token })
+    })
+  })
+
+  test('an owner that asks again just when its last hold is released gets a lock that is held', async () => {
+    for (let turns = 0; turns < 30; turns++) {
+      await simulate(async ({ store, world }) => {
+        const locks = new LockService({ store, world })
+        const first = await locks.acquire('orders', { owner: 'request-7' })
+        const again = locks.acquire('orders', { owner: 'request-7' })
+        for (let turn = 0; turn < turns; turn++) await null
+        const released = first.release()
+        const second = await again
+        expect({ turns, isHeld: second.isHeld }).toEqual({ turns, isHeld: true })
+        await Promise.all([released, second.release()])
+        expect(await leftBehind(store)).toEqual([])
+      })
+    }
+  })
+
+  test('an abort at any turn of the answer to the grant leaves no lease that goes on being renewed', async () => {
+    for (let turns = 0; turns < 30; turns++) {
+      await simulate(async ({ store, world }) => {
+        const controller = new AbortController()
+        const grantLease: Store['grantLease'] = async (request, options) => {
+          const grant = await store.grantLease(request, options)
+          void (async () => {
+            for (let turn = 0; turn < turns; turn++) await null
+            controller.abort()
+          })()
+          return grant
+        }
+        const keeper = new LeaseKeeper(overriding(store, { grantLease }), world)
+        const locks = new LockService({ store, world, keeper })
+        const acquired = locks.acquire('orders', { signal: controller.signal })
+        const lock = await acquired.catch(() => undefined)
+        await lock?.release()
+        await sleep(world, 5_000)
+        expect({ turns, kept: keeper.size }).toEqual({ turns, kept: 0 })
+      })
+    }
   })
 
   test('explain tells the holder, since when, the last renewal, what it does, and who waits', async () => {

@@ -187,7 +187,8 @@ export class LockService {
     // Between finding nobody and standing in line oneself nothing may be awaited: two calls would both stand.
     while (this.#shared.has(key)) {
       const shared = await this.#joinShared(request, key)
-      if (shared !== undefined) return new LockHandle(request.name, shared)
+      // On the way here its last handle may have let go of it.
+      if (shared?.isHeld === true) return new LockHandle(request.name, shared)
     }
     const waitedMs = this.#world.clock.monotonicMs() - startMs
     const waitTimeoutMs = Math.max(0, request.waitTimeoutMs - waitedMs)
