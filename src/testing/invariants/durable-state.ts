@@ -53,6 +53,17 @@ export class DurableState {
     this.#pending = []
   }
 
+  /** What may be on the disk now: with none, one, two, … of the writes done that were under way. */
+  *possibilities(): Iterable<DurableState> {
+    const state = new DurableState()
+    state.restart(this.term, this.vote, this.baseIndex, this.#terms)
+    yield state
+    for (const effect of this.#pending) {
+      state.#apply(effect)
+      yield state
+    }
+  }
+
   #apply({ hardState, snapshot, entries }: PersistEffect): void {
     if (hardState !== undefined) {
       this.term = hardState.term
