@@ -8,7 +8,6 @@ import {
 } from '../../contracts/errors.ts'
 import type {
   CallOptions,
-  GrantLeaseRequest,
   LeaseGrant,
   LeaseId,
   LeaseStatus,
@@ -18,8 +17,6 @@ import type {
   RenewalSource,
   Store,
   StoreCapabilities,
-  TxnReply,
-  TxnRequest,
   Watch,
   WatchRequest,
 } from '../../contracts/store.ts'
@@ -34,6 +31,7 @@ import {
   decodeStoreReply,
 } from '../../models/store/wire.ts'
 import { defaultTimeoutMs, withDeadline } from '../local/deadline.ts'
+import { CommandStore } from '../local/command-store.ts'
 import { closedError } from '../local/local-store.ts'
 import { unwrapReply } from '../local/store-host.ts'
 import { problemOfWatch } from '../local/watch-validation.ts'
@@ -56,7 +54,7 @@ export interface ClusterStoreOptions {
  * {@link Store} on a cluster reached over the network. Every call is tried at whatever node can serve it until its time is over; commands carry a
  * session, so that each is applied once.
  */
-export class ClusterStore implements Store {
+export class ClusterStore extends CommandStore implements Store {
   readonly capabilities: StoreCapabilities = {
     linearizable: true,
     durability: 'quorum-disk',
@@ -79,6 +77,7 @@ export class ClusterStore implements Store {
 
   /** `renewal` says how a thread can renew this store's leases; absent in that thread itself. */
   constructor(world: World, options: ClusterStoreOptions, renewal?: RenewalSource) {
+    super()
     if (options.endpoints.length === 0) {
       throw invalidArgument('endpoints', options.endpoints, 'one or more addresses of the form host:port')
     }
@@ -105,27 +104,8 @@ export class ClusterStore implements Store {
     })
   }
 
-  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
-    const { compare = [], then = [], else: otherwise = [] } = request
-    const reply = await this.#mutate({ type: 'txn', compare, then, else: otherwise }, options)
-    return unwrapReply(reply, 'txn').reply
-  }
-
-  async grantLease({ ttlMs }: GrantLeaseRequest, options: CallOptions = {}): Promise<LeaseGrant> {
-    const reply = unwrapReply(await this.#mutate({ type: 'grantLease', ttlMs }, options), 'grantLease')
-    return { lease: reply.lease, ttlMs: reply.ttlMs }
-  }
-
   keepLeaseAlive(lease: LeaseId, options: CallOptions = {}): Promise<LeaseGrant> {
     return this.#read(methods.keepLeaseAlive, options, leaseGrantFrom, () => lease)
-  }
-
-  async revokeLease(lease: LeaseId, options: CallOptions = {}): Promise<{ readonly revision: number }> {
-    const { revision } = unwrapReply(
-      await this.#mutate({ type: 'revokeLease', lease }, options),
-      'revokeLease',
-    )
-    return { revision }
   }
 
   leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
@@ -135,14 +115,6 @@ export class ClusterStore implements Store {
       decodeLeaseStatuses,
       () => options.consistency ?? 'linearizable',
     )
-  }
-
-  async compact(revision: number, options: CallOptions = {}): Promise<{ readonly compactRevision: number }> {
-    const { compactRevision } = unwrapReply(
-      await this.#mutate({ type: 'compact', revision }, options),
-      'compact',
-    )
-    return { compactRevision }
   }
 
   watch(request: WatchRequest): Watch {
@@ -175,7 +147,7 @@ export class ClusterStore implements Store {
     return this.#call(method, encoded, false, decode, options)
   }
 
-  async #mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
+  protected override async mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
     validateMutation(mutation)
     if (this.#isClosed) throw closedError('none')
     const deadlineMs = this.#world.clock.monotonicMs() + (options.timeoutMs ?? this.#timeoutMs)

@@ -2,7 +2,6 @@ import { createDeferred } from '../../base/deferred.ts'
 import { AlthingError, type Outcome } from '../../contracts/errors.ts'
 import type {
   CallOptions,
-  GrantLeaseRequest,
   LeaseGrant,
   LeaseId,
   LeaseStatus,
@@ -21,9 +20,10 @@ import { encodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { createMemoryStorage, type DiskStorageOptions, openDiskStorage } from '../../replication/storage.ts'
+import { CommandStore } from './command-store.ts'
 import { defaultTimeoutMs, withDeadline } from './deadline.ts'
 import { ownBatch, ownKeyValue, ownTxnReply } from './own-copies.ts'
-import { type Callback, StoreHost, unwrapReply } from './store-host.ts'
+import { type Callback, StoreHost } from './store-host.ts'
 import type { Watcher } from './watch-hub.ts'
 import { WatchStream } from './watch-stream.ts'
 
@@ -83,7 +83,7 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
 }
 
 /** {@link Store} over a {@link StoreHost} in the same process. No call is ever repeated, so it needs no session. */
-export class LocalStore implements Store {
+export class LocalStore extends CommandStore implements Store {
   readonly capabilities: StoreCapabilities
   readonly host: StoreHost
   readonly #world: World
@@ -97,6 +97,7 @@ export class LocalStore implements Store {
     durability: StoreCapabilities['durability'],
     release: () => Promise<void>,
   ) {
+    super()
     this.#world = world
     this.host = host
     this.#release = release
@@ -122,15 +123,8 @@ export class LocalStore implements Store {
     ).then((reply) => ({ ...reply, kvs: reply.kvs.map(ownKeyValue) }))
   }
 
-  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
-    const { compare = [], then = [], else: otherwise = [] } = request
-    const reply = await this.#mutate({ type: 'txn', compare, then, else: otherwise }, options)
-    return ownTxnReply(unwrapReply(reply, 'txn').reply)
-  }
-
-  async grantLease({ ttlMs }: GrantLeaseRequest, options: CallOptions = {}): Promise<LeaseGrant> {
-    const reply = unwrapReply(await this.#mutate({ type: 'grantLease', ttlMs }, options), 'grantLease')
-    return { lease: reply.lease, ttlMs: reply.ttlMs }
+  override async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
+    return ownTxnReply(await super.txn(request, options))
   }
 
   keepLeaseAlive(lease: LeaseId, options: CallOptions = {}): Promise<LeaseGrant> {
@@ -141,28 +135,12 @@ export class LocalStore implements Store {
     )
   }
 
-  async revokeLease(lease: LeaseId, options: CallOptions = {}): Promise<{ readonly revision: number }> {
-    const { revision } = unwrapReply(
-      await this.#mutate({ type: 'revokeLease', lease }, options),
-      'revokeLease',
-    )
-    return { revision }
-  }
-
   leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
     return this.#read(
       options,
       () => {},
       (done) => this.host.leases(options.consistency ?? 'linearizable', done),
     )
-  }
-
-  async compact(revision: number, options: CallOptions = {}): Promise<{ readonly compactRevision: number }> {
-    const { compactRevision } = unwrapReply(
-      await this.#mutate({ type: 'compact', revision }, options),
-      'compact',
-    )
-    return { compactRevision }
   }
 
   watch(request: WatchRequest): Watch {
@@ -211,7 +189,7 @@ export class LocalStore implements Store {
     await this.#release()
   }
 
-  async #mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
+  protected override async mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
     validateMutation(mutation)
     if (this.#closing !== undefined) throw closedError('none')
     const command: StoreCommand = { session: 0, sequence: 0, acknowledged: 0, ...mutation }
