@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../base/bytes.ts'
+import { AlthingError } from '../contracts/errors.ts'
+import type { KeyValue } from '../contracts/store.ts'
 import { Discovery } from './discovery.ts'
 import { isEligible, type LiveSetState, type Registration } from './discovery-types.ts'
-import { aborted, keysUnder, simulate, sleep } from './test-bed.test-support.ts'
+import { aborted, keysUnder, overriding, simulate, sleep } from './test-bed.test-support.ts'
 
 const idsOf = (state: LiveSetState) => state.instances.map(({ id }) => id)
 
@@ -266,6 +268,51 @@ describe('discovery', () => {
       await sleep(world, 100)
       expect(idsOf(live.current)).toEqual(['b'])
       expect((await discovery.instances('api')).map(({ id }) => id)).toEqual(['b'])
+    })
+  })
+
+  test('an entry under an id that no registration can have is left out: ids go into header fields', async () => {
+    await simulate(async ({ store, world }) => {
+      const discovery = new Discovery({ store, world })
+      await discovery.register({ service: 'api', id: 'b', address: 'b:1' })
+      const [{ value }] = (await store.range({ key: '/althing/services/api/b' })).kvs as [KeyValue]
+      await store.txn({ then: [{ op: 'put', key: '/althing/services/api/x\r\nset-cookie: y', value }] })
+      expect((await discovery.instances('api')).map(({ id }) => id)).toEqual(['b'])
+    })
+  })
+
+  test('a registration whose renewal was carried out without an answer comes back all the same', async () => {
+    await simulate(async ({ store, world }) => {
+      let entries = 0
+      const unanswered = async <T>(call: Promise<T>): Promise<T> => {
+        await call.catch(() => {})
+        throw new AlthingError('timeout', 'no answer in time', { outcome: 'unknown' })
+      }
+      const flaky = overriding(store, {
+        txn: (request, options) => {
+          const isEntry = request.then?.[0]?.op === 'put' && request.then[0].lease !== 'keep'
+          const reply = store.txn(request, options)
+          return isEntry && ++entries === 2 ? unanswered(reply) : reply
+        },
+        // What the failed attempt has left behind cannot be taken back either.
+        revokeLease: async () => {
+          throw new AlthingError('unavailable', 'out of reach', { outcome: 'none' })
+        },
+      })
+      const registration = await new Discovery({ store: flaky, world }).register({
+        service: 'api',
+        id: 'b',
+        address: 'b:1',
+        ttl: '20s',
+      })
+      const [lease] = await store.leases()
+      await store.revokeLease(lease?.lease ?? 0)
+      await sleep(world, 15_000)
+      expect(entries).toBeGreaterThan(2)
+      expect(registration.lost.aborted).toBe(false)
+      expect(registration.isRegistered).toBe(true)
+      const [found] = await new Discovery({ store, world }).instances('api')
+      expect(found?.registrationRevision).toBe(registration.instance.registrationRevision)
     })
   })
 

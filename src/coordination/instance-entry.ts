@@ -71,6 +71,7 @@ export function encodeInstanceEntry(entry: InstanceEntry): Uint8Array {
 export function decodeInstance(kv: KeyValue): ServiceInstance | undefined {
   const service = serviceOfKey(kv.key)
   const id = kv.key.slice(servicesPrefix.length + service.length + 1)
+  if (!namePattern.test(id)) return undefined
   try {
     const entry = JSON.parse(textFromBytes(kv.value)) as InstanceEntry
     if (!isInstanceEntry(entry)) return undefined

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Store } from '../contracts/store.ts'
+import type { World } from '../contracts/world.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LockService } from './lock.ts'
@@ -185,6 +186,25 @@ describe('lease keeper', () => {
       const lease = await new LeaseKeeper(fragile, world).keep('3s')
       await sleep(world, 20_000)
       expect(lease.isValid).toBe(true)
+    })
+  })
+
+  test('a thread that cannot be started fails the call, and its place is not given to two leases', async () => {
+    await simulate(async ({ store, world }) => {
+      let starts = 0
+      const threads: World['threads'] = {
+        start: (entry, data) => {
+          if (++starts === 1) throw new Error('no more threads')
+          return world.threads.start(entry, data)
+        },
+      }
+      const keeper = new LeaseKeeper(store, { ...world, threads }, { leasesMax: 1 })
+      await expect(keeper.keep('5s')).rejects.toThrow('no more threads')
+      expect(keeper.size).toBe(0)
+      const lease = await keeper.keep('5s')
+      await sleep(world, 20_000)
+      expect(lease.isValid).toBe(true)
+      expect((await store.leases()).map(({ lease }) => lease)).toEqual([lease.id])
     })
   })
 

@@ -138,14 +138,25 @@ export class LeaseKeeper {
         outcome: 'none',
       })
     }
+    // First of all: when it throws, nothing may hold on to the slot.
+    const renewer = this.#startedRenewer(lease)
     this.#slots.setSentMs(slot, sentMs)
     this.#slotOf.set(lease, slot)
     this.#watch.start()
     const kept = new KeptLeaseHandle(this.#owner, { lease, ttlMs, slot })
     this.#kept.set(lease, kept)
-    this.#renewer ??= this.#startRenewer()
-    this.#renewer.request({ type: 'add', lease, slot, ttlMs, sentMs })
+    renewer.request({ type: 'add', lease, slot, ttlMs, sentMs })
     return kept
+  }
+
+  #startedRenewer(lease: LeaseId): Renewer {
+    try {
+      this.#renewer ??= this.#startRenewer()
+      return this.#renewer
+    } catch (error) {
+      void this.#revokeQuietly(lease)
+      throw error
+    }
   }
 
   #createOwner(): KeptLeaseOwner {

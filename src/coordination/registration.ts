@@ -1,6 +1,6 @@
 import type { Duration } from '../base/duration.ts'
 import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { Store } from '../contracts/store.ts'
+import type { LeaseId, Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { abortedError, pause } from './abortable.ts'
 import type { HealthCheck, InstanceUpdate, Registration, ServiceInstance } from './discovery-types.ts'
@@ -39,6 +39,7 @@ export class RegistrationHandle implements Registration {
   #revision = 0
   /** The last of the writes under way. */
   #writing: Promise<unknown> = Promise.resolve()
+  readonly #ownLeases = new Set<LeaseId>()
   #isPublishing = false
   #deregistering: Promise<void> | undefined
 
@@ -142,10 +143,9 @@ export class RegistrationHandle implements Registration {
   }
 
   async #enter(takeOver: boolean, formerToken: number | undefined): Promise<void> {
-    const hold = await enterRegistry(this.#options, encodeInstanceEntry(this.#entry), {
-      takeOver,
-      formerToken,
-    })
+    const dependencies = { ...this.#options, ownLeases: this.#ownLeases }
+    const value = encodeInstanceEntry(this.#entry)
+    const hold = await enterRegistry(dependencies, value, { takeOver, formerToken })
     this.#hold = hold
     this.#revision = hold.fence.token
     const onLost = (): void => void this.#onLost(hold)
@@ -173,7 +173,9 @@ export class RegistrationHandle implements Registration {
         if (isAlthingError(error) && ['conflict', 'closed', 'invalid-argument'].includes(error.code)) {
           return this.#end(error)
         }
-        await pause(world, Math.min(retryMsMax, retryMsMin * 2 ** Math.min(attempt, 8)), this.#ending.signal)
+        // All instances lose the store at the same time, and must not all come back at the same time.
+        const pauseMs = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(attempt, 8))
+        await pause(world, pauseMs * (0.5 + world.random.float() / 2), this.#ending.signal)
       }
     }
   }

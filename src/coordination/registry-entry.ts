@@ -1,5 +1,5 @@
 import { AlthingError } from '../contracts/errors.ts'
-import type { KeyValue, Store } from '../contracts/store.ts'
+import type { KeyValue, LeaseId, Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { ExclusiveHold } from './exclusive-hold.ts'
 import { fenceCompare } from './fencing.ts'
@@ -14,13 +14,15 @@ export interface RegistryDependencies {
   readonly service: string
   readonly id: string
   readonly ttlMs: number
+  /** The leases of one's own attempts whose end is not known: an entry on one of them is one's own. */
+  readonly ownLeases: Set<LeaseId>
 }
 
 const attemptsMax = 5
 
 /**
- * Makes the key of an instance, on a new lease. An entry that is there already is replaced when it is one's own former one (`formerToken`), or
- * whoever's with `takeOver`; otherwise `conflict`.
+ * Makes the key of an instance, on a new lease. An entry that is there already is replaced when it is one's own former one (`formerToken`, or of an
+ * attempt whose outcome was unknown), or whoever's with `takeOver`; otherwise `conflict`.
  */
 export async function enterRegistry(
   dependencies: RegistryDependencies,
@@ -30,6 +32,7 @@ export async function enterRegistry(
   const { store, world, keeper, service, id } = dependencies
   const key = instanceKey(service, id)
   const lease = await keeper.keep(dependencies.ttlMs)
+  dependencies.ownLeases.add(lease.id)
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const reply = await store.txn({
@@ -38,6 +41,7 @@ export async function enterRegistry(
         else: [{ op: 'range', key, keysOnly: true }],
       })
       if (reply.succeeded) {
+        dependencies.ownLeases.clear()
         const fence = { key, token: reply.revision }
         return new ExclusiveHold({
           store,
@@ -54,7 +58,7 @@ export async function enterRegistry(
     }
     throw taken(dependencies)
   } catch (error) {
-    await leave(world, lease)
+    if (await leave(world, lease)) dependencies.ownLeases.delete(lease.id)
     throw error
   }
 }
@@ -65,7 +69,7 @@ async function removeFormer(
   existing: KeyValue,
   options: { readonly takeOver: boolean; readonly formerToken: number | undefined },
 ): Promise<void> {
-  const isOwn = existing.createRevision === options.formerToken
+  const isOwn = existing.createRevision === options.formerToken || dependencies.ownLeases.has(existing.lease)
   if (!isOwn && !options.takeOver) throw taken(dependencies)
   await dependencies.store.txn({
     compare: [fenceCompare({ key: existing.key, token: existing.createRevision })],
@@ -73,11 +77,14 @@ async function removeFormer(
   })
 }
 
-async function leave(world: World, lease: KeptLease): Promise<void> {
+/** Whether it is certain that nothing is left in the store. */
+async function leave(world: World, lease: KeptLease): Promise<boolean> {
   try {
     await lease.release({ timeoutMs: 1_000 })
+    return true
   } catch (error) {
     world.logger.log('debug', 'a registration that failed is left to its lease', { error: String(error) })
+    return false
   }
 }
 
