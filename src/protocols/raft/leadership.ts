@@ -151,6 +151,11 @@ export class Leadership {
     this.#core.emit({ type: 'snapshotProgress', message })
   }
 
+  /** A snapshot that this node received before it was elected has moved its commit index: those entries wait for nothing any more. */
+  snapshotInstalled(): void {
+    this.#uncommittedBytes = this.#core.log.bytesAfter(this.#core.commitIndex)
+  }
+
   snapshotSent(to: NodeId, index: number, ok: boolean): void {
     const peer = this.#progress.get(to)
     if (peer?.state !== 'snapshot') return

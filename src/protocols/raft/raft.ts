@@ -176,7 +176,8 @@ export class Raft {
       case 'compacted':
         return core.compact(event.snapshot, event.keepEntries)
       case 'snapshotInstalled':
-        return completeInstall(core, event.from, event.transferId, event.snapshot)
+        completeInstall(core, event.from, event.transferId, event.snapshot)
+        return this.#leadership?.snapshotInstalled()
       case 'snapshotSent':
         return this.#leadership?.snapshotSent(event.to, event.index, event.ok)
       case 'peerUnreachable':

@@ -330,6 +330,22 @@ describe('performance', () => {
     expect(ofType(leader.propose('y'), 'proposalsAppended')).toHaveLength(1)
   })
 
+  test('entries that a late snapshot shows to be committed weigh on the bound no more', () => {
+    const leader = new Driver({ options: { uncommittedBytesMax: 100 } })
+    const snapshot = { index: 3, term: 1, configuration: { voters: [1, 2, 3] } }
+    const chunk = { snapshot, transferId: 7, offset: 0, data: new Uint8Array(1), done: true, round: 1 }
+    leader.receive('installSnapshot', 2, 1, chunk)
+    // While it is being installed another leader brings the entries, and then this node is elected.
+    leader.append(3, 2, [0, 0], [1, 1, 1])
+    leader.becomeLeader()
+    leader.step({ type: 'snapshotInstalled', from: 2, transferId: 7, snapshot })
+    expect(leader.status).toMatchObject({ role: 'leader', commitIndex: 3 })
+    leader.acknowledge(2, 4)
+    expect(leader.status.commitIndex).toBe(4)
+    expect(ofType(leader.propose('x'.repeat(40)), 'proposalsAppended')).toHaveLength(1)
+    expect(ofType(leader.propose('y'.repeat(40)), 'proposalsDropped')).toHaveLength(1)
+  })
+
   test('an idle group learns of a commit at once, a heartbeat is answered before the disk has the entries', () => {
     const leader = establishedLeader()
     leader.propose('a')
