@@ -1,5 +1,6 @@
 import { BTree } from '../../base/btree.ts'
 import { AlthingError, type Outcome } from '../../contracts/errors.ts'
+import { keyValueBytes } from './key-space.ts'
 import type { StoreModelLimits } from './limits.ts'
 import type { SessionStamp, StoreReply } from './types.ts'
 
@@ -98,9 +99,9 @@ export class SessionTable {
     if (stamp.sequence <= session.acknowledged) return alreadyAcknowledged(stamp, session.acknowledged)
     const kept = session.replies.get(stamp.sequence)
     if (kept !== undefined) return kept
-    return session.replies.size < this.#limits.sessionRepliesMax
-      ? undefined
-      : tooManyReplies(stamp, this.#limits)
+    const { sessionRepliesMax, sessionReplyBytesMax } = this.#limits
+    const hasRoom = session.replies.size < sessionRepliesMax && session.replyBytes < sessionReplyBytesMax
+    return hasRoom ? undefined : tooManyReplies(stamp, session)
   }
 
   /** Keeps the reply to a command that {@link admit} let pass. */
@@ -169,15 +170,13 @@ export class SessionTable {
   }
 }
 
-/** What a kept reply counts against the bound on all of them: the keys and values it holds on to. */
+/** What a kept reply counts against the bounds: the keys and values it holds on to. */
 export function replyBytes(reply: StoreReply): number {
   let bytes = 100
   if (!reply.ok || reply.type !== 'txn') return bytes
   for (const part of reply.reply.replies) {
-    if (part.op === 'put') bytes += part.previous === undefined ? 0 : 64 + part.previous.value.byteLength
-    else
-      for (const kv of (part.op === 'range' ? part.kvs : part.previous) ?? [])
-        bytes += 64 + kv.value.byteLength
+    if (part.op === 'put') bytes += part.previous === undefined ? 0 : keyValueBytes(part.previous)
+    else for (const kv of (part.op === 'range' ? part.kvs : part.previous) ?? []) bytes += keyValueBytes(kv)
   }
   return bytes
 }
@@ -190,10 +189,10 @@ function alreadyAcknowledged(stamp: SessionStamp, acknowledged: number): StoreRe
   )
 }
 
-function tooManyReplies(stamp: SessionStamp, limits: StoreModelLimits): StoreReply {
+function tooManyReplies(stamp: SessionStamp, session: Session): StoreReply {
   return refuse(
     'overloaded',
-    `session ${stamp.session} has ${limits.sessionRepliesMax} replies that were not acknowledged, the most allowed`,
+    `session ${stamp.session} has ${session.replies.size} replies of ${session.replyBytes} bytes that were not acknowledged, the most allowed`,
     'unknown',
   )
 }

@@ -323,6 +323,30 @@ describe('sessions', () => {
     expect(keysOf(model)).toEqual(['a', 'b'])
   })
 
+  test('a session whose unacknowledged replies hold too many bytes is refused, and costs no other its place', () => {
+    const model = new StoreModel({ ...storeModelLimits, sessionReplyBytesMax: 5_000 })
+    const [greedy, other] = [openSession(model, 'p'), openSession(model, 'q')]
+    run(model, txn([put('a', 'x'.repeat(3_000))]))
+    const read = txn([{ op: 'range', key: 'a' }])
+    const send = (sequence: number, acknowledged = 0) =>
+      run(model, read, { session: greedy, sequence, acknowledged }).reply
+    expect([send(1).ok, send(2).ok]).toEqual([true, true])
+    expect(refusal(send(3))).toEqual(['overloaded', 'unknown'])
+    expect(send(2).ok).toBe(true)
+    expect(send(3, 1).ok).toBe(true)
+    expect(run(model, read, { session: other, sequence: 1, acknowledged: 0 }).reply.ok).toBe(true)
+  })
+
+  test('the keys in a reply count against the bytes that replies may hold', () => {
+    const model = new StoreModel({ ...storeModelLimits, sessionReplyBytesMax: 5_000 })
+    const session = openSession(model, 'me')
+    run(model, txn([put('k'.repeat(4_000))]))
+    const read = txn([{ op: 'range', key: 'k', end: null, keysOnly: true }])
+    for (const sequence of [1, 2]) run(model, read, { session, sequence, acknowledged: 0 })
+    const refused = run(model, read, { session, sequence: 3, acknowledged: 0 })
+    expect(refusal(refused.reply)).toEqual(['overloaded', 'unknown'])
+  })
+
   test('replies that hold too many bytes cost the least recently used sessions their place', () => {
     const model = new StoreModel({ ...storeModelLimits, replyBytesMax: 5_000 })
     const [first, second] = [openSession(model, 'p'), openSession(model, 'q')]
