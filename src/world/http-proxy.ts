@@ -70,6 +70,8 @@ class NodeHttpProxyServer implements HttpProxyServer {
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: keepAliveMs,
       noDelay: true,
+      // Whatever the process was started with: a lenient parser lets requests be smuggled past this one.
+      insecureHTTPParser: false,
     })
     this.#server.maxConnections = bounds.clientConnectionsMax
     this.#server
@@ -198,10 +200,10 @@ class NodeHttpProxyServer implements HttpProxyServer {
     tunnel.start()
   }
 
-  /** `undefined`: the target is not of the form a reverse proxy serves. */
+  /** `undefined`: the target is not of the form a reverse proxy serves, or it is not clear for which host it is meant (RFC 9112, 3.2). */
   #begin(request: IncomingMessage, isUpgrade: boolean): ProxyExchange | undefined {
     const target = request.url ?? ''
-    if (!/^\/[\x21-\xff]*$/.test(target)) return undefined
+    if (!/^\/[\x21-\xff]*$/.test(target) || countOf(request.rawHeaders, 'host') > 1) return undefined
     return this.#handler.begin({
       method: request.method ?? 'GET',
       target,
@@ -240,8 +242,17 @@ class NodeHttpProxyServer implements HttpProxyServer {
   }
 }
 
+function countOf(rawHeaders: readonly string[], lowerName: string): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if ((rawHeaders[i] as string).toLowerCase() === lowerName) count++
+  }
+  return count
+}
+
 function badTarget(target: string | undefined): AlthingError {
-  return invalidArgument('request target', target ?? '', 'a path that starts with / and has no blanks')
+  const allowed = 'a path that starts with / and has no blanks, for one host'
+  return invalidArgument('request target', target ?? '', allowed)
 }
 
 function refusalOfUpgrade(request: IncomingMessage): AlthingError | undefined {
