@@ -15,6 +15,8 @@ export interface Carrier {
 
 /** Frames that left in one write, or the end of the stream (`frames` is empty then). */
 interface Packet {
+  /** Packets of a stream arrive in this order. */
+  readonly number: number
   readonly frames: Uint8Array[]
   byteCount: number
   /** Lost by a break of the connection. */
@@ -47,6 +49,7 @@ export class SimulatedConnection implements Connection {
   #stalled: Packet[] = []
   #gathering: Packet | undefined
   #gatheringTurn = -1
+  #nextPacket = 0
   #outstandingBytes = 0
   #hasGrownOver = false
   #lastArrivalUs = 0
@@ -112,7 +115,7 @@ export class SimulatedConnection implements Connection {
       this.#gathering.byteCount += frame.byteLength
       return
     }
-    const packet: Packet = { frames: [frame], byteCount: frame.byteLength, isLost: false }
+    const packet = this.#packet([frame], frame.byteLength)
     this.#gathering = canGather ? packet : undefined
     this.#gatheringTurn = simulation.turn
     if (this.options.delivery === 'stream') this.#launch(packet, link)
@@ -125,7 +128,7 @@ export class SimulatedConnection implements Connection {
     this.#finish(undefined)
     if (!wasOpen) return
     this.#hasSaidGoodbye = true
-    this.#launch({ frames: [], byteCount: 0, isLost: false }, this.#outgoingLink())
+    this.#launch(this.#packet([], 0), this.#outgoingLink())
   }
 
   /** The kernel learns that the connection is broken, after so long; the program hears of it when it runs. */
@@ -155,6 +158,10 @@ export class SimulatedConnection implements Connection {
     for (const packet of stalled) this.#launch(packet, this.#outgoingLink(), backoffUs)
   }
 
+  #packet(frames: Uint8Array[], byteCount: number): Packet {
+    return { number: this.#nextPacket++, frames, byteCount, isLost: false }
+  }
+
   #launch(packet: Packet, link: LinkConditions, extraUs = 0): void {
     const { random } = this.#carrier
     const departUs = this.#departUs(packet, link)
@@ -172,7 +179,7 @@ export class SimulatedConnection implements Connection {
       const heldUs = random.chance(link.reorderRate) ? random.integer(0, 50_000) : 0
       const arrivalUs = Math.max(departUs + drawDelayUs(link, random) + heldUs, this.#lastArrivalUs)
       const isLost = random.chance(link.lossRate)
-      const part: Packet = { frames: packet.frames, byteCount: copy === 0 ? packet.byteCount : 0, isLost }
+      const part: Packet = { ...packet, byteCount: copy === 0 ? packet.byteCount : 0, isLost }
       this.#travel(part, arrivalUs)
     }
   }
@@ -191,6 +198,11 @@ export class SimulatedConnection implements Connection {
     simulation.schedule(Math.max(0, arrivalUs - simulation.nowUs), () => this.#arrive(packet))
   }
 
+  /** What a blocked link had held up was sent before this one, and is still under way. */
+  #isOvertaking({ number }: Packet): boolean {
+    return this.#inFlight.some((other) => other.number < number && !other.isLost)
+  }
+
   /** At the receiving machine: whether its process is held or not. */
   #arrive(packet: Packet): void {
     this.#inFlight.splice(this.#inFlight.indexOf(packet), 1)
@@ -198,6 +210,8 @@ export class SimulatedConnection implements Connection {
     const mustWait = isStream && (this.#outgoingLink().isBlocked || this.#stalled.length > 0)
     if (mustWait && !packet.isLost) {
       if (!this.#isMute) this.#stalled.push(packet)
+    } else if (isStream && !packet.isLost && this.#isOvertaking(packet)) {
+      this.#travel(packet, this.#lastArrivalUs)
     } else if (packet.isLost || this.#outgoingLink().isBlocked) {
       this.#loop.simulation.record('lost', this.#loop.name, packet.byteCount)
       this.#acknowledge(packet.byteCount)

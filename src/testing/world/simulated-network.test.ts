@@ -141,6 +141,21 @@ describe('a stream', () => {
     expect([client.closed, server.closed]).toEqual([undefined, undefined])
   })
 
+  test('what was held up by a partition is not overtaken by what was sent later', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const { simulation, client, server, send } = await pair(seed)
+      simulation.network.impair({ from: () => true, to: () => true, conditions: { delayMsMean: 40 } })
+      const heal = simulation.network.partition(['a'], ['b'])
+      for (let number = 1; number <= 40; number++) {
+        send(client, number)
+        await simulation.runUntil(simulation.nowMs + 5)
+        if (number === 20) heal()
+      }
+      await simulation.runUntil(simulation.nowMs + 3_000)
+      expect(server.frames, `seed ${seed}`).toEqual(Array.from({ length: 40 }, (_, i) => i + 1))
+    }
+  })
+
   test('is given up in a long partition by each side at its own time', async () => {
     const { simulation, client, server } = await pair()
     simulation.network.isolate('a')
