@@ -12,6 +12,8 @@ const drainedBytesMin = 64 * 1024
 const copiedBytesMax = 32 * 1024
 /** What was sent before `close` may take this long to leave. */
 const lingerMs = 1_000
+/** After so long without a byte the system asks whether the other machine is still there. */
+const keepAliveMs = 30_000
 
 /** A TCP connection that carries frames. Exists from the first byte on; `opened` says that the other side has shown its preface. */
 export class NodeConnection implements Connection {
@@ -39,6 +41,7 @@ export class NodeConnection implements Connection {
     this.#opened = opened
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, keepAliveMs)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', (error) => {
       this.#error ??= error

@@ -80,6 +80,18 @@ describe('frames over TCP', () => {
     expect(turns.length).toBeLessThan(5)
   })
 
+  test('the system looks after both ends, so that one whose machine is gone does not stay open for ever', async () => {
+    const keepAlive = vi.spyOn(net.Socket.prototype, 'setKeepAlive')
+    const address = await listen((connection) => connection.handle({ frame() {}, closed() {} }))
+    const connection = await network.connect(address)
+    expect(keepAlive.mock.calls).toEqual([
+      [true, 30_000],
+      [true, 30_000],
+    ])
+    keepAlive.mockRestore()
+    connection.close()
+  })
+
   test('a large frame arrives whole', async () => {
     const sent = Buffer.alloc(5_000_000, 'abc')
     const received = new Promise<Uint8Array>((resolve) => {
