@@ -14,6 +14,7 @@ import type { GatewayCounters } from './gateway-metrics.ts'
 import type { RoutingConfig } from './gateway-options.ts'
 import type { GatewayPolicy, Route, RouteQuestion } from './gateway-policy.ts'
 import type { RecentRoutes, RouteAttempt } from './recent-routes.ts'
+import type { Session } from './session-table.ts'
 import { isRetrySafe, refusalAfter } from './retry-verdict.ts'
 
 export interface ExchangeContext {
@@ -46,6 +47,8 @@ export class GatewayExchange implements ProxyExchange {
   #instance: ServiceInstance | undefined
   /** What the instance is charged with for this exchange now. */
   #charged: 'requests' | 'tunnels' | undefined
+  /** The session as it was when the tunnel opened. */
+  #tunnelSession: Session | undefined
   #status = 0
 
   constructor(context: ExchangeContext, request: ProxyRequest) {
@@ -233,14 +236,14 @@ export class GatewayExchange implements ProxyExchange {
     counters.tunnelsOpen += 1
     counters.tunnelsOpened += 1
     this.#charge('tunnels')
-    policy.sessions.tunnelOpened(this.#identity.key, (this.#instance as ServiceInstance).id)
+    const instance = this.#instance as ServiceInstance
+    this.#tunnelSession = policy.sessions.tunnelOpened(this.#identity.key, instance.id)
   }
 
   #closeTunnel(): void {
     const { counters, policy, clock } = this.#context
     counters.tunnelsOpen -= 1
-    const id = (this.#instance as ServiceInstance).id
-    policy.sessions.tunnelClosed(this.#identity.key, id, clock.monotonicMs())
+    policy.sessions.tunnelClosed(this.#tunnelSession, clock.monotonicMs())
   }
 
   #charge(what: 'requests' | 'tunnels' | undefined): void {

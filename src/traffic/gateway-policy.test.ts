@@ -137,6 +137,17 @@ describe('sessions', () => {
     expect(policy.route(questionOf('held'), 50_000)).toMatchObject({ reason: 'session' })
   })
 
+  test('the end of a tunnel from before the session moved away and back is not taken for that of a later one', () => {
+    const { sessions } = policyOf(abc(), { sessionIdle: 1_000 })
+    sessions.bind('user:1', 'a', 0)
+    const first = sessions.tunnelOpened('user:1', 'a')
+    sessions.bind('user:1', 'b', 0)
+    sessions.bind('user:1', 'a', 0)
+    sessions.tunnelOpened('user:1', 'a')
+    sessions.tunnelClosed(first, 0)
+    expect(sessions.find('user:1', 50_000)).toMatchObject({ instanceId: 'a', tunnels: 1 })
+  })
+
   test('past the bound the session used least recently is forgotten', () => {
     const policy = policyOf(abc(), { sessionsMax: 3 })
     for (const user of ['w', 'x', 'y']) sendTo(policy, user)

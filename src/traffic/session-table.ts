@@ -67,18 +67,20 @@ export class SessionTable {
     this.#counts.set(instanceId, this.countOn(instanceId) + 1)
   }
 
-  /** A tunnel of the session opened on this instance. */
-  tunnelOpened(key: string, instanceId: string): void {
+  /** A tunnel of the session opened on this instance. What it returns is to be given to {@link tunnelClosed}. */
+  tunnelOpened(key: string, instanceId: string): Session | undefined {
     const entry = this.#entries.get(key)
-    if (entry?.instanceId === instanceId) entry.tunnels += 1
+    if (entry?.instanceId !== instanceId) return undefined
+    entry.tunnels += 1
+    return entry
   }
 
-  /** Ignored when the session has moved in the meantime: its tunnels were counted with the old place. */
-  tunnelClosed(key: string, instanceId: string, nowMs: number): void {
-    const entry = this.#entries.get(key)
-    if (entry?.instanceId !== instanceId || entry.tunnels === 0) return
+  /** Changes nothing when the session has moved in the meantime, be it away and back: its tunnels were counted with the old place. */
+  tunnelClosed(session: Session | undefined, nowMs: number): void {
+    const entry = session === undefined ? undefined : this.#entries.get(session.key)
+    if (entry === undefined || entry !== session) return
     entry.tunnels -= 1
-    this.touch(key, nowMs)
+    this.touch(entry.key, nowMs)
   }
 
   #isIdle(entry: Entry, nowMs: number): boolean {
