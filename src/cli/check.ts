@@ -54,7 +54,7 @@ export function registerCheckCommand(program: Command, terminal: CheckTerminal =
   const names = [...modelNames, ...Object.keys(findingsCheckers)]
   program
     .command('check')
-    .description('Judge a recorded history: is it linearizable, does it keep what its model promises?')
+    .description('judge a recorded history: is it linearizable, does it keep what its model promises?')
     .argument('<file>', 'history, one JSON event a line (docs/blocks/checker.md); - reads standard input')
     .requiredOption('--model <name>', `what the history is a history of: ${names.join(', ')}`)
     .option('--timeout <duration>', 'give up with the verdict unknown after this time', '60s')
@@ -76,8 +76,8 @@ export async function runCheck(
     const timeLimitMs = parseDurationMs(options.timeout)
     if (timeLimitMs === undefined)
       throw invalidArgument('--timeout', options.timeout, 'a duration such as 500ms or 60s')
-    const operations = parseHistory(await readHistory(file))
-    const judgement = judge(options.model, operations, timeLimitMs, terminal)
+    const judge = judgeOf(options.model, timeLimitMs, terminal)
+    const judgement = judge(parseHistory(await readHistory(file)))
     if (options.svg !== undefined && judgement.svg !== undefined) await writeFile(options.svg, judgement.svg)
     terminal.out(options.json === true ? `${JSON.stringify(judgement.json)}\n` : judgement.text)
     return checkExitCodes[judgement.verdict]
@@ -85,35 +85,36 @@ export async function runCheck(
     if (!isAlthingError(error) && !isSystemError(error)) throw error
     const { message } = error
     if (options.json === true) terminal.out(`${JSON.stringify({ verdict: 'bad-input', error: message })}\n`)
-    else terminal.error(`althing check: ${file}: ${message}\n`)
+    else terminal.error(`althing check: ${isSystemError(error) ? '' : `${file}: `}${message}\n`)
     return checkExitCodes.badInput
   }
 }
 
-function judge(
+/** What judges by the model of this name. Throws `invalid-argument` when there is none, before anything is read. */
+function judgeOf(
   name: string,
-  operations: readonly Operation[],
   timeLimitMs: number,
   terminal: CheckTerminal,
-): Judgement {
-  if (Object.hasOwn(findingsCheckers, name)) {
-    const check = findingsCheckers[name] as (operations: readonly Operation[]) => FindingsResult
-    return describeFindings(name, check(operations))
-  }
-  return judgeLinearizability(name, operations, timeLimitMs, terminal)
+): (operations: readonly Operation[]) => Judgement {
+  const findingsOf = Object.hasOwn(findingsCheckers, name) ? findingsCheckers[name] : undefined
+  if (findingsOf !== undefined) return (operations) => describeFindings(name, findingsOf(operations))
+  const model = modelByName(name)
+  if (model !== undefined)
+    return (operations) => judgeLinearizability(name, model, operations, timeLimitMs, terminal)
+  throw invalidArgument(
+    '--model',
+    name,
+    `one of ${[...modelNames, ...Object.keys(findingsCheckers)].join(', ')}`,
+  )
 }
 
 function judgeLinearizability(
   name: string,
+  model: NonNullable<ReturnType<typeof modelByName>>,
   operations: readonly Operation[],
   timeLimitMs: number,
   terminal: CheckTerminal,
 ): Judgement {
-  const model = modelByName(name)
-  if (model === undefined) {
-    const known = [...modelNames, ...Object.keys(findingsCheckers)].join(', ')
-    throw invalidArgument('--model', name, `one of ${known}`)
-  }
   const onProgress = terminal.isInteractive ? createProgressLine(terminal) : undefined
   const result = checkLinearizability(model, operations, {
     clock,

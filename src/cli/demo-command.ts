@@ -106,6 +106,9 @@ async function startAgora(cluster: LocalCluster, options: DemoOptions): Promise<
   return `http://${listen}`
 }
 
+/** Lines of the load between two reminders of the console, whose address has scrolled away by then. */
+const reminderLines = 20
+
 /** The load's own lines (one each second) are what a person at the terminal sees. */
 function startLoad(cluster: LocalCluster, gatewayUrl: string, options: DemoOptions): void {
   const args = [
@@ -118,12 +121,17 @@ function startLoad(cluster: LocalCluster, gatewayUrl: string, options: DemoOptio
     '--pause',
     String(durationMs('--pause', options.pause)),
   ]
+  let lines = 0
   cluster.supervisor.add({
     name: 'load',
     kind: 'load',
     script: agora('load'),
     args,
-    onLine: (line) => void process.stdout.write(`${line}\n`),
+    onLine: (line) => {
+      process.stdout.write(`${line}\n`)
+      if (/^ *\d+s /.test(line) && ++lines % reminderLines === 0)
+        process.stdout.write(`Console   ${cluster.consoleUrl}\n`)
+    },
   })
 }
 

@@ -76,7 +76,7 @@ function quorumFinding(members: readonly MemberAnswer[]): Finding {
     const advice =
       alive < total
         ? 'bring the missing nodes back'
-        : 'run three nodes, or five: one node bears no failure, two no more than one'
+        : 'run three nodes, or five: one node survives no failure, and two survive none either'
     return { check, severity: 'warning', message, advice }
   }
   if (total % 2 === 0) {

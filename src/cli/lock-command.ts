@@ -132,7 +132,8 @@ class LockedChild {
     })
     this.exited = new Promise((resolve) => {
       this.#child.once('error', (error: NodeJS.ErrnoException) => {
-        process.stderr.write(`althing: cannot run ${file}: ${error.message}\n`)
+        const why = error.code === 'ENOENT' ? 'there is no such command' : error.message
+        process.stderr.write(`althing: cannot run ${file}: ${why}\n`)
         resolve(error.code === 'ENOENT' ? lockExitCodes.notFound : lockExitCodes.cannotRun)
       })
       this.#child.once('exit', (code, signal) => {

@@ -13,7 +13,7 @@ import { registerLocksCommand } from './locks-command.ts'
 import { registerNodeCommand } from './node-command.ts'
 import { endQuietlyWithReader } from './output.ts'
 import { registerPutCommand } from './put-command.ts'
-import { reportFailure } from './report.ts'
+import { reportFailure, usageFailure } from './report.ts'
 import { registerSimCommand } from './sim-command.ts'
 import { registerStatusCommand } from './status-command.ts'
 import { registerTransferLeaderCommand } from './transfer-leader-command.ts'
@@ -21,11 +21,13 @@ import { registerTxnCommand } from './txn-command.ts'
 import { registerUpCommand } from './up-command.ts'
 import { registerWatchCommand } from './watch-command.ts'
 
+const asJson = process.argv.includes('--json')
 const program = new Command('althing')
 program
   .description('Distributed-systems building blocks: run a cluster, talk to it, prove it.')
   .version(version)
-  .showHelpAfterError()
+  // The help of a command is longer than a terminal is high: it would push the mistake out of sight.
+  .configureOutput({ outputError: (text, write) => write(usageFailure(text, asJson)) })
   // Wrong usage is 2 everywhere, as with our own refusals; commander alone would say 1.
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
 
@@ -49,5 +51,5 @@ registerSimCommand(program)
 
 endQuietlyWithReader()
 program.parseAsync().catch((error: unknown) => {
-  process.exitCode = reportFailure(error, process.argv.includes('--json'))
+  process.exitCode = reportFailure(error, asJson)
 })

@@ -1,4 +1,4 @@
-import { asAlthingError } from '../contracts/errors.ts'
+import { AlthingError, asAlthingError } from '../contracts/errors.ts'
 
 /** Writes a failure to stderr (one JSON object with `--json`), and returns the exit code: 2 for wrong usage, 1 for all else. */
 export function reportFailure(error: unknown, asJson: boolean): number {
@@ -6,4 +6,14 @@ export function reportFailure(error: unknown, asJson: boolean): number {
   if (asJson) process.stderr.write(`${JSON.stringify({ error: failure })}\n`)
   else process.stderr.write(`althing: ${failure.message} [${failure.code}]\n`)
   return failure.code === 'invalid-argument' ? 2 : 1
+}
+
+/** What commander says of wrong usage, in the form of every other failure. */
+export function usageFailure(text: string, asJson: boolean): string {
+  const message = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll('\n', ' ')
+  if (asJson) return `${JSON.stringify({ error: new AlthingError('invalid-argument', message) })}\n`
+  return `althing: ${message} [invalid-argument]\nSee althing --help, or althing COMMAND --help.\n`
 }

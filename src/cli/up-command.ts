@@ -15,13 +15,16 @@ interface UpOptions {
 /** Time in which every node of a local cluster must be ready. */
 export const readyTimeoutMs = 30_000
 
+/** Where the other commands look for a cluster by themselves. */
+const defaultData = './data/up'
+
 /** `althing up`: a cluster of node processes on this machine, until Ctrl-C. */
 export function registerUpCommand(program: Command): void {
   program
     .command('up')
     .description('run a cluster of several node processes on this machine')
     .option('--nodes <number>', 'how many', '3')
-    .option('--data <folder>', 'where the nodes keep their data; kept between runs', './data/up')
+    .option('--data <folder>', 'where the nodes keep their data; kept between runs', defaultData)
     .option('--json', 'print one JSON object when ready')
     .action(up)
 }
@@ -42,8 +45,9 @@ async function up(options: UpOptions): Promise<void> {
       process.stdout.write(`${JSON.stringify({ url, console: consoleUrl, nodes: places })}\n`)
     else {
       process.stdout.write(`Cluster   ${url}\nConsole   ${consoleUrl}\nLogs      ${options.data}/logs\n`)
+      const target = options.data === defaultData ? '' : ` --url ${url}`
       process.stdout.write(
-        `Try       npx althing put hello world --url ${url}\nCtrl-C ends it; the data stays in ${options.data}.\n`,
+        `Try       npx althing put hello world${target}\nCtrl-C ends it; the data stays in ${options.data}.\n`,
       )
     }
     await untilStopped()
