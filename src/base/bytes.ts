@@ -43,10 +43,6 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b)
 }
 
-export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
-}
-
 /**
  * The end of the half-open range of all keys that start with `prefix`: the smallest key greater than every one of them;
  * `undefined` when there is none (an empty prefix, or 0xff bytes only), which means "to the end of the key space".

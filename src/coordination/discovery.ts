@@ -27,7 +27,7 @@ import {
 import { LeaseKeeper } from './lease-keeper.ts'
 import { WatchedLiveSet } from './live-set.ts'
 import { prefixRange } from './lock-entry.ts'
-import { durationMs, leaseTtlMs, randomId } from './names.ts'
+import { durationMs, leaseTtlMs, randomId, wholeNumber } from './names.ts'
 import { readWholeRange } from './range-pages.ts'
 import { RegistrationHandle } from './registration.ts'
 
@@ -155,14 +155,24 @@ function thresholdsOf(check: HealthCheck | undefined): HealthThresholds {
   durationMs('check.interval', check.interval ?? checkDefaults.interval)
   durationMs('check.timeout', check.timeout ?? checkDefaults.timeout)
   return {
-    unhealthyAfter: count('check.unhealthyAfter', check.unhealthyAfter ?? healthDefaults.unhealthyAfter),
-    healthyAfter: count('check.healthyAfter', check.healthyAfter ?? healthDefaults.healthyAfter),
-    flapChangesMax: count('check.flap.changesMax', check.flap?.changesMax ?? healthDefaults.flapChangesMax),
+    unhealthyAfter: wholeNumber(
+      'check.unhealthyAfter',
+      check.unhealthyAfter ?? healthDefaults.unhealthyAfter,
+      1,
+      100,
+    ),
+    healthyAfter: wholeNumber(
+      'check.healthyAfter',
+      check.healthyAfter ?? healthDefaults.healthyAfter,
+      1,
+      100,
+    ),
+    flapChangesMax: wholeNumber(
+      'check.flap.changesMax',
+      check.flap?.changesMax ?? healthDefaults.flapChangesMax,
+      1,
+      100,
+    ),
     flapWindowMs: durationMs('check.flap.window', check.flap?.window ?? healthDefaults.flapWindowMs),
   }
-}
-
-function count(field: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= 100) return value
-  throw invalidArgument(field, value, 'a whole number from 1 to 100')
 }

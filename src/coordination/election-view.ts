@@ -120,7 +120,7 @@ export function candidateOf(keys: ElectionKeys, kv: KeyValue, heir: KeyValue | u
   }
 }
 
-export function decodeElectionEntry(value: Uint8Array): ElectionEntry | undefined {
+function decodeElectionEntry(value: Uint8Array): ElectionEntry | undefined {
   try {
     const entry = JSON.parse(textFromBytes(value)) as Partial<ElectionEntry> | null
     const isEntry = typeof entry?.candidate === 'string' && typeof entry.value === 'string'

@@ -169,6 +169,16 @@ describe('lease keeper', () => {
     })
   })
 
+  test('refuses a bound that makes no sense', async () => {
+    await simulate(async ({ store, world }) => {
+      for (const leasesMax of [0, -1, 1.5, Number.NaN, 2 ** 32]) {
+        expect(() => new LeaseKeeper(store, world, { leasesMax })).toThrow(
+          expect.objectContaining({ code: 'invalid-argument', details: { field: 'leasesMax' } }),
+        )
+      }
+    })
+  })
+
   test('goes on in the event loop when its thread ends', async () => {
     await simulate(async ({ store, world }) => {
       const fragile = Object.assign(Object.create(store) as Store, {

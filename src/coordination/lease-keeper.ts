@@ -9,13 +9,13 @@ import { firstLeaseSlot, SharedSlots } from '../protocols/lease/shared-slots.ts'
 import { untilAborted } from './abortable.ts'
 import { type KeptLease, KeptLeaseHandle, type KeptLeaseOwner } from './kept-lease.ts'
 import { lapseError, lostError } from './loss-cause.ts'
-import { durationMs, leaseTtlMs } from './names.ts'
+import { durationMs, leaseTtlMs, wholeNumber } from './names.ts'
 import type { Duration } from '../base/duration.ts'
 
 export interface LeaseKeeperOptions {
   /** How long the event loop may stand still before its leases are renewed no more. Default 30 s. Only where a thread renews. */
   readonly maxStall?: Duration
-  /** Bound on the leases kept at the same time (`overloaded`). Default 4096. */
+  /** Bound on the leases kept at the same time (`overloaded`): 1..1,000,000. Default 4096. */
   readonly leasesMax?: number
 }
 
@@ -54,7 +54,7 @@ export class LeaseKeeper {
     this.#store = store
     this.#world = world
     this.#maxStallMs = Math.max(1, durationMs('maxStall', options.maxStall ?? defaults.maxStall))
-    const leasesMax = options.leasesMax ?? defaults.leasesMax
+    const leasesMax = wholeNumber('leasesMax', options.leasesMax ?? defaults.leasesMax, 1, 1_000_000)
     this.#slots = SharedSlots.allocate(leasesMax)
     this.#freeSlots = Array.from({ length: leasesMax }, (_, index) => firstLeaseSlot + leasesMax - 1 - index)
     this.#watch = new LoopWatch(world, {

@@ -210,6 +210,16 @@ describe('lock', () => {
     })
   })
 
+  test('refuses a bound of the line that makes no sense', async () => {
+    await simulate(async ({ store, world }) => {
+      for (const waitersMax of [-1, 1.5, Number.NaN]) {
+        expect(() => new LockService({ store, world, waitersMax })).toThrow(
+          expect.objectContaining({ code: 'invalid-argument', details: { field: 'waitersMax' } }),
+        )
+      }
+    })
+  })
+
   test('bounds the line', async () => {
     await simulate(async ({ store, world }) => {
       const locks = new LockService({ store, world, waitersMax: 2 })

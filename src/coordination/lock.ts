@@ -10,7 +10,7 @@ import { LockHandle, SharedHold } from './lock-handle.ts'
 import { LockOverview } from './lock-overview.ts'
 import { LockQueue, type TurnRequest, waitTimedOut } from './lock-queue.ts'
 import type { AcquireOptions, ForcedRelease, Lock, LockExplanation } from './lock-types.ts'
-import { durationMs, keySegment, leaseTtlMs, shortText } from './names.ts'
+import { durationMs, keySegment, leaseTtlMs, shortText, wholeNumber } from './names.ts'
 
 export const lockRequirements: Requirements = {
   recipe: 'lock',
@@ -26,7 +26,7 @@ export interface LockServiceOptions {
   readonly keeper?: LeaseKeeper
   /** Missing guarantees of the store that the caller can live without. */
   readonly accept?: readonly Guarantee[]
-  /** Bound on the line of one lock (`overloaded`). Default 1000. */
+  /** Bound on the line of one lock (`overloaded`): 0..1,000,000. Default 1000. */
   readonly waitersMax?: number
 }
 
@@ -57,7 +57,7 @@ export class LockService {
     this.#ownsKeeper = options.keeper === undefined
     this.#keeper = options.keeper ?? new LeaseKeeper(options.store, options.world)
     const { store, world } = options
-    const waitersMax = options.waitersMax ?? lockDefaults.waitersMax
+    const waitersMax = wholeNumber('waitersMax', options.waitersMax ?? lockDefaults.waitersMax, 0, 1_000_000)
     this.#queue = new LockQueue({ store, world, keeper: this.#keeper, waitersMax })
     this.#overview = new LockOverview(store, world)
   }

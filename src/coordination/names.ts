@@ -45,6 +45,11 @@ export function durationMs(field: string, duration: Duration): number {
   return ms
 }
 
+export function wholeNumber(field: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw invalidArgument(field, value, `a whole number from ${min} to ${max}`)
+}
+
 /** Text that goes into an entry for people to read. */
 export function shortText(field: string, text: string | undefined, charsMax: number): string | undefined {
   if (text === undefined) return undefined

@@ -166,11 +166,11 @@ export function decodeWatchBatch(wire: unknown): WatchBatch {
   }
 }
 
-export function encodeKeyValue(kv: KeyValue): Wire {
+function encodeKeyValue(kv: KeyValue): Wire {
   return [kv.key, kv.value, kv.createRevision, kv.modRevision, kv.version, kv.lease]
 }
 
-export function decodeKeyValue(wire: unknown): KeyValue {
+function decodeKeyValue(wire: unknown): KeyValue {
   const [key, value, createRevision, modRevision, version, lease] = tuple(wire, 6, 'a key')
   return {
     key: byteString(key, 'key'),
