@@ -117,12 +117,12 @@ export const mutations = [
     quick: true,
   },
   {
-    name: 'snapshot-over-a-conflicting-log',
+    name: 'log-cut-beyond-its-snapshot',
     file: 'protocols/raft/core.ts',
-    find: 'if (this.log.term(snapshot.index) === snapshot.term) return',
-    replace: 'if (this.log.lastIndex >= snapshot.index) return',
-    source: 'raft paper, figure 13, step 6',
-    expected: ['log-matching', 'assertion', 'state-machine-safety', 'leader-completeness', 'node-goes-on'],
+    find: 'const index = snapshot.index - keepEntries',
+    replace: 'const index = snapshot.index - keepEntries + 1',
+    source: 'raft paper, section 7',
+    expected: ['assertion', 'durable-survives-restart', 'node-goes-on'],
   },
   {
     name: 'command-applied-twice',
