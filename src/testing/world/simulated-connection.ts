@@ -200,6 +200,7 @@ export class SimulatedConnection implements Connection {
 
   /** What a blocked link had held up was sent before this one, and is still under way. */
   #isOvertaking({ number }: Packet): boolean {
+    if (this.options.delivery !== 'stream') return false
     return this.#inFlight.some((other) => other.number < number && !other.isLost)
   }
 
@@ -210,7 +211,7 @@ export class SimulatedConnection implements Connection {
     const mustWait = isStream && (this.#outgoingLink().isBlocked || this.#stalled.length > 0)
     if (mustWait && !packet.isLost) {
       if (!this.#isMute) this.#stalled.push(packet)
-    } else if (isStream && !packet.isLost && this.#isOvertaking(packet)) {
+    } else if (!packet.isLost && this.#isOvertaking(packet)) {
       this.#travel(packet, this.#lastArrivalUs)
     } else if (packet.isLost || this.#outgoingLink().isBlocked) {
       this.#loop.simulation.record('lost', this.#loop.name, packet.byteCount)

@@ -234,6 +234,15 @@ describe('a stream', () => {
 })
 
 describe('datagrams', () => {
+  test('may arrive after the end of their connection, which waits for none of them', async () => {
+    const { simulation, client, send } = await pair(1, { delivery: 'datagram' })
+    simulation.network.impair({ from: () => true, to: () => true, conditions: { delayMsMean: 500 } })
+    send(client, 1, 2, 3)
+    client.connection?.close()
+    await simulation.runUntil(20_000)
+    expect(simulation.turn).toBeLessThan(200)
+  })
+
   test('are lost, doubled and overtaken, each on its own', async () => {
     const { simulation, client, server, send } = await pair(1, { delivery: 'datagram' })
     simulation.network.impair({
