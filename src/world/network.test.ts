@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Connection, Listener, Logger } from '../contracts/world.ts'
 import { joinFrames, prefaceMsMax } from './connection.ts'
 import { preface } from './framing.ts'
-import { NodeNetwork } from './network.ts'
+import { handshakesMax, NodeNetwork } from './network.ts'
 
 const lines: string[] = []
 const logger: Logger = {
@@ -177,6 +177,21 @@ describe('what is not a frame', () => {
 })
 
 describe('connect and listen', () => {
+  test('connections that never say what they are take no more than their places, and free them when they go', async () => {
+    const address = await listen((connection) => connection.handle({ frame() {}, closed() {} }))
+    const port = Number(address.split(':')[1])
+    const silent: net.Socket[] = []
+    // Fewer at a time than the system's backlog. The listener's own preface says that it has taken the connection in.
+    while (silent.length < handshakesMax) {
+      const batch = Array.from({ length: 128 }, () => net.connect(port, '127.0.0.1'))
+      await Promise.all(batch.map((socket) => new Promise((resolve) => socket.once('data', resolve))))
+      silent.push(...batch)
+    }
+    await expect(network.connect(address)).rejects.toMatchObject({ code: 'unavailable' })
+    for (const socket of silent) socket.destroy()
+    await vi.waitFor(async () => (await network.connect(address)).close())
+  })
+
   test('a taken address is refused as unavailable', async () => {
     const address = await listen(() => {})
     await expect(network.listen(address, () => {})).rejects.toMatchObject({ code: 'unavailable' })

@@ -5,7 +5,7 @@ import { formatAddress, NodeConnection } from './connection.ts'
 
 const connectTimeoutMsDefault = 5_000
 /** Connections that have not yet shown what they are; more are turned away. */
-const handshakesMax = 1_024
+export const handshakesMax = 1_024
 
 /** Frames over TCP. */
 export class NodeNetwork implements Network {

@@ -38,10 +38,6 @@ export class LoopWatch {
     this.#onStall = options.onStall ?? (() => {})
   }
 
-  get isRunning(): boolean {
-    return this.#timer !== undefined
-  }
-
   start(): void {
     if (this.#timer !== undefined) return
     this.#tickedMs = this.#world.clock.monotonicMs()
