@@ -144,13 +144,16 @@ export class RegistrationHandle implements Registration {
 
   async #enter(takeOver: boolean, formerToken: number | undefined): Promise<void> {
     const dependencies = { ...this.#options, ownLeases: this.#ownLeases }
-    const value = encodeInstanceEntry(this.#entry)
+    const entered = this.#entry
+    const value = encodeInstanceEntry(entered)
     const hold = await enterRegistry(dependencies, value, { takeOver, formerToken })
     this.#hold = hold
     this.#revision = hold.fence.token
     const onLost = (): void => void this.#onLost(hold)
     if (hold.lost.aborted) onLost()
     else hold.lost.addEventListener('abort', onLost, { once: true })
+    // What was changed while the entry was on its way found nothing to be written to.
+    if (this.#entry !== entered) await this.#write().catch(() => void this.#publish())
   }
 
   async #onLost(hold: ExclusiveHold): Promise<void> {
