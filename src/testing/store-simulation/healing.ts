@@ -42,14 +42,21 @@ export async function heal(run: StoreRun): Promise<void> {
 /** A client that comes only now writes and reads every kind of key. */
 async function mustServe(run: StoreRun): Promise<void> {
   let isServed = false
-  new ClientProcess(run.clientOptions, 'probe', async (context) => {
+  const probe = new ClientProcess(run.clientOptions, 'probe', async (context) => {
     const store = new RecordedStore(context, context.name)
     while (!(await store.put('k1')));
     while (!(await store.putMany(['m1'], ['m2'])));
     while ((await store.get('k1')) === undefined);
     isServed = true
   })
-  await within(run, 'serves-after-healing', 'a new client is served', healingLimits.servesMs, () => isServed)
+  const { servesMs } = healingLimits
+  await within(
+    run,
+    'serves-after-healing',
+    'a new client is served',
+    servesMs,
+    () => isServed && probe.isDone,
+  )
 }
 
 async function mustEndLeases(run: StoreRun): Promise<void> {
