@@ -1,0 +1,15 @@
+import { createKeyHash, HashRing } from 'althing/traffic'
+
+const ring = new HashRing(await createKeyHash(), { virtualNodes: 150 })
+ring.add('node-1')
+ring.add('node-2', 2) // twice the share
+ring.add('node-3')
+
+const sessions = new Map([['node-1', 0]])
+const owner = ring.owner('user-42')
+const heirs = ring.owners('user-42', 3) // distinct, in the order in which they would inherit the key
+const bounded = ring.ownerWithinLoad('user-42', (member) => sessions.get(member) ?? 0, 1.25)
+console.log(owner === heirs[0], heirs.length, bounded === owner)
+
+ring.remove(owner as string)
+console.log(ring.owner('user-42') === heirs[1])

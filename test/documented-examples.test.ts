@@ -1,0 +1,47 @@
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test, vi } from 'vitest'
+import { readText, root } from './architecture/source-tree.ts'
+
+/** What each program in docs/examples prints, by the page of docs/blocks that shows it. The README's is in readme.test.ts. */
+const printed: Readonly<Record<string, readonly unknown[][]>> = {
+  checker: [['violation'], [true]],
+  'consistent-hashing': [[true, 3, true], [true]],
+  discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
+  election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
+  gateway: [[503]],
+  lock: [[null], [2]],
+  simulator: [[true, 2]],
+  store: [[true, ['stock/apples 2', 'stock/pears 5']]],
+}
+
+const pages = readdirSync(path.join(root, 'docs/blocks')).map((file) => file.replace(/\.md$/, ''))
+
+/** The complete programs that a page shows: what it fences as TypeScript. */
+function programs(page: string): string[] {
+  return [...readText(`docs/blocks/${page}.md`).matchAll(/```ts\n([\s\S]*?)```/g)].map(
+    ([, code]) => code as string,
+  )
+}
+
+test('what a page shows as a program is the file of docs/examples that is run here', () => {
+  const shown = pages.filter((page) => programs(page).length > 0)
+  expect(shown.toSorted()).toEqual(Object.keys(printed).toSorted())
+  for (const page of shown)
+    expect([page, ...programs(page)]).toEqual([page, readText(`docs/examples/${page}.ts`)])
+})
+
+test.each(Object.entries(printed))('the example of %s runs and prints what it says', async (page, lines) => {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {})
+  try {
+    await import(`../docs/examples/${page}.ts`)
+    expect(log.mock.calls).toEqual(lines)
+  } finally {
+    log.mockRestore()
+  }
+})
+
+test('the index names every page', () => {
+  const index = readText('docs/README.md')
+  expect(pages.filter((page) => !index.includes(`(blocks/${page}.md)`))).toEqual([])
+})
