@@ -135,7 +135,7 @@ export function withOutcome(error: AlthingError, outcome: Outcome): AlthingError
 
 /** `invalid-argument` in its one form: what is wrong, what was given, what is allowed. Nothing has been changed. */
 export function invalidArgument(field: string, given: unknown, allowed: string): AlthingError {
-  const shown = typeof given === 'bigint' ? `${given}n` : (JSON.stringify(given) ?? String(given))
+  const shown = show(given)
   const cut = shown.length > 120 ? `${shown.slice(0, 117)}...` : shown
   return new AlthingError('invalid-argument', `${field} is ${cut}, but must be ${allowed}`, {
     outcome: 'none',
@@ -148,4 +148,14 @@ export function asAlthingError(error: unknown): AlthingError {
   if (isAlthingError(error)) return error
   const message = error instanceof Error ? error.message : String(error)
   return new AlthingError('internal', message, { cause: error, outcome: 'unknown' })
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    // A circle, or a getter that throws: its kind must do.
+    return Object.prototype.toString.call(value)
+  }
 }
