@@ -18,6 +18,7 @@ export class ClientFaults {
   readonly #options: ClientFaultsOptions
   readonly #random: SeededRandom
   readonly #counts = new Map<ClientFault, number>()
+  readonly #undos: (() => void)[] = []
   #isActive = false
 
   constructor(options: ClientFaultsOptions) {
@@ -39,6 +40,7 @@ export class ClientFaults {
   /** All processes run, and their clocks run true. */
   heal(): void {
     this.#isActive = false
+    for (const undo of this.#undos) undo()
     for (const process of this.#options.processes) {
       process.clock.setRate(1)
       process.resume()
@@ -71,7 +73,7 @@ export class ClientFaults {
     if (kind === 'pause') {
       process.pause()
       simulation.after(durationMs, () => process.resume())
-    } else if (kind === 'block-loop') process.blockLoop(durationMs)
+    } else if (kind === 'block-loop') this.#undos.push(process.blockLoop(durationMs))
     else if (kind === 'clock-drift') process.clock.setRate(1 + this.#random.between(-0.01, 0.01))
     else {
       process.crash(this.#random.pick<CrashKind>(['power', 'kill']))

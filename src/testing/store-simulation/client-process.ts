@@ -65,9 +65,9 @@ export class ClientProcess {
   }
 }
 
-/** Waits a while that is drawn around the mean. */
+/** Waits a while that is drawn around the mean, and is at most four times as long: the end of a run waits for it. */
 export function think({ world, random }: ClientContext, meanMs: number): Promise<void> {
-  return sleep(world, random.exponential(meanMs))
+  return sleep(world, Math.min(random.exponential(meanMs), 4 * meanMs))
 }
 
 export function sleep(world: World, ms: number): Promise<void> {

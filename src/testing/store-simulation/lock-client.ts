@@ -26,12 +26,15 @@ async function holdOnce(context: ClientContext, service: LockService): Promise<v
   const { random, configuration, observations } = context
   const name = `lock${random.integer(1, configuration.locks)}`
   const waitTimeout = random.pick([1_000, 4_000])
-  const lock = await attempt(context, () => service.acquire(name, { ttl: lockTtlMs, waitTimeout }), ['lost'])
+  const lock = await attempt(context, () => service.acquire(name, { ttl: lockTtlMs, waitTimeout }), [
+    'lost',
+    'lease-not-found',
+  ])
   if (lock === undefined) return
   observations.locks.acquired(context.nowMs(), context.name, lock)
   const endAt = context.nowMs() + random.exponential(3_000)
   let writes = 0
-  while (context.nowMs() < endAt && lock.isHeld) {
+  while (context.nowMs() < endAt && lock.isHeld && !context.isStopping()) {
     await write(context, lock, ++writes)
     await sleep(context.world, random.exponential(300))
   }
