@@ -175,7 +175,7 @@ function processTerminal(): CheckTerminal {
   return {
     out: (text) => process.stdout.write(text),
     error: (text) => process.stderr.write(text),
-    isInteractive: process.stderr.isTTY === true,
+    isInteractive: process.stderr.isTTY,
     exit(code) {
       process.exitCode = code
     },

@@ -107,11 +107,11 @@ async function runUnder(
     if (lock.lost.aborted) onLost()
     const code = await child.exited
     if (!lock.lost.aborted) return code
-    process.stderr.write(`althing: ${String((lock.lost.reason as Error).message)} [lost]\n`)
+    process.stderr.write(`althing: ${(lock.lost.reason as Error).message} [lost]\n`)
     return lockExitCodes.lost
   } finally {
     await lock.release().catch((error: unknown) => {
-      process.stderr.write(`althing: the lock is left to its ttl: ${String((error as Error).message)}\n`)
+      process.stderr.write(`althing: the lock is left to its ttl: ${(error as Error).message}\n`)
     })
   }
 }

@@ -112,7 +112,7 @@ function checkText(field: string, text: string, charsMin: number, charsMax: numb
 function checkMetadata(metadata: Readonly<Record<string, string>>): void {
   const entries = Object.entries(metadata)
   const isText = entries.every(([, value]) => typeof value === 'string')
-  const chars = entries.reduce((sum, [name, value]) => sum + name.length + String(value).length, 0)
+  const chars = isText ? entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0) : 0
   if (isText && entries.length <= metadataEntriesMax && chars <= metadataCharsMax) return
   throw invalidArgument(
     'metadata',

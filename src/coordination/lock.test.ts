@@ -342,7 +342,7 @@ describe('lock', () => {
         const locks = new LockService({ store, world })
         const first = await locks.acquire('orders', { owner: 'request-7' })
         const again = locks.acquire('orders', { owner: 'request-7' })
-        for (let turn = 0; turn < turns; turn++) await null
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve()
         const released = first.release()
         const second = await again
         expect({ turns, isHeld: second.isHeld }).toEqual({ turns, isHeld: true })
@@ -359,7 +359,7 @@ describe('lock', () => {
         const grantLease: Store['grantLease'] = async (request, options) => {
           const grant = await store.grantLease(request, options)
           void (async () => {
-            for (let turn = 0; turn < turns; turn++) await null
+            for (let turn = 0; turn < turns; turn++) await Promise.resolve()
             controller.abort()
           })()
           return grant

@@ -59,9 +59,7 @@ async function deliver(simulation: Simulation, from: Member, to: Member, id: num
 
 test('carries messages, and connects again after a break and after a restart of the peer', async () => {
   const { simulation, first, second } = start()
-  await simulation.runUntil(
-    () => first.transport?.isConnected(2) === true && second.transport?.isConnected(1) === true,
-  )
+  await simulation.runUntil(() => first.transport?.isConnected(2) && second.transport?.isConnected(1))
   await deliver(simulation, first, second, 1)
   const told = first.unreachable.length
   simulation.network.breakConnections('node1', 'node2')
@@ -75,9 +73,7 @@ test('carries messages, and connects again after a break and after a restart of 
 
 test('a peer that is blocked is neither heard nor spoken to, until the block is lifted', async () => {
   const { simulation, first, second } = start()
-  await simulation.runUntil(
-    () => first.transport?.isConnected(2) === true && second.transport?.isConnected(1) === true,
-  )
+  await simulation.runUntil(() => first.transport?.isConnected(2) && second.transport?.isConnected(1))
   first.transport.block([2])
   expect([...first.transport.blocked]).toEqual([2])
   first.transport.send(question(1, 2, 1))
@@ -91,9 +87,7 @@ test('a peer that is blocked is neither heard nor spoken to, until the block is 
 
 test('a connection that brings a malformed message, or one for others, is closed; the peer comes again', async () => {
   const { simulation, first, second } = start()
-  await simulation.runUntil(
-    () => first.transport?.isConnected(2) === true && second.transport?.isConnected(1) === true,
-  )
+  await simulation.runUntil(() => first.transport?.isConnected(2) && second.transport?.isConnected(1))
   for (const frame of [
     new Uint8Array([9, 9]),
     encodeMessage(question(5, 2, 1)),
@@ -116,9 +110,7 @@ test('a connection that brings a malformed message, or one for others, is closed
 
 test('a peer that never says anything is dialled anew; one that answers is not', async () => {
   const { simulation, first, second } = start()
-  await simulation.runUntil(
-    () => first.transport?.isConnected(2) === true && second.transport?.isConnected(1) === true,
-  )
+  await simulation.runUntil(() => first.transport?.isConnected(2) && second.transport?.isConnected(1))
   const accepted = second.accepted.length
   const every100ms = async (ms: number, isAnswering: boolean) => {
     for (let at = 0; at < ms; at += 100) {
@@ -135,9 +127,7 @@ test('a peer that never says anything is dialled anew; one that answers is not',
 
 test('after close nothing is dialled, held or delivered', async () => {
   const { simulation, first, second } = start()
-  await simulation.runUntil(
-    () => first.transport?.isConnected(2) === true && second.transport?.isConnected(1) === true,
-  )
+  await simulation.runUntil(() => first.transport?.isConnected(2) && second.transport?.isConnected(1))
   first.transport.close()
   await simulation.runUntil(simulation.nowMs + 10)
   const count = second.accepted.length
