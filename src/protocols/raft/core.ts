@@ -244,7 +244,7 @@ export class Core {
 
   /** Draws a new timeout, so that candidates that collided once do not go on to collide (paper section 5.2). */
   restartElectionTimer(): void {
-    this.#electionTimeoutMs = this.options.electionTimeoutMs * (1 + this.#random.float())
+    this.#electionTimeoutMs = this.options.electionTimeoutMs * (1 + this.#random.float() / 2)
     this.#electionDeadlineMs = this.#nowMs + this.#electionTimeoutMs
   }
 

@@ -206,7 +206,7 @@ export type RaftEffect =
 
 export interface RaftOptions {
   readonly id: NodeId
-  /** Follower waits between this and twice this without a leader before it campaigns (default 1000). Pre-vote and check-quorum use it too. */
+  /** Follower waits between this and one and a half times this without a leader before it campaigns (default 1000). Pre-vote and check-quorum use it too. */
   readonly electionTimeoutMs: number
   /** Leader's silence is at most this (default 100); well under the election timeout. */
   readonly heartbeatMs: number
