@@ -45,6 +45,12 @@ export const errorCodes = {
   'node-failed': { retryable: false },
   /** The caller may not do this. */
   'permission-denied': { retryable: false },
+  /** The caller has not shown who it is, or what it showed (a token, a password, a certificate) is not valid, or valid no more. */
+  unauthenticated: { retryable: false },
+  /** The store has reached its quota, or the node's disk is all but full: only reads and what makes room (deletes, compaction) are served. */
+  'no-space': { retryable: false },
+  /** The node has been removed from the cluster: it stops and must not come back under the same id. */
+  'not-member': { retryable: false },
   /** The answer does not have the form the protocol states: a defect of Althing, please report it. */
   internal: { retryable: false },
 } as const satisfies Readonly<Record<string, { readonly retryable: boolean }>>

@@ -14,6 +14,7 @@ import type { Consistency, StoreHost } from '../local/store-host.ts'
 import type { Watcher } from '../local/watch-hub.ts'
 import type { LeaderLink } from './leader-link.ts'
 import type { NodeStatus } from './node-status.ts'
+import type { OperatorCalls } from './operator-calls.ts'
 import {
   decodeRequest,
   encodeError,
@@ -34,6 +35,7 @@ export interface ClientSessionOptions {
   readonly logger: Logger
   readonly host: StoreHost
   readonly leader: LeaderLink
+  readonly operators: OperatorCalls
   status(): NodeStatus
   block(peers: readonly number[]): void
   ended(): void
@@ -137,11 +139,21 @@ export class ClientSession {
         return this.#reply(request.id, undefined, () => null)
       case methods.ping:
         return this.#reply(request.id, undefined, () => null)
+      case methods.operate:
+        return this.#operate(request)
       default:
         throw new AlthingError('incompatible-peer', `this node knows no method ${request.method}`, {
           outcome: 'none',
         })
     }
+  }
+
+  #operate(request: Request): void {
+    const { remoteAddress } = this.#connection
+    this.#options.operators.call(request.body, { name: remoteAddress, remoteAddress }).then(
+      (answer) => this.#reply(request.id, undefined, () => answer),
+      (error: unknown) => this.#fail(request.id, asAlthingError(error)),
+    )
   }
 
   #mutate(request: Request): void {

@@ -6,6 +6,7 @@ import type { GroupObserver } from '../../replication/raft-group.ts'
 import { type DiskStorageOptions, openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
 import { StoreHost } from '../local/store-host.ts'
 import { ClusterServer } from './cluster-server.ts'
+import { OperatorCalls } from './operator-calls.ts'
 import type { MemberStatus, NodeStatus, NodeVitals } from './node-status.ts'
 import { encodeHello } from './protocol.ts'
 
@@ -83,6 +84,8 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
 export class ClusterNode {
   readonly id: NodeId
   readonly transport: PeerTransport
+  /** What operators may ask of this node, besides its status. */
+  readonly operators = new OperatorCalls()
   /** Resolves when the node has failed for good, or was closed (`undefined`). Never rejects. */
   readonly closed: Promise<AlthingError | undefined>
   #resolveClosed: (error: AlthingError | undefined) => void = () => {}
@@ -146,6 +149,7 @@ export class ClusterNode {
       clusterId,
       nodeId: this.id,
       members,
+      operators: this.operators,
       status: () => this.status(),
     })
     this.#address = await this.#server.listen(listen)

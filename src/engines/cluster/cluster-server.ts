@@ -6,6 +6,7 @@ import type { StoreHost } from '../local/store-host.ts'
 import { ClientSession } from './client-session.ts'
 import { LeaderLink } from './leader-link.ts'
 import type { NodeStatus } from './node-status.ts'
+import type { OperatorCalls } from './operator-calls.ts'
 import { decodeHello, type Hello } from './protocol.ts'
 
 export interface ClusterServerOptions {
@@ -15,6 +16,7 @@ export interface ClusterServerOptions {
   readonly clusterId: string
   readonly nodeId: NodeId
   readonly members: readonly Member[]
+  readonly operators: OperatorCalls
   status(): NodeStatus
   /** Client connections past which more are closed at once (default 10 000). */
   readonly clientsMax?: number
@@ -116,12 +118,13 @@ export class ClusterServer {
   }
 
   #startSession(connection: Connection): void {
-    const { clusterId, nodeId, members, host, transport, world, status } = this.#options
+    const { clusterId, nodeId, members, host, transport, world, operators, status } = this.#options
     const session = new ClientSession({
       connection,
       logger: world.logger,
       host,
       leader: this.#leader,
+      operators,
       status,
       block: (peers) => transport.block(peers),
       ended: () => this.#sessions.delete(session),

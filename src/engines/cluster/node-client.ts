@@ -2,6 +2,7 @@ import type { AlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import type { NodeStatus } from './node-status.ts'
 import { type Method, methods } from './protocol.ts'
+import type { Plain } from './operator-calls.ts'
 import { RpcConnection } from './rpc-connection.ts'
 
 /** A connection to one node, for what concerns that node alone. Unlike a store client it never turns to another. */
@@ -46,14 +47,19 @@ export class NodeClient {
     await this.#call(methods.block, peers)
   }
 
+  /** An operator call by name; see {@link OperatorCalls}. `timeoutMs` defaults to the client's. */
+  async operate(name: string, argument: Plain = null, timeoutMs?: number): Promise<Plain> {
+    return (await this.#call(methods.operate, [name, argument], timeoutMs)) as Plain
+  }
+
   close(): void {
     this.#connection.close()
   }
 
-  #call(method: Method, body: unknown): Promise<unknown> {
+  #call(method: Method, body: unknown, timeoutMs = this.#timeoutMs): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timer = this.#world.timers.after(this.#timeoutMs, () => this.#connection.close())
-      this.#connection.request(method, this.#timeoutMs, 0, body, {
+      const timer = this.#world.timers.after(timeoutMs, () => this.#connection.close())
+      this.#connection.request(method, timeoutMs, 0, body, {
         done: (error: AlthingError | undefined, reply: unknown) => {
           timer.cancel()
           if (error === undefined) resolve(reply)

@@ -37,6 +37,8 @@ export const methods = {
   block: 9,
   /** body: nothing; reply: nothing. Shows that the node still answers. */
   ping: 10,
+  /** body: [name, argument]; reply: what the call of that name answers ({@link OperatorCall}). For operators: rare, and checked by name. */
+  operate: 11,
 } as const
 
 export type Method = (typeof methods)[keyof typeof methods]

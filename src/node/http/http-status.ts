@@ -1,7 +1,23 @@
 import type { ErrorCode } from '../../contracts/errors.ts'
 
 /** The status of a reply that carries an error. */
-export type ErrorStatus = 400 | 403 | 404 | 408 | 409 | 410 | 412 | 413 | 429 | 500 | 501 | 502 | 503 | 504
+export type ErrorStatus =
+  | 400
+  | 401
+  | 403
+  | 404
+  | 408
+  | 409
+  | 410
+  | 412
+  | 413
+  | 429
+  | 500
+  | 501
+  | 502
+  | 503
+  | 504
+  | 507
 
 /** HTTP's nearest word for each code. The body says the same thing exactly. */
 export const httpStatusOf: Readonly<Record<ErrorCode, ErrorStatus>> = {
@@ -26,5 +42,8 @@ export const httpStatusOf: Readonly<Record<ErrorCode, ErrorStatus>> = {
   'disk-failed': 503,
   'node-failed': 503,
   'permission-denied': 403,
+  unauthenticated: 401,
+  'no-space': 507,
+  'not-member': 410,
   internal: 500,
 }

@@ -19,9 +19,22 @@ export interface Entry {
   readonly data: Uint8Array
 }
 
-/** Who decides. Today one set of voters; the type leaves room for joint consensus and learners (thesis chapter 4). */
+/**
+ * Who decides, and who only listens (thesis chapter 4). The newest configuration in a node's log is the one it uses, committed or not; when its entry is
+ * overwritten the one before it is in use again.
+ */
 export interface Configuration {
+  /** Members that vote. Empty only on a node that is not told yet to what it belongs: it waits to be contacted, and never campaigns. */
   readonly voters: readonly NodeId[]
+  /**
+   * Present while a change of more than one voter is under way (joint consensus, thesis section 4.3): the voters before it. Every decision then takes a
+   * majority of these and of `voters`. The leader leaves the joint configuration by itself once it is committed.
+   */
+  readonly outgoingVoters?: readonly NodeId[]
+  /** Members that receive the log and never count (thesis section 4.2.1). None is a voter of either set. */
+  readonly learners?: readonly NodeId[]
+  /** `host:port` of every member, in the group that says who belongs to the cluster. Carried along: the machine does not read it. */
+  readonly addresses?: Readonly<Record<NodeId, string>>
 }
 
 /** What must survive a crash besides the log (paper figure 2, "persistent state"). */
@@ -143,8 +156,19 @@ export type RaftEvent =
   | { readonly type: 'snapshotSent'; readonly to: NodeId; readonly index: number; readonly ok: boolean }
   /** The connection to a peer broke or was made anew: what was in flight may be lost, so probe again (thesis section 10.2.2). */
   | { readonly type: 'peerUnreachable'; readonly peer: NodeId }
-  /** Hand leadership to `to` (thesis section 3.10). */
+  /** Hand leadership to `to` (thesis section 3.10), a voter. */
   | { readonly type: 'transferLeadership'; readonly to: NodeId }
+  /**
+   * Change the members to `target`, which is not joint. Answered by `configurationAppended` or `configurationRefused` with the same id. Only one change is
+   * under way at a time, and only once the leader has committed an entry of its own term (the erratum of 2015 to thesis section 4.1). Where the sets of
+   * voters differ by more than one member the machine goes through a joint configuration.
+   */
+  | { readonly type: 'changeConfiguration'; readonly id: number; readonly target: Configuration }
+  /**
+   * Whether this node may lead: false while its disk is slow or full. A leader then hands over to the voter that is furthest along, and the node does not
+   * campaign until it is told true again. It still votes and stores.
+   */
+  | { readonly type: 'setEligible'; readonly eligible: boolean }
 
 /**
  * What the shell must do. Effects of one step come as a list, and the lists of successive steps are one sequence; the shell performs it in order, with
@@ -185,6 +209,25 @@ export type RaftEffect =
       readonly id: number
       readonly reason: 'not-leader' | 'overloaded' | 'transferring'
     }
+  /** The change asked for with `id` stands in the log at `index`; it is done when the last, not joint, configuration of it is committed. */
+  | {
+      readonly type: 'configurationAppended'
+      readonly id: number
+      readonly index: number
+      readonly term: number
+    }
+  /** Nothing was changed. `not-ready`: this leader has not yet committed an entry of its term. */
+  | {
+      readonly type: 'configurationRefused'
+      readonly id: number
+      readonly reason: 'not-leader' | 'in-progress' | 'not-ready' | 'transferring'
+    }
+  /** This node now uses `configuration`, of the entry at `index` (0: the first of all). The shell connects to who is in it. */
+  | {
+      readonly type: 'configurationChanged'
+      readonly configuration: Configuration
+      readonly index: number
+    }
   /** A local reader may be served once `index` is applied. */
   | { readonly type: 'readReady'; readonly id: number; readonly index: number }
   | { readonly type: 'readDropped'; readonly id: number }
@@ -220,6 +263,12 @@ export interface RaftOptions {
   readonly uncommittedBytesMax: number
   /** Reads waiting for a read index past which more are dropped (default 100 000). */
   readonly pendingReadsMax: number
+  /**
+   * Lease reads (thesis section 6.4.1): with a value > 0 a leader serves reads without asking, for `electionTimeoutMs * (1 - leaseDriftMax)` after the
+   * sending of the last round that a quorum has answered. The assumption: no two members' monotonic clocks differ in rate by more than this share over an
+   * election timeout, and no virtual machine is paused without its clock going on. Default 0: every read is confirmed by a quorum (ReadIndex).
+   */
+  readonly leaseDriftMax: number
 }
 
 export const raftDefaults: Omit<RaftOptions, 'id'> = {
@@ -230,6 +279,7 @@ export const raftDefaults: Omit<RaftOptions, 'id'> = {
   inflightBytesMax: 8 * 1024 * 1024,
   uncommittedBytesMax: 64 * 1024 * 1024,
   pendingReadsMax: 100_000,
+  leaseDriftMax: 0,
 }
 
 /** What a node finds on its disk when it starts. */
@@ -265,8 +315,13 @@ export interface RaftStatus {
   readonly lastTerm: number
   /** Up to here this node's own disk has the log. */
   readonly persistedIndex: number
+  /** The newest in the log: the one in use. */
   readonly configuration: Configuration
-  /** Leader only. */
+  /** Of the entry that holds it; 0 for the first of all. It is committed when the commit index has reached it. */
+  readonly configurationIndex: number
+  /** May lead: see `setEligible`. */
+  readonly isEligible: boolean
+  /** Leader only: of every other voter and learner. */
   readonly progress: ReadonlyMap<NodeId, ProgressStatus>
   /** When `tick` has something to do next. */
   readonly nextDeadlineMs: number
