@@ -5,7 +5,7 @@ import { KeySpace, type RevisionRecord } from './key-space.ts'
 import { LeaseTable } from './leases.ts'
 import { type StoreModelLimits, storeModelLimits } from './limits.ts'
 import { SessionTable } from './sessions.ts'
-import { hashChunks, writeSnapshot } from './snapshot.ts'
+import { hashChunks, type StoreState, writeSnapshot } from './snapshot.ts'
 import { readSnapshot } from './snapshot-reader.ts'
 import { applyBranch, checkBranch, evaluateCompares, leaseNotFound } from './txn.ts'
 import type { StoreChange, StoreCommand, StoreMutation, StoreReader, StoreReply } from './types.ts'
@@ -91,11 +91,12 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
 
   /** The chunks may be iterated over once, at any later time; each has at most 256 KiB. */
   snapshot(): Iterable<Uint8Array> {
-    return writeSnapshot({
-      keys: this.#keys.freeze(),
-      leases: this.#leases.freeze(),
-      sessions: this.#sessions.freeze(),
-    })
+    return writeSnapshot(this.freeze())
+  }
+
+  /** The state as it is now, in constant time: no later change reaches it. */
+  freeze(): StoreState {
+    return { keys: this.#keys.freeze(), leases: this.#leases.freeze(), sessions: this.#sessions.freeze() }
   }
 
   restore(chunks: Iterable<Uint8Array>): void {
