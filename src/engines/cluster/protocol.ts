@@ -76,6 +76,14 @@ export interface Hello {
   readonly clusterId: string
   /** The member that dials; 0 from a client. */
   readonly from: number
+  /** Newest version of the messages between nodes that the caller speaks; absent: 1. */
+  readonly peerVersion?: number
+  /** From a peer: drawn when its data folder was made. A member that comes back with another one has lost what it had promised. */
+  readonly storageId?: string
+  /** From a peer: where it listens, for one that is new and knows nobody yet. */
+  readonly address?: string
+  /** From a client: the name of the group whose store it wants; absent: the cluster's own. */
+  readonly group?: string
 }
 
 /** What a node tells a client first. */
@@ -88,12 +96,14 @@ export interface Welcome {
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  return packr.pack(['althing', protocolVersion, hello.kind === 'peer' ? 1 : 0, hello.clusterId, hello.from])
+  const { kind, clusterId, from, ...more } = hello
+  // In the sixth place, which the first version did not have and does not look at.
+  return packr.pack(['althing', protocolVersion, kind === 'peer' ? 1 : 0, clusterId, from, more])
 }
 
 /** Throws `incompatible-peer` or `corrupt`. */
 export function decodeHello(frame: Uint8Array): Hello {
-  const [name, version, kind, clusterId, from] = decodeArray(frame)
+  const [name, version, kind, clusterId, from, more] = decodeArray(frame)
   if (name !== 'althing')
     throw new AlthingError('incompatible-peer', 'the caller does not speak the Althing protocol')
   if (version !== protocolVersion) {
@@ -103,7 +113,19 @@ export function decodeHello(frame: Uint8Array): Hello {
     )
   }
   if ((kind !== 0 && kind !== 1) || typeof clusterId !== 'string' || !isWhole(from)) throw malformed('hello')
-  return { kind: kind === 1 ? 'peer' : 'client', clusterId, from }
+  return { kind: kind === 1 ? 'peer' : 'client', clusterId, from, ...decodeGreeting(more) }
+}
+
+/** Members of a later version are passed over. */
+function decodeGreeting(more: unknown): Omit<Hello, 'kind' | 'clusterId' | 'from'> {
+  if (typeof more !== 'object' || more === null) return {}
+  const { peerVersion, storageId, address, group } = more as Readonly<Record<string, unknown>>
+  return {
+    ...(isWhole(peerVersion) ? { peerVersion } : {}),
+    ...(typeof storageId === 'string' ? { storageId } : {}),
+    ...(typeof address === 'string' ? { address } : {}),
+    ...(typeof group === 'string' ? { group } : {}),
+  }
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
