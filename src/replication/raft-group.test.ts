@@ -32,6 +32,7 @@ class GatedStorage implements RaftStorage {
   resetTo: RaftStorage['resetTo'] = (meta, hardState) => this.#inner.resetTo(meta, hardState)
   openSnapshot = () => this.#inner.openSnapshot()
   receiveSnapshot: RaftStorage['receiveSnapshot'] = (meta, id) => this.#inner.receiveSnapshot(meta, id)
+  onPinned: RaftStorage['onPinned'] = (handler) => this.#inner.onPinned(handler)
   close = () => this.#inner.close()
 }
 

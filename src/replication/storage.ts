@@ -46,7 +46,12 @@ export interface RaftStorage {
   openSnapshot(): Promise<SnapshotReader | undefined>
   /** Receives a snapshot from a peer into a temporary file. */
   receiveSnapshot(meta: SnapshotMeta, transferId: number): SnapshotReceiver
-  /** Waits for what was appended, then lets the folder go. Idempotent. */
+  /**
+   * Calls `handler` when this group alone keeps old segments of the shared log from being removed: a snapshot of all that is applied, followed by `compact`, would free
+   * them. Called again while that is not done. One handler: the last one set.
+   */
+  onPinned(handler: () => void): void
+  /** Waits for what was appended. Idempotent. Where the storage is of one group, lets the folder go. */
   close(): Promise<void>
 }
 
@@ -178,6 +183,8 @@ class DiskStorage implements RaftStorage {
     return this.#snapshots.receive(meta, transferId)
   }
 
+  onPinned(): void {}
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -232,6 +239,8 @@ class MemoryStorage implements RaftStorage {
     this.#check()
     return this.#snapshots.receive(meta, transferId)
   }
+
+  onPinned(): void {}
 
   async close(): Promise<void> {
     this.#closed = true
