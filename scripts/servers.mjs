@@ -6,6 +6,12 @@ import { capture } from './run.mjs'
 
 export const programs = [
   { command: 'etcd', debianPackage: 'etcd-server', for: 'etcd as a peer' },
+  {
+    command: 'h2load',
+    debianPackage: 'nghttp2-client',
+    for: 'etcd through a native client, and the HTTP API, in benchmarks',
+  },
+  { command: 'nats-server', debianPackage: 'nats-server', for: 'NATS JetStream as a peer' },
   { command: 'chromium', debianPackage: 'chromium', for: 'the console in a browser' },
 ]
 
