@@ -62,6 +62,21 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
   /** Default 5000. */
   readonly timeoutMs?: number
+  /**
+   * As whom to show up where connections are secured: `'node'` with the key or certificate that lets a node join its peers, `'client'` (default) with
+   * that of a client. Without effect on a network that is not secured.
+   */
+  readonly as?: 'client' | 'node'
+}
+
+/** What the other side of a secured connection has shown of itself, before its first frame. */
+export interface ConnectionIdentity {
+  /** `'anonymous'`: the connection is encrypted, but the other side has shown no certificate. */
+  readonly kind: 'certificate' | 'secret' | 'anonymous'
+  /** The common name of the certificate; which derived key it was (`node`, `client`); empty when anonymous. */
+  readonly name: string
+  /** It has shown what only a node of the cluster has: it may speak as a peer. */
+  readonly isNode: boolean
 }
 
 export interface Listener {
@@ -77,6 +92,8 @@ export interface Listener {
  */
 export interface Connection {
   readonly remoteAddress: string
+  /** Absent on a network that is not secured: nothing is known of the other side then. */
+  readonly identity?: ConnectionIdentity
   /** Bytes accepted by `send` that the operating system has not yet taken. The sender bounds it. */
   readonly queuedBytes: number
   handle(handler: ConnectionHandler): void

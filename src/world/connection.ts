@@ -1,6 +1,12 @@
 import type net from 'node:net'
 import { AlthingError } from '../contracts/errors.ts'
-import { type Connection, type ConnectionHandler, type Logger, maxFrameBytes } from '../contracts/world.ts'
+import {
+  type Connection,
+  type ConnectionHandler,
+  type ConnectionIdentity,
+  type Logger,
+  maxFrameBytes,
+} from '../contracts/world.ts'
 import { assert } from '../base/assert.ts'
 import { encodeFrameHeader, FrameDecoder, frameHeaderBytes, preface } from './framing.ts'
 
@@ -18,6 +24,7 @@ const keepAliveMs = 30_000
 /** A TCP connection that carries frames. Exists from the first byte on; `opened` says that the other side has shown its preface. */
 export class NodeConnection implements Connection {
   readonly remoteAddress: string
+  readonly identity?: ConnectionIdentity
   readonly #socket: net.Socket
   readonly #logger: Logger
   readonly #decoder = new FrameDecoder()
@@ -35,7 +42,13 @@ export class NodeConnection implements Connection {
   #hasEnded = false
   #error: Error | undefined
 
-  constructor(socket: net.Socket, logger: Logger, opened: (connection: NodeConnection) => void) {
+  constructor(
+    socket: net.Socket,
+    logger: Logger,
+    opened: (connection: NodeConnection) => void,
+    identity?: ConnectionIdentity,
+  ) {
+    if (identity !== undefined) this.identity = identity
     this.#socket = socket
     this.#logger = logger
     this.#opened = opened

@@ -2,3 +2,5 @@
 export { NodeHttpProxyHost } from './http-proxy.ts'
 export { NodeLogger } from './logger.ts'
 export { createNodeWorld, type NodeWorldOptions } from './node-world.ts'
+export { clientSecretOf } from './cluster-secret.ts'
+export type { CertificateTls, SecretTls, TlsOptions } from './tls-options.ts'

@@ -5,7 +5,7 @@ import { createNodeWorld } from './node-world.ts'
 import { MessageChannel, type ThreadStart } from './threads.ts'
 
 // The first module of every thread that NodeThreads starts.
-const { moduleUrl, exportName, dataFolder, data } = workerData as ThreadStart
+const { moduleUrl, exportName, dataFolder, tls, data } = workerData as ThreadStart
 const port = parentPort
 assert(port !== null, 'this module runs only as the start of a thread')
 const module = (await import(moduleUrl)) as Record<string, ThreadEntry<unknown>['run'] | undefined>
@@ -16,4 +16,4 @@ assert(typeof run === 'function', 'the module does not export the function of th
 })
 const channel = new MessageChannel(port)
 port.on('message', (message: unknown) => channel.deliver(message))
-await run(createNodeWorld({ dataFolder }), channel, data)
+await run(createNodeWorld({ dataFolder, ...(tls === undefined ? {} : { tls }) }), channel, data)

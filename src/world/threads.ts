@@ -1,11 +1,13 @@
 import { type MessagePort, Worker } from 'node:worker_threads'
 import type { Channel, Thread, ThreadEntry, Threads } from '../contracts/world.ts'
+import type { TlsOptions } from './tls-options.ts'
 
 /** What `thread-main` is given. */
 export interface ThreadStart {
   readonly moduleUrl: string
   readonly exportName: string
   readonly dataFolder: string
+  readonly tls?: TlsOptions
   readonly data: unknown
 }
 
@@ -13,9 +15,11 @@ const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
 export class NodeThreads implements Threads {
   readonly #dataFolder: string
+  readonly #tls: TlsOptions | undefined
 
-  constructor(dataFolder: string) {
+  constructor(dataFolder: string, tls?: TlsOptions) {
     this.#dataFolder = dataFolder
+    this.#tls = tls
   }
 
   start<Data>(entry: ThreadEntry<Data>, data: Data): Thread {
@@ -23,6 +27,7 @@ export class NodeThreads implements Threads {
       moduleUrl: entry.moduleUrl,
       exportName: entry.exportName,
       dataFolder: this.#dataFolder,
+      ...(this.#tls === undefined ? {} : { tls: this.#tls }),
       data,
     }
     return new NodeThread(
