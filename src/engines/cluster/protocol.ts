@@ -59,6 +59,8 @@ const timeoutMsMax = 2 ** 32 - 1
 
 /** Set when a node forwards a request: the receiver must not forward it again. */
 export const forwardedFlag = 1
+/** Set by a node that speaks for a caller: the body is `[PrincipalRef, body]`. */
+export const speaksForFlag = 2
 
 export interface Request {
   readonly id: number
@@ -101,7 +103,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   return packr.pack(['althing', protocolVersion, kind === 'peer' ? 1 : 0, clusterId, from, more])
 }
 
-/** Throws `incompatible-peer` or `corrupt`. */
+/** Throws `incompatible-peer` or `corrupt`. Whether what the caller shows is true is for access control to say. */
 export function decodeHello(frame: Uint8Array): Hello {
   const [name, version, kind, clusterId, from, more] = decodeArray(frame)
   if (name !== 'althing')
@@ -133,8 +135,15 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   return packr.pack([protocolVersion, welcome.clusterId, welcome.nodeId, members, welcome.leader])
 }
 
+/** What a caller is told in place of a {@link Welcome} that has shown a token or password which is not valid. */
+export function encodeRefusal(error: AlthingError): Uint8Array {
+  return encodeReply(0, replyStatus.error, encodeError(error))
+}
+
+/** Throws what the node refuses the caller for, or `incompatible-peer`, or `corrupt`. */
 export function decodeWelcome(frame: Uint8Array): Welcome {
   const [version, clusterId, nodeId, members, leader] = decodeArray(frame)
+  if (version === 0 && clusterId === replyStatus.error) throw decodeError(nodeId)
   if (version !== protocolVersion) {
     throw new AlthingError(
       'incompatible-peer',

@@ -29,11 +29,7 @@ export function touchesSystemKeys(events: readonly WatchEvent[]): boolean {
 
 /** Throws `permission-denied`. */
 export function assertClientKey(key: ByteString): void {
-  if (isSystemKey(key)) {
-    throw new AlthingError('permission-denied', "keys that begin with the byte 0x00 are the cluster's own", {
-      outcome: 'none',
-    })
-  }
+  if (isSystemKey(key)) throw systemKeyRefused()
 }
 
 /**
@@ -50,8 +46,7 @@ export function clientRange<Range extends KeyRange>(range: Range): Range {
   // An empty range stays empty, and is no secret.
   if (end !== null && end <= key) return range
   if (end === null || end > clientKeysStart) return { ...range, key: clientKeysStart }
-  assertClientKey(key === '' ? end : key)
-  return range
+  throw systemKeyRefused()
 }
 
 /** The mutation as a client may make it; the same object where nothing had to be cut. Throws `permission-denied`. */
@@ -82,4 +77,10 @@ function clientOperations(operations: readonly Operation[]): readonly Operation[
     return cut
   })
   return hasChanged ? own : operations
+}
+
+function systemKeyRefused(): AlthingError {
+  return new AlthingError('permission-denied', "keys that begin with the byte 0x00 are the cluster's own", {
+    outcome: 'none',
+  })
 }
