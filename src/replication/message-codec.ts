@@ -1,13 +1,25 @@
 import { Packr } from 'msgpackr'
 import { AlthingError } from '../contracts/errors.ts'
-import type { Configuration, Entry, Message, SnapshotMeta } from '../protocols/raft/types.ts'
-import { decodeEntry, encodeEntry } from './entry-codec.ts'
+import { decodeConfiguration, encodeConfiguration } from '../protocols/raft/configuration.ts'
+import type { Configuration, Entry, Message, NodeId, SnapshotMeta } from '../protocols/raft/types.ts'
+import { decodeEntry, encodeEntry, encodedEntryBytes } from './entry-codec.ts'
+import { type GroupId, isGroupId } from './group-id.ts'
 
 /**
- * Raft messages as bytes: a MessagePack array whose first item is the format, the second the message type. Entries are in the form
- * that the write-ahead log holds, encoded once for both.
+ * Raft messages as bytes: frames between two nodes, each a MessagePack array that begins with the version of the form.
+ *
+ *     version 1   [1, type, from, to, term, ...body]                       one message of group 1
+ *     version 2   [2, from, to, [[group, type, term, ...body], ...]]       messages of any groups, in the order of their sending
+ *
+ * Entries are in the form that the write-ahead log holds. In version 1 a configuration is the list of its voters; in version 2 it is the data of
+ * an entry of kind `configuration`.
  */
-const format = 1
+export const peerVersion = 2
+/** The oldest that is still spoken: by the nodes of the first release, which know one group and no change of members. */
+export const peerVersionMin = 1
+
+/** The only group that exists for a peer of version 1. */
+const groupOfVersion1: GroupId = 1
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
 
@@ -23,27 +35,102 @@ const typeCodes = {
   readIndexReply: 9,
 } as const satisfies Record<Message['type'], number>
 
-export function encodeMessage(message: Message): Uint8Array {
-  return packr.pack([
-    format,
-    typeCodes[message.type],
-    message.from,
-    message.to,
-    message.term,
-    ...bodyOf(message),
-  ])
+export interface GroupMessage {
+  readonly group: GroupId
+  readonly message: Message
 }
 
-/** Throws `corrupt` on anything that {@link encodeMessage} does not make. */
-export function decodeMessage(bytes: Uint8Array): Message {
+export interface PeerFrame {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly messages: readonly GroupMessage[]
+}
+
+/** All messages go from one node to one other. */
+export function encodeFrame({ from, to, messages }: PeerFrame): Uint8Array {
+  const items = messages.map(({ group, message }) => [
+    group,
+    typeCodes[message.type],
+    message.term,
+    ...bodyOf(message, encodeConfiguration),
+  ])
+  return packr.pack([peerVersion, from, to, items])
+}
+
+/** `undefined` when the message cannot be said in version 1: its receiver must do without it. */
+export function encodeFrameVersion1({ group, message }: GroupMessage): Uint8Array | undefined {
+  if (group !== groupOfVersion1) return undefined
+  if (message.type === 'installSnapshot' && !isVotersOnly(message.snapshot.configuration)) return undefined
+  const body = bodyOf(message, ({ voters }) => voters)
+  return packr.pack([1, typeCodes[message.type], message.from, message.to, message.term, ...body])
+}
+
+/** Of either version. Throws `corrupt` on anything that the two functions above do not make. */
+export function decodeFrame(bytes: Uint8Array): PeerFrame {
   try {
-    return messageFrom(new FieldReader(packr.unpack(bytes)))
+    const fields = new FieldReader(packr.unpack(bytes))
+    const version = fields.integer()
+    if (version === 1) return frameOfVersion1(fields)
+    if (version === 2) return frameOfVersion2(fields)
+    throw new Error('unknown version')
   } catch (cause) {
-    throw new AlthingError('corrupt', 'malformed raft message', { cause })
+    throw new AlthingError('corrupt', 'malformed frame of raft messages', { cause })
   }
 }
 
-function bodyOf(message: Message): unknown[] {
+/** About how many bytes the message takes in a frame; never fewer than it does. */
+export function messageBytes(message: Message): number {
+  switch (message.type) {
+    case 'appendEntries':
+      return message.entries.reduce((sum, entry) => sum + encodedEntryBytes(entry) + 5, messageHeadBytesMax)
+    case 'installSnapshot':
+      return (
+        messageHeadBytesMax + message.data.byteLength + configurationBytes(message.snapshot.configuration)
+      )
+    default:
+      return messageHeadBytesMax
+  }
+}
+
+/** A dozen numbers of nine bytes, and what announces arrays and bytes. */
+const messageHeadBytesMax = 128
+
+function configurationBytes(configuration: Configuration): number {
+  return encodeConfiguration(configuration).byteLength
+}
+
+/** An older node may be told of the voters alone only when there are no others. */
+function isVotersOnly({ outgoingVoters = [], learners = [] }: Configuration): boolean {
+  return outgoingVoters.length === 0 && learners.length === 0
+}
+
+function frameOfVersion1(fields: FieldReader): PeerFrame {
+  const code = fields.integer()
+  const head = { from: fields.integer(), to: fields.integer(), term: fields.integer() }
+  const message = bodyFrom(code, head, fields, (voters) => ({ voters: voters.array().map(toInteger) }))
+  fields.end()
+  return { from: head.from, to: head.to, messages: [{ group: groupOfVersion1, message }] }
+}
+
+function frameOfVersion2(fields: FieldReader): PeerFrame {
+  const from = fields.integer()
+  const to = fields.integer()
+  const messages = fields.array().map((item) => groupMessageFrom(new FieldReader(item), from, to))
+  fields.end()
+  return { from, to, messages }
+}
+
+function groupMessageFrom(fields: FieldReader, from: NodeId, to: NodeId): GroupMessage {
+  const group = fields.integer()
+  if (!isGroupId(group)) throw new Error('not the number of a group')
+  const code = fields.integer()
+  const head = { from, to, term: fields.integer() }
+  const message = bodyFrom(code, head, fields, (configuration) => decodeConfiguration(configuration.bytes()))
+  fields.end()
+  return { group, message }
+}
+
+function bodyOf(message: Message, encode: (configuration: Configuration) => unknown): unknown[] {
   switch (message.type) {
     case 'requestVote':
       return [message.preVote, message.lastLogIndex, message.lastLogTerm, message.transfer]
@@ -62,7 +149,7 @@ function bodyOf(message: Message): unknown[] {
       return [
         snapshot.index,
         snapshot.term,
-        snapshot.configuration.voters,
+        encode(snapshot.configuration),
         transferId,
         offset,
         data,
@@ -81,18 +168,10 @@ function bodyOf(message: Message): unknown[] {
   }
 }
 
-function messageFrom(fields: FieldReader): Message {
-  if (fields.integer() !== format) throw new Error('unknown message format')
-  const code = fields.integer()
-  const head = { from: fields.integer(), to: fields.integer(), term: fields.integer() }
-  const message = bodyFrom(code, head, fields)
-  fields.end()
-  return message
-}
-
 type Head = Pick<Message, 'from' | 'to' | 'term'>
+type ReadConfiguration = (fields: FieldReader) => Configuration
 
-function bodyFrom(code: number, head: Head, fields: FieldReader): Message {
+function bodyFrom(code: number, head: Head, fields: FieldReader, read: ReadConfiguration): Message {
   switch (code) {
     case typeCodes.requestVote:
     case typeCodes.requestVoteReply:
@@ -102,7 +181,7 @@ function bodyFrom(code: number, head: Head, fields: FieldReader): Message {
       return appendFrom(code, head, fields)
     case typeCodes.installSnapshot:
     case typeCodes.installSnapshotReply:
-      return installFrom(code, head, fields)
+      return installFrom(code, head, fields, read)
     case typeCodes.timeoutNow:
       return { type: 'timeoutNow', ...head }
     case typeCodes.readIndex:
@@ -147,12 +226,12 @@ function appendFrom(code: number, head: Head, fields: FieldReader): Message {
   }
 }
 
-function installFrom(code: number, head: Head, fields: FieldReader): Message {
+function installFrom(code: number, head: Head, fields: FieldReader, read: ReadConfiguration): Message {
   if (code === typeCodes.installSnapshot) {
     return {
       type: 'installSnapshot',
       ...head,
-      snapshot: snapshotFrom(fields),
+      snapshot: snapshotFrom(fields, read),
       transferId: fields.integer(),
       offset: fields.integer(),
       data: fields.bytes(),
@@ -183,11 +262,10 @@ function entriesFrom(items: readonly unknown[]): Entry[] {
   return entries
 }
 
-function snapshotFrom(fields: FieldReader): SnapshotMeta {
+function snapshotFrom(fields: FieldReader, read: ReadConfiguration): SnapshotMeta {
   const index = fields.integer()
   const term = fields.integer()
-  const configuration: Configuration = { voters: fields.array().map(toInteger) }
-  return { index, term, configuration }
+  return { index, term, configuration: read(fields) }
 }
 
 function toInteger(value: unknown): number {

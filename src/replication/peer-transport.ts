@@ -1,82 +1,104 @@
-import type { Connection, Logger, Timer, World } from '../contracts/world.ts'
+import { assert } from '../base/assert.ts'
+import type { Connection, World } from '../contracts/world.ts'
 import type { Message, NodeId } from '../protocols/raft/types.ts'
-import { decodeMessage, encodeMessage } from './message-codec.ts'
+import { checkGroupId, type GroupId } from './group-id.ts'
+import type { GroupTransport, GroupTransportHandler } from './group-transport.ts'
+import {
+  decodeFrame,
+  type GroupMessage,
+  type PeerFrame,
+  peerVersion,
+  peerVersionMin,
+} from './message-codec.ts'
+import { PeerLink, type PeerLinkOptions } from './peer-link.ts'
 
-/** A member of a group and where it listens. */
+/** A member of a cluster and where it listens. */
 export interface Member {
   readonly id: NodeId
   /** `host:port` */
   readonly address: string
 }
 
-export interface PeerTransportHandler {
-  receive(message: Message): void
-  /** What was under way to `peer` may be lost. */
-  unreachable(peer: NodeId): void
-}
-
-export interface PeerTransportOptions {
-  readonly world: World
-  readonly self: NodeId
+export interface PeerTransportOptions extends PeerLinkOptions {
+  /** Those to dial at first; see {@link PeerTransport.setMembers}. */
   readonly members: readonly Member[]
-  /** The first frame on a connection to a peer: it says who is calling. */
-  readonly hello: Uint8Array
-  /** Bytes waiting for one peer past which messages to it are dropped: raft sends again what matters (default 32 MiB). */
-  readonly queuedBytesMax?: number
-  /** Bounds of the back-off between attempts to connect (default 20 to 1000 ms, doubling, with jitter). */
-  readonly reconnectMsMin?: number
-  readonly reconnectMsMax?: number
-  /**
-   * When messages have been sent to a peer for so long and none has come from it, the connection to it is made anew: one to a machine that lost power hangs
-   * for minutes after that machine is back (default 3000).
-   */
-  readonly silenceMsMax?: number
+  /** Told of every message for a group that this node does not host. Called once for each message: what it does, it should do rarely. */
+  readonly unknownGroup?: (group: GroupId, from: NodeId) => void
 }
 
 /**
- * Carries raft messages between the members of a group: at most once each, in any order, over one connection a direction. Each node
- * dials every other and sends on the connection it dialled; it receives on those it accepted. A message that cannot leave is
- * dropped: raft is built for that, and a queue of old messages would only delay the new ones.
+ * Carries the raft messages of all groups of a node: at most once each, in any order, over one connection a direction. Each node dials every other and
+ * sends on the connection it dialled; it receives on those it accepted. A message that cannot leave is dropped: raft is built for that, and a queue of
+ * old messages would only delay the new ones.
  */
 export class PeerTransport {
+  readonly #options: PeerTransportOptions
   readonly #world: World
-  readonly #self: NodeId
   readonly #links = new Map<NodeId, PeerLink>()
   readonly #accepted = new Map<NodeId, Connection>()
-  #handler: PeerTransportHandler | undefined
+  /** By what each peer's last greeting said. */
+  readonly #protocols = new Map<NodeId, number>()
+  readonly #groups = new Map<GroupId, HostedGroup>()
   #blocked: ReadonlySet<NodeId> = new Set()
+  #isStarted = false
   #isClosed = false
 
   constructor(options: PeerTransportOptions) {
+    this.#options = options
     this.#world = options.world
-    this.#self = options.self
-    for (const member of options.members) {
-      if (member.id === options.self) continue
-      this.#links.set(member.id, new PeerLink(options, member, () => this.#handler?.unreachable(member.id)))
-    }
+    this.setMembers(options.members)
   }
 
-  start(handler: PeerTransportHandler): void {
-    this.#handler = handler
+  /** The transport of one group; it is asked for once, until it is closed. */
+  group(id: GroupId): GroupTransport {
+    checkGroupId(id)
+    assert(!this.#groups.has(id), 'the transport of the group is in use', { group: id })
+    const group = new HostedGroup(id, {
+      started: () => this.start(),
+      send: (item, canWait) => this.#send(item, canWait),
+      isConnected: (peer) => this.isConnected(peer),
+      closed: () => this.#groups.delete(id),
+    })
+    this.#groups.set(id, group)
+    return group
+  }
+
+  /** Begins to dial; the start of the first group does so too. Idempotent. */
+  start(): void {
+    if (this.#isStarted || this.#isClosed) return
+    this.#isStarted = true
     for (const link of this.#links.values()) link.start()
   }
 
-  send(message: Message): void {
-    if (this.#blocked.has(message.to)) return
-    const link = this.#links.get(message.to)
-    if (link === undefined) {
-      this.#world.logger.log('warn', 'message to an unknown member dropped', { to: message.to })
-      return
+  /** From now on messages go to these (this node may be among them): new ones are dialled, connections with those who left, or who moved, are closed. */
+  setMembers(members: readonly Member[]): void {
+    if (this.#isClosed) return
+    const addresses = new Map(members.map(({ id, address }) => [id, address]))
+    addresses.delete(this.#options.self)
+    for (const [peer, link] of [...this.#links]) {
+      if (addresses.get(peer) === link.address) continue
+      link.close()
+      this.#links.delete(peer)
+      if (!addresses.has(peer)) this.#forget(peer)
     }
-    link.send(encodeMessage(message))
+    for (const [peer, address] of addresses) if (!this.#links.has(peer)) this.#link(peer, address)
   }
 
-  /** Takes over a connection whose hello named member `peer`. A peer sends on one connection: the one before is closed. */
-  accept(peer: NodeId, connection: Connection): void {
+  /** The version of the messages that `peer` understands, by its last greeting; `undefined` while it has not greeted this node. */
+  protocolOf(peer: NodeId): number | undefined {
+    return this.#protocols.get(peer)
+  }
+
+  /**
+   * Takes over a connection whose greeting named the node `peer` and the newest `protocol` that it speaks. A peer sends on one connection: the one
+   * before is closed.
+   */
+  accept(peer: NodeId, protocol: number, connection: Connection): void {
     if (this.#isClosed) {
       connection.close()
       return
     }
+    this.#protocols.set(peer, protocol)
     const before = this.#accepted.get(peer)
     this.#accepted.set(peer, connection)
     before?.close()
@@ -107,124 +129,100 @@ export class PeerTransport {
     for (const connection of [...this.#accepted.values()]) connection.close()
   }
 
-  #receive(peer: NodeId, connection: Connection, frame: Uint8Array): void {
+  #link(peer: NodeId, address: string): void {
+    const link = new PeerLink(this.#options, peer, address, {
+      protocol: () => Math.min(this.#protocols.get(peer) ?? peerVersionMin, peerVersion),
+      broken: () => {
+        for (const group of [...this.#groups.values()]) group.handler?.unreachable(peer)
+      },
+    })
+    this.#links.set(peer, link)
+    if (this.#isStarted) link.start()
+  }
+
+  #forget(peer: NodeId): void {
+    this.#protocols.delete(peer)
+    this.#accepted.get(peer)?.close()
+  }
+
+  #send(item: GroupMessage, canWait: boolean): void {
+    const { to } = item.message
+    if (this.#blocked.has(to)) return
+    const link = this.#links.get(to)
+    if (link !== undefined) link.send(item, canWait)
+    // A member may leave while messages to it are on their way here.
+    else this.#world.logger.log('debug', 'message to an unknown member dropped', { to, group: item.group })
+  }
+
+  #receive(peer: NodeId, connection: Connection, bytes: Uint8Array): void {
     if (this.#blocked.has(peer)) return
-    let message: Message
+    let frame: PeerFrame
     try {
-      message = decodeMessage(frame)
-      if (message.from !== peer || message.to !== this.#self)
-        throw new Error('the message names other members')
+      frame = decodeFrame(bytes)
+      if (frame.from !== peer || frame.to !== this.#options.self)
+        throw new Error('the messages name other members')
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      this.#world.logger.log('warn', 'closing a peer connection: malformed message', {
-        peer,
-        remote: connection.remoteAddress,
-        reason,
-      })
-      connection.close()
+      this.#refuse(peer, connection, cause)
       return
     }
     this.#links.get(peer)?.heard()
-    this.#handler?.receive(message)
+    for (const { group, message } of frame.messages) this.#deliver(group, message)
+  }
+
+  #deliver(group: GroupId, message: Message): void {
+    if (this.#isClosed) return
+    const hosted = this.#groups.get(group)
+    if (hosted === undefined) this.#options.unknownGroup?.(group, message.from)
+    // Until its raft machine has started, the group is as good as not reached.
+    else hosted.handler?.receive(message)
+  }
+
+  #refuse(peer: NodeId, connection: Connection, cause: unknown): void {
+    this.#world.logger.log('warn', 'closing a peer connection: malformed message', {
+      peer,
+      remote: connection.remoteAddress,
+      reason: cause instanceof Error ? cause.message : String(cause),
+    })
+    connection.close()
   }
 }
 
-/** The connection that this node dialled to one peer, made anew whenever it breaks. */
-class PeerLink {
-  readonly #world: World
-  readonly #logger: Logger
-  readonly #member: Member
-  readonly #options: PeerTransportOptions
-  readonly #broken: () => void
-  readonly #abort = new AbortController()
-  #connection: Connection | undefined
-  #retry: Timer | undefined
-  #attempts = 0
-  /** When the first message left since the last one came from the peer. */
-  #unansweredSinceMs: number | undefined
+interface HostedGroupCalls {
+  started(): void
+  send(item: GroupMessage, canWait: boolean): void
+  isConnected(peer: NodeId): boolean
+  closed(): void
+}
 
-  constructor(options: PeerTransportOptions, member: Member, broken: () => void) {
-    this.#world = options.world
-    this.#logger = options.world.logger
-    this.#options = options
-    this.#member = member
-    this.#broken = broken
+class HostedGroup implements GroupTransport {
+  handler: GroupTransportHandler | undefined
+  readonly #id: GroupId
+  readonly #calls: HostedGroupCalls
+  #isClosed = false
+
+  constructor(id: GroupId, calls: HostedGroupCalls) {
+    this.#id = id
+    this.#calls = calls
   }
 
-  get isConnected(): boolean {
-    return this.#connection !== undefined
+  start(handler: GroupTransportHandler): void {
+    if (this.#isClosed) return
+    this.handler = handler
+    this.#calls.started()
   }
 
-  start(): void {
-    void this.#dial()
+  send(message: Message, canWait = false): void {
+    if (!this.#isClosed) this.#calls.send({ group: this.#id, message }, canWait)
   }
 
-  send(frame: Uint8Array): void {
-    const connection = this.#connection
-    if (
-      connection === undefined ||
-      connection.queuedBytes > (this.#options.queuedBytesMax ?? 32 * 1024 * 1024)
-    )
-      return
-    const nowMs = this.#world.clock.monotonicMs()
-    this.#unansweredSinceMs ??= nowMs
-    if (nowMs - this.#unansweredSinceMs > (this.#options.silenceMsMax ?? 3_000)) {
-      this.#lost(connection, new Error('the peer is silent'))
-      connection.close()
-      return
-    }
-    connection.send(frame)
-  }
-
-  heard(): void {
-    this.#unansweredSinceMs = undefined
+  isConnected(peer: NodeId): boolean {
+    return this.#calls.isConnected(peer)
   }
 
   close(): void {
-    this.#abort.abort()
-    this.#retry?.cancel()
-    this.#connection?.close()
-    this.#connection = undefined
-  }
-
-  async #dial(): Promise<void> {
-    const { address } = this.#member
-    try {
-      const connection = await this.#world.network.connect(address, {
-        delivery: 'datagram',
-        timeoutMs: 1_000,
-        signal: this.#abort.signal,
-      })
-      if (this.#abort.signal.aborted) {
-        connection.close()
-        return
-      }
-      connection.handle({ frame: () => {}, closed: (error) => this.#lost(connection, error) })
-      connection.send(this.#options.hello)
-      this.#connection = connection
-      this.#attempts = 0
-      this.#logger.log('debug', 'connected to peer', { peer: this.#member.id, address })
-      // What raft believed to be in flight on the connection before may never have left.
-      this.#broken()
-    } catch {
-      this.#retryLater()
-    }
-  }
-
-  #lost(connection: Connection, error: Error | undefined): void {
-    if (this.#connection !== connection) return
-    this.#connection = undefined
-    this.#unansweredSinceMs = undefined
-    this.#logger.log('debug', 'connection to peer lost', { peer: this.#member.id, reason: error?.message })
-    this.#broken()
-    this.#retryLater()
-  }
-
-  #retryLater(): void {
-    if (this.#abort.signal.aborted) return
-    const { reconnectMsMin = 20, reconnectMsMax = 1_000 } = this.#options
-    const ceiling = Math.min(reconnectMsMax, reconnectMsMin * 2 ** Math.min(this.#attempts++, 10))
-    const delayMs = ceiling * (0.5 + this.#world.random.float() / 2)
-    this.#retry = this.#world.timers.after(delayMs, () => void this.#dial())
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.handler = undefined
+    this.#calls.closed()
   }
 }

@@ -4,7 +4,7 @@ import { createDeferred, type Deferred } from '../base/deferred.ts'
 import type { World } from '../contracts/world.ts'
 import type { Entry, Message } from '../protocols/raft/types.ts'
 import { Simulation } from '../testing/world/simulation.ts'
-import type { PeerTransport } from './peer-transport.ts'
+import type { GroupTransport } from './group-transport.ts'
 import { type ProposalResult, RaftGroup, type RaftGroupOptions } from './raft-group.ts'
 import { createMemoryStorage, type RaftStorage } from './storage.ts'
 
@@ -291,7 +291,7 @@ describe('a member of three', () => {
       },
       send: (message: Message) => sent.push(message),
       close: () => {},
-    } as unknown as PeerTransport
+    } as unknown as GroupTransport
     const configuration = { voters: [1, 2, 3] }
     await withGroup((bench) => body(bench, { receive: (message) => receive(message), sent }), {
       transport,

@@ -16,7 +16,7 @@ import type {
   Role,
   SnapshotMeta,
 } from '../protocols/raft/types.ts'
-import type { PeerTransport } from './peer-transport.ts'
+import type { GroupTransport } from './group-transport.ts'
 import { SnapshotInbox } from './snapshot-inbox.ts'
 import { SnapshotOutbox } from './snapshot-outbox.ts'
 import type { RaftStorage } from './storage.ts'
@@ -60,7 +60,7 @@ export interface RaftGroupOptions {
   readonly restored: Omit<RestoredState, 'initialConfiguration'>
   readonly model: GroupModel
   /** Absent in a group of one. */
-  readonly transport?: PeerTransport
+  readonly transport?: GroupTransport
   readonly observer?: GroupObserver
   /** A snapshot is taken once this many entries, or bytes of entries, are applied since the last (defaults 100 000 and 64 MiB). */
   readonly snapshotEntries?: number
@@ -101,7 +101,7 @@ export class RaftGroup {
   readonly #world: World
   readonly #model: GroupModel
   readonly #storage: RaftStorage
-  readonly #transport: PeerTransport | undefined
+  readonly #transport: GroupTransport | undefined
   readonly #observer: GroupObserver
   readonly #snapshotEntries: number
   readonly #snapshotBytes: number
@@ -117,6 +117,8 @@ export class RaftGroup {
   #closed = false
   readonly #events: RaftEvent[] = []
   #isStepping = false
+  /** What is being performed came of time alone: heartbeats mostly, which fall due in all groups at once. */
+  #isTick = false
   #tickTimer: Timer | undefined
   #tickAtMs = Number.POSITIVE_INFINITY
 
@@ -342,6 +344,7 @@ export class RaftGroup {
   }
 
   #stepOne(event: RaftEvent): void {
+    this.#isTick = event.type === 'tick'
     const effects = this.raft.step(event, this.#world.clock.monotonicMs())
     this.#observer.stepped?.(event, effects, this.raft)
     for (const effect of effects) {
@@ -402,7 +405,7 @@ export class RaftGroup {
 
   #send(message: Message, after: number): void {
     if (after > this.#durableSequence) this.#heldSends.push({ message, after })
-    else this.#transport?.send(message)
+    else this.#transport?.send(message, this.#isTick)
   }
 
   /** One write at a time; all that gathers meanwhile becomes the next (group commit). */
@@ -431,6 +434,7 @@ export class RaftGroup {
     this.#isPersisting = false
     this.#unwrittenBytes -= bytes
     this.#durableSequence = sequence
+    this.#isTick = false
     const held = this.#heldSends
     this.#heldSends = []
     for (const { message, after } of held) this.#send(message, after)

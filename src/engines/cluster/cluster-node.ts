@@ -1,6 +1,7 @@
 import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import type { NodeId, RaftOptions } from '../../protocols/raft/types.ts'
+import { peerVersion } from '../../replication/message-codec.ts'
 import { type Member, PeerTransport } from '../../replication/peer-transport.ts'
 import type { GroupObserver } from '../../replication/raft-group.ts'
 import { type DiskStorageOptions, openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
@@ -57,7 +58,7 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
       world,
       self: id,
       members,
-      hello: encodeHello({ kind: 'peer', clusterId, from: id }),
+      hello: encodeHello({ kind: 'peer', clusterId, from: id, peerVersion }),
     })
     const node = new ClusterNode(options, transport, storage)
     const host = await StoreHost.open({
@@ -66,7 +67,7 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
       configuration: { voters: members.map((member) => member.id) },
       storage,
       restored,
-      transport,
+      transport: transport.group(1),
       observer: node.observe(options.observer ?? {}),
       ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),

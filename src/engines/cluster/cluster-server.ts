@@ -1,6 +1,7 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Connection, Listener, World } from '../../contracts/world.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
+import { peerVersionMin } from '../../replication/message-codec.ts'
 import type { Member, PeerTransport } from '../../replication/peer-transport.ts'
 import type { StoreHost } from '../local/store-host.ts'
 import { ClientSession } from './client-session.ts'
@@ -109,7 +110,7 @@ export class ClusterServer {
       const isMember = hello.from !== nodeId && members.some((member) => member.id === hello.from)
       if (!isMember)
         throw new AlthingError('incompatible-peer', `${hello.from} is not another member of this cluster`)
-      transport.accept(hello.from, connection)
+      transport.accept(hello.from, hello.peerVersion ?? peerVersionMin, connection)
       return
     }
     if (this.#sessions.size >= (this.#options.clientsMax ?? 10_000))
