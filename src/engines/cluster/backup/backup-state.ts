@@ -6,14 +6,17 @@ import type { StoreState } from '../../../models/store/snapshot.ts'
 export const accessPrefix = '\u0000access/'
 
 /**
- * What of a frozen state goes into a backup: all but the sessions of clients, which mean nothing to another cluster. Without access the keys of users, roles and
- * tokens are left out, and with them the history, in which they would be found again: the state then counts as compacted at its revision.
+ * What of a frozen state goes into a backup: the keys and leases as they are, without the history that older reads and watches go by, and without the sessions of clients,
+ * which mean nothing to another cluster. `withoutAccess` leaves out users, roles and tokens too.
  */
 export function backupState(state: StoreState, withoutAccess: boolean): StoreState {
-  const sessions = { ...state.sessions, sessions: new BTree<number, never>() }
-  if (!withoutAccess) return { ...state, sessions }
-  const current = without(state.keys.current, accessPrefix)
-  return { ...state, sessions, keys: { ...withoutHistory(state.keys, state.keys.revision), current } }
+  const { keys, sessions } = state
+  const current = withoutAccess ? withoutPrefix(keys.current, accessPrefix) : keys.current
+  return {
+    ...state,
+    keys: withoutHistory({ ...keys, current }, keys.revision),
+    sessions: { ...sessions, sessions: new BTree() },
+  }
 }
 
 /** The same keys with nothing known of the time before `revision`, which is that of the state or a later one. */
@@ -21,13 +24,17 @@ export function withoutHistory(keys: StoreState['keys'], revision: number): Stor
   return { ...keys, revision, compactRevision: revision, records: [], recordCount: 0 }
 }
 
-export function without<V>(tree: BTree<string, V>, prefix: string): BTree<string, V> {
+export function withoutPrefix<V>(tree: BTree<string, V>, prefix: string): BTree<string, V> {
   const kept = tree.clone()
-  const gone: string[] = []
+  for (const key of keysWithPrefix(tree, prefix)) kept.delete(key)
+  return kept
+}
+
+export function keysWithPrefix(tree: BTree<string, unknown>, prefix: string): string[] {
+  const keys: string[] = []
   tree.scan(prefix, prefixEnd(prefix) ?? null, (_, key) => {
-    gone.push(key)
+    keys.push(key)
     return true
   })
-  for (const key of gone) kept.delete(key)
-  return kept
+  return keys
 }

@@ -8,7 +8,8 @@ import type { Plain } from '../operator-calls.ts'
 import { accessPrefix, backupState } from './backup-state.ts'
 import { readBackup } from './backup-reader.ts'
 import { BackupWriter } from './backup-writer.ts'
-import { restoredState } from './restored-state.ts'
+import { groupKeys } from '../groups/group-descriptor.ts'
+import { descriptorsIn, placeRestored, restoredOwnState, restoredState } from './restored-state.ts'
 import { type OperatedNode, takeBackup } from './take-backup.ts'
 import { verifyBackup } from './verify-backup.ts'
 
@@ -137,11 +138,37 @@ describe('a restored state', () => {
     expect(next).toMatchObject({ reply: { revision: old.revision + 1_001 } })
   })
 
-  test('keeps revision and history when it is not to be raised', () => {
+  test('keeps the revision when it is not to be raised', () => {
     const old = filledModel()
-    const all = { key: '', end: null }
     expect(restored(0).revision).toBe(old.revision)
-    expect(restored(0).eventsBetween(all, 2, old.revision)).toEqual(old.eventsBetween(all, 2, old.revision))
+    expect(restored(0).range({ key: '', end: null })).toEqual(old.range({ key: '', end: null }))
+  })
+
+  test('of the cluster itself knows the new members only, and the groups that were restored', () => {
+    const model = filledModel()
+    const group = {
+      name: 'x',
+      replicas: 3,
+      members: [7, 8, 9],
+      founders: [7],
+      placed: [7, 8, 9],
+      former: [6],
+    }
+    model.apply(put('\0members/0000000007', '{"id":7}'))
+    model.apply(put('\0member-counter', '10'))
+    for (const id of [2, 3]) model.apply(put(groupKeys.descriptor(id), JSON.stringify({ id, ...group })))
+    const state = model.freeze()
+    const found = descriptorsIn(state)
+    expect(found.map(({ id }) => id)).toEqual([2, 3])
+    const placement = placeRestored(found.slice(1), [1, 2])
+    const again = new StoreModel()
+    again.restore(writeSnapshot(restoredOwnState(restoredState(state, 5), [1, 2], placement)))
+    expect(again.revision).toBe(model.revision + 5)
+    expect(keysOf(again).filter((key) => key.startsWith('\0'))).toEqual([
+      `${accessPrefix}users/ann=secret of ann`,
+      `${groupKeys.descriptor(3)}=${JSON.stringify({ id: 3, ...group, members: [1, 2], founders: [1, 2], placed: [1, 2], former: [] })}`,
+      '\0member-counter=10',
+    ])
   })
 
   test('knows no session of the old cluster, and gives none of its numbers again', () => {

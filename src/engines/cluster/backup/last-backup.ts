@@ -1,9 +1,7 @@
-import { bytesFromText, textFromBytes } from '../../../base/bytes.ts'
 import { AlthingError } from '../../../contracts/errors.ts'
-import { encodeCommand } from '../../../models/store/codec.ts'
-import type { StoreModel } from '../../../models/store/store-model.ts'
-import type { StoreCommand } from '../../../models/store/types.ts'
 import type { Plain } from '../operator-calls.ts'
+import { SystemStore } from '../system-store.ts'
+import type { StoreHost } from '../../local/store-host.ts'
 import type { BackupCallsOptions } from './backup-calls.ts'
 import { fieldsOf } from './call-fields.ts'
 
@@ -17,10 +15,9 @@ export interface LastBackup {
   readonly bytes: number
 }
 
-/** `undefined`: none was ever taken. */
-export function readLastBackup(model: StoreModel): LastBackup | undefined {
-  const kv = model.range({ key: lastBackupKey }).kvs[0]
-  return kv === undefined ? undefined : (JSON.parse(textFromBytes(kv.value)) as LastBackup)
+/** `undefined`: none was ever taken. `host` is that of group 1. */
+export function readLastBackup(host: StoreHost): LastBackup | undefined {
+  return new SystemStore(host).get<LastBackup>(lastBackupKey)?.value
 }
 
 /** Through the log of the cluster's own group, which this node must lead. */
@@ -32,26 +29,8 @@ export async function recordBackup(
   const host = groups().find(({ group }) => group === 1)?.host
   if (host === undefined)
     throw new AlthingError('unavailable', 'this node has no copy of the store', { outcome: 'none' })
-  const last: LastBackup = {
-    atMs: Math.round(world.clock.wallMs()),
-    revision: Number(revision),
-    bytes: Number(bytes),
-  }
-  const put = { op: 'put', key: lastBackupKey, value: bytesFromText(JSON.stringify(last)) } as const
-  const command: StoreCommand = {
-    session: 0,
-    sequence: 0,
-    acknowledged: 0,
-    type: 'txn',
-    compare: [],
-    then: [put],
-    else: [],
-  }
-  await new Promise<void>((resolve, reject) => {
-    host.mutate(encodeCommand(command), command, (error) => {
-      if (error === undefined) resolve()
-      else reject(error)
-    })
-  })
+  const atMs = Math.round(world.clock.wallMs())
+  const value: LastBackup = { atMs, revision: Number(revision), bytes: Number(bytes) }
+  await new SystemStore(host).change([{ key: lastBackupKey, value }])
   return null
 }

@@ -1,6 +1,7 @@
+import { runToEnd } from '../../../base/run-to-end.ts'
 import { AlthingError } from '../../../contracts/errors.ts'
 import type { StoreState } from '../../../models/store/snapshot.ts'
-import { readSnapshot } from '../../../models/store/snapshot-reader.ts'
+import { SnapshotReader } from '../../../models/store/snapshot-reader.ts'
 import type { BackupEnd, BackupGroup, BackupManifest } from './backup-format.ts'
 import { readBackup } from './backup-reader.ts'
 
@@ -23,36 +24,50 @@ export interface VerifiedBackup {
 export async function verifyBackup(source: AsyncIterable<Uint8Array>, name: string): Promise<VerifiedBackup> {
   let manifest: BackupManifest | undefined
   let end: BackupEnd | undefined
-  let open: BackupGroup | undefined
-  let chunks: Uint8Array[] = []
+  let open: OpenGroup | undefined
   const groups: VerifiedGroup[] = []
   for await (const part of readBackup(source, name)) {
     if (part.type === 'manifest') manifest = part.manifest
-    else if (part.type === 'group') open = part.group
-    else if (part.type === 'data') chunks.push(part.data)
+    else if (part.type === 'group') open = new OpenGroup(part.group, name)
+    else if (part.type === 'data') open?.add(part.data)
     else if (part.type === 'end') end = part.end
-    else if (open !== undefined) {
-      groups.push({ ...open, bytes: part.end.bytes, state: stateOf(open, chunks, name) })
-      chunks = []
-    }
+    else if (open !== undefined) groups.push(open.finish(part.end.bytes))
   }
   if (manifest === undefined || end === undefined)
     throw new AlthingError('corrupt', `${name} ends before its end`)
   return { manifest, groups, end }
 }
 
-function stateOf(group: BackupGroup, chunks: readonly Uint8Array[], name: string): StoreState {
-  let state: StoreState
-  try {
-    state = readSnapshot(chunks)
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new AlthingError('corrupt', `${name}: group ${group.group} cannot be read: ${why}`, { cause })
+class OpenGroup {
+  readonly #group: BackupGroup
+  readonly #name: string
+  readonly #reader = new SnapshotReader()
+
+  constructor(group: BackupGroup, name: string) {
+    this.#group = group
+    this.#name = name
   }
-  const { revision, current } = state.keys
-  if (revision === group.revision && current.size === group.keys) return state
-  throw new AlthingError(
-    'corrupt',
-    `${name}: group ${group.group} has revision ${revision} and ${current.size} keys, not ${group.revision} and ${group.keys}`,
-  )
+
+  add(data: Uint8Array): void {
+    this.#read(() => runToEnd(this.#reader.add(data)))
+  }
+
+  finish(bytes: number): VerifiedGroup {
+    const { group, revision, keys } = this.#group
+    const state = this.#read(() => runToEnd(this.#reader.finish()))
+    const { revision: found, current } = state.keys
+    if (found === revision && current.size === keys) return { ...this.#group, bytes, state }
+    const problem = `has revision ${found} and ${current.size} keys, not ${revision} and ${keys}`
+    throw new AlthingError('corrupt', `${this.#name}: group ${group} ${problem}`)
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      const problem = `${this.#name}: group ${this.#group.group} cannot be read: ${why}`
+      throw new AlthingError('corrupt', problem, { cause })
+    }
+  }
 }
