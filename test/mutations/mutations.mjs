@@ -59,7 +59,7 @@ export const mutations = [
   {
     name: 'read-without-confirmation',
     file: 'protocols/raft/leadership.ts',
-    find: 'this.#reads.roundConfirmed(this.#core.quorum.acknowledged(this.#ackedRoundOf))',
+    find: 'this.#reads.roundConfirmed(round)',
     replace: 'this.#reads.roundConfirmed(this.#replicator.round)',
     source: 'Jepsen on etcd 0.4.1: stale reads; thesis section 6.4',
     expected: ['read-index', 'real-time-order', 'linearizable'],
@@ -75,7 +75,7 @@ export const mutations = [
   },
   {
     name: 'leader-counts-itself-before-its-write',
-    file: 'protocols/raft/leadership.ts',
+    file: 'protocols/raft/peers.ts',
     find: 'id === this.#core.id ? this.#core.durability.persistedIndex',
     replace: 'id === this.#core.id ? this.#core.log.lastIndex',
     source: 'etcd issue 14370; thesis section 10.2.1',

@@ -1,5 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { Random } from '../../contracts/world.ts'
+import { ConfigurationHistory } from './configuration-history.ts'
 import { Durability } from './durability.ts'
 import { RaftLog } from './log.ts'
 import { Quorum } from './quorum.ts'
@@ -32,9 +33,10 @@ export class Core {
   readonly options: RaftOptions
   readonly log: RaftLog
   readonly durability: Durability
-  readonly configuration: Configuration
-  readonly quorum: Quorum
+  /** Of the configuration in use: the newest in the log. */
+  quorum: Quorum
   readonly #random: Random
+  readonly #configurations: ConfigurationHistory
   #term: number
   #vote: NodeId
   #isHardStateDirty = false
@@ -43,7 +45,10 @@ export class Core {
   #commitIndex: number
   #appliedIndex: number
   #nowMs: number
-  #leaderContactMs = Number.NEGATIVE_INFINITY
+  #isVoter = false
+  #mayStillVote = false
+  #isEligible = true
+  #leaderContactMs: number
   #electionTimeoutMs = 0
   #electionDeadlineMs: number
   #effects: RaftEffect[] = []
@@ -67,16 +72,19 @@ export class Core {
       lastTerm: this.log.lastTerm,
     })
     this.durability = new Durability(this.log.lastIndex)
-    this.configuration = restored.snapshot?.configuration ?? restored.initialConfiguration
+    this.#configurations = ConfigurationHistory.restore(restored)
     this.quorum = new Quorum(this.configuration)
     this.#commitIndex = restored.snapshot?.index ?? 0
     this.#appliedIndex = this.#commitIndex
     this.#nowMs = nowMs
     this.#electionDeadlineMs = nowMs
     this.#announced = { role: 'follower', term: this.#term, leader: 0 }
+    this.#noteOwnPart()
+    // Where leases are in use a leader may count on what this node answered just before it stopped.
+    const usesLeases = options.leaseDriftMax > 0
+    this.#leaderContactMs = usesLeases ? nowMs : Number.NEGATIVE_INFINITY
     // A lone voter has nobody to wait for.
-    const isLoneVoter = this.quorum.voters.length === 1 && this.isVoter
-    if (!isLoneVoter) this.restartElectionTimer()
+    if (!this.isOnlyVoter || usesLeases) this.restartElectionTimer()
     if (RaftLog.isReplaced(restored)) this.persist([], restored.snapshot)
   }
 
@@ -84,8 +92,38 @@ export class Core {
     return this.options.id
   }
 
+  /** Of the configuration in use. */
   get isVoter(): boolean {
-    return this.quorum.has(this.options.id)
+    return this.#isVoter
+  }
+
+  get isOnlyVoter(): boolean {
+    return this.quorum.isOnly(this.options.id)
+  }
+
+  /**
+   * Also one that the newest configuration leaves out campaigns while that is not known to be committed: it may have entries without which nobody else can be
+   * elected (thesis section 4.2.2). One that should not lead does so only where nobody else ever could.
+   */
+  get mayCampaign(): boolean {
+    return this.#mayStillVote && (this.#isEligible || this.isOnlyVoter)
+  }
+
+  get isEligible(): boolean {
+    return this.#isEligible
+  }
+
+  get configuration(): Configuration {
+    return this.#configurations.newest.configuration
+  }
+
+  get configurationIndex(): number {
+    return this.#configurations.newest.index
+  }
+
+  /** The configuration of the state at `index`, which is not before the applied index. */
+  configurationAt(index: number): Configuration {
+    return this.#configurations.at(index)
   }
 
   get term(): number {
@@ -120,10 +158,14 @@ export class Core {
     return this.#electionDeadlineMs
   }
 
-  /** A leader lives, as far as this node knows: then it disturbs nobody with votes (thesis section 4.2.3). */
+  /**
+   * A leader lives, as far as this node knows: then it disturbs nobody with votes (thesis section 4.2.3). Where leases are in use it is a promise to the
+   * leader that was heard, which neither a later term nor a restart ends (section 6.4.1).
+   */
   get isInTouchWithLeader(): boolean {
     if (this.#role === 'leader') return true
-    return this.#leader !== 0 && this.#nowMs - this.#leaderContactMs < this.options.electionTimeoutMs
+    if (this.#leader === 0 && this.options.leaseDriftMax === 0) return false
+    return this.#nowMs - this.#leaderContactMs < this.options.electionTimeoutMs
   }
 
   beginStep(nowMs: number): void {
@@ -204,7 +246,7 @@ export class Core {
 
   /** Enters the next term and votes for itself (paper section 5.2). */
   becomeCandidate(): void {
-    assert(this.#role !== 'leader' && this.isVoter, 'a voter that does not lead campaigns', {
+    assert(this.#role !== 'leader' && this.mayCampaign, 'a voter that does not lead campaigns', {
       role: this.#role,
     })
     this.#role = 'candidate'
@@ -253,13 +295,23 @@ export class Core {
     if (index <= this.#commitIndex) return
     assert(index <= this.log.lastIndex, 'commits what it has', { index, lastIndex: this.log.lastIndex })
     const entries = this.log.entries(this.#commitIndex + 1, index, Number.POSITIVE_INFINITY)
+    const before = this.#commitIndex
     this.#commitIndex = index
+    if (before < this.configurationIndex) this.#noteOwnPart()
     this.emit({ type: 'apply', entries })
   }
 
   applied(index: number): void {
     assert(index <= this.#commitIndex, 'applies what is committed', { index, commitIndex: this.#commitIndex })
     this.#appliedIndex = Math.max(this.#appliedIndex, index)
+    this.#configurations.prune(this.#appliedIndex)
+  }
+
+  /** A leader's own entries, at the end of its log. */
+  append(entries: readonly Entry[]): void {
+    this.log.append(entries)
+    if (this.#configurations.appended(entries)) this.#configurationChanged()
+    this.persist(entries)
   }
 
   /** Takes entries of a leader, after the one at which the logs agree; removes those of its own that differ (paper section 5.3). */
@@ -269,11 +321,14 @@ export class Core {
       index: first.index,
       commitIndex: this.#commitIndex,
     })
+    let hasChanged = false
     if (first.index <= this.log.lastIndex) {
       this.log.truncateFrom(first.index)
       this.durability.truncated(first.index)
+      hasChanged = this.#configurations.truncatedFrom(first.index)
     }
     this.log.append(entries)
+    if (this.#configurations.appended(entries) || hasChanged) this.#configurationChanged()
     this.persist(entries)
   }
 
@@ -288,9 +343,15 @@ export class Core {
     })
     this.#commitIndex = snapshot.index
     this.#appliedIndex = snapshot.index
-    if (this.log.term(snapshot.index) === snapshot.term) return
+    if (this.log.term(snapshot.index) === snapshot.term) {
+      this.#configurations.prune(snapshot.index)
+      this.#noteOwnPart()
+      return
+    }
     this.log.reset(snapshot.index, snapshot.term)
     this.durability.replaced(snapshot.index)
+    this.#configurations.reset(snapshot)
+    this.#configurationChanged()
     this.persist([], snapshot)
   }
 
@@ -305,5 +366,31 @@ export class Core {
     if (index < this.log.firstIndex) return
     this.log.compact(index)
     this.emit({ type: 'compactLog', index })
+  }
+
+  /** Whether this node may lead from now on. */
+  setEligible(isEligible: boolean): void {
+    this.#isEligible = isEligible
+    // Its election time may be long over: it does not storm in.
+    if (isEligible) this.restartElectionTimer()
+    this.#dropCandidacy()
+  }
+
+  #configurationChanged(): void {
+    const { configuration, index } = this.#configurations.newest
+    this.quorum = new Quorum(configuration)
+    this.#noteOwnPart()
+    this.emit({ type: 'configurationChanged', configuration, index })
+    this.#dropCandidacy()
+  }
+
+  #noteOwnPart(): void {
+    this.#isVoter = this.quorum.has(this.options.id)
+    this.#mayStillVote = this.#configurations.mayStillVote(this.options.id, this.#commitIndex)
+  }
+
+  #dropCandidacy(): void {
+    const isCandidate = this.#role === 'pre-candidate' || this.#role === 'candidate'
+    if (isCandidate && !this.mayCampaign) this.becomeFollower(this.#term, 0)
   }
 }

@@ -1,3 +1,4 @@
+import { votersOf } from './configuration.ts'
 import type { Core } from './core.ts'
 import type { Message, NodeId } from './types.ts'
 
@@ -21,13 +22,14 @@ export class Election {
   /** Campaigns when nothing was heard of a leader for too long. */
   tick(): void {
     const core = this.#core
-    if (core.role === 'leader' || !core.isVoter || core.nowMs < core.electionDeadlineMs) return
+    if (core.role === 'leader' || !core.mayCampaign || core.nowMs < core.electionDeadlineMs) return
     this.#askFirst()
   }
 
   /** The leader hands over: campaigns at once, without asking first. */
   handleTimeoutNow(): void {
-    if (this.#core.role === 'follower' && this.#core.isVoter) this.#campaign(true)
+    const core = this.#core
+    if (core.role === 'follower' && core.isVoter && core.mayCampaign) this.#campaign(true)
   }
 
   /** Of this node's term, or, for a pre-vote, of any later one. */
@@ -88,7 +90,8 @@ export class Election {
       lastLogIndex: core.log.lastIndex,
       lastLogTerm: core.log.lastTerm,
     }
-    for (const voter of core.quorum.voters) if (voter !== core.id) core.sendInTerm(term, voter, body)
+    for (const voter of votersOf(core.configuration))
+      if (voter !== core.id) core.sendInTerm(term, voter, body)
   }
 
   #count(voter: NodeId, granted: boolean): void {
@@ -103,7 +106,7 @@ export class Election {
 
   #mayVoteFor(message: RequestVote): boolean {
     const core = this.#core
-    if (message.preVote && core.isInTouchWithLeader) return false
+    if (!message.transfer && core.isInTouchWithLeader) return false
     if (message.preVote && message.term > core.term) return true
     return core.vote === message.from || (core.vote === 0 && core.leader === 0)
   }

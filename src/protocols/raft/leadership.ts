@@ -1,14 +1,19 @@
 import { assert } from '../../base/assert.ts'
+import { encodeConfiguration, isJoint, leaveJoint, stepTowards, targetProblem } from './configuration.ts'
 import type { Core } from './core.ts'
+import { LeaderLease } from './leader-lease.ts'
 import { entryBytes, entryOverheadBytes } from './log.ts'
-import { Progress } from './progress.ts'
+import { Peers } from './peers.ts'
+import type { Progress } from './progress.ts'
 import { LeaderReads } from './read-index.ts'
 import { Replicator } from './replicator.ts'
-import type { Entry, EntryKind, Message, NodeId } from './types.ts'
+import type { Configuration, Entry, EntryKind, Message, NodeId, RaftEffect } from './types.ts'
 
 type AppendEntriesReply = Extract<Message, { type: 'appendEntriesReply' }>
 type InstallSnapshotReply = Extract<Message, { type: 'installSnapshotReply' }>
 type Propose = { readonly id: number; readonly data: readonly Uint8Array[] }
+type ChangeConfiguration = { readonly id: number; readonly target: Configuration }
+type ChangeRefusal = Extract<RaftEffect, { type: 'configurationRefused' }>['reason']
 
 interface Transfer {
   readonly to: NodeId
@@ -22,12 +27,19 @@ export class Leadership {
   readonly #core: Core
   readonly #replicator: Replicator
   readonly #reads: LeaderReads
-  readonly #progress = new Map<NodeId, Progress>()
+  readonly #peers: Peers
+  /** Absent where reads are always confirmed by a quorum. */
+  readonly #lease: LeaderLease | undefined
   #committedInTerm = false
+  #isOver = false
   #uncommittedBytes: number
   #heartbeatDueMs = 0
   #quorumDeadlineMs: number
   #transfer: Transfer | undefined
+  /** When a leader that should not lead goes, whoever has or has not taken over. */
+  #resignationMs = Number.POSITIVE_INFINITY
+  /** Of the configuration that something has to follow upon once it is committed; 0 when the one in use is committed and not joint. */
+  #openChangeIndex: number
 
   constructor(core: Core) {
     this.#core = core
@@ -36,14 +48,20 @@ export class Leadership {
     this.#reads = new LeaderReads(core)
     this.#uncommittedBytes = core.log.bytesAfter(core.commitIndex)
     this.#quorumDeadlineMs = core.nowMs + core.options.electionTimeoutMs
-    for (const voter of core.quorum.voters) {
-      if (voter === core.id) continue
-      this.#progress.set(voter, new Progress(voter, core.log.lastIndex + 1, core.nowMs, core.options))
-    }
+    this.#peers = new Peers(core)
+    const { electionTimeoutMs, leaseDriftMax } = core.options
+    if (leaseDriftMax > 0) this.#lease = new LeaderLease(electionTimeoutMs, leaseDriftMax)
+    const isChanging = core.configurationIndex > core.commitIndex || isJoint(core.configuration)
+    this.#openChangeIndex = isChanging ? core.configurationIndex : 0
   }
 
   get progress(): ReadonlyMap<NodeId, Progress> {
-    return this.#progress
+    return this.#peers.all
+  }
+
+  /** The leader steps down by itself, when all of the step is done. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   get committedInTerm(): boolean {
@@ -56,7 +74,7 @@ export class Leadership {
 
   get nextDeadlineMs(): number {
     const transferMs = this.#transfer?.deadlineMs ?? Number.POSITIVE_INFINITY
-    return Math.min(this.#heartbeatDueMs, this.#quorumDeadlineMs, transferMs)
+    return Math.min(this.#heartbeatDueMs, this.#quorumDeadlineMs, transferMs, this.#resignationMs)
   }
 
   /** Announces itself with an empty entry: only by committing one of its own term does it learn what is committed (paper section 8). */
@@ -68,7 +86,7 @@ export class Leadership {
   /** Tells everyone who waits on this leader that it leads no more. */
   end(): void {
     this.#reads.dropAll()
-    for (const peer of this.#progress.values()) {
+    for (const peer of this.#peers.values()) {
       if (peer.state === 'snapshot') this.#core.emit({ type: 'cancelSnapshot', to: peer.id })
     }
   }
@@ -78,15 +96,22 @@ export class Leadership {
    * last one has passed.
    */
   hasQuorumContact(): boolean {
-    const { nowMs, quorum, options } = this.#core
-    if (nowMs < this.#quorumDeadlineMs) return true
-    this.#quorumDeadlineMs = quorum.acknowledged(this.#lastReplyMsOf) + options.electionTimeoutMs
+    const { nowMs } = this.#core
+    if (nowMs >= this.#quorumDeadlineMs) this.#renewQuorumDeadline()
     return nowMs < this.#quorumDeadlineMs
   }
 
   tick(): void {
     const { nowMs } = this.#core
-    if (this.#transfer !== undefined && nowMs >= this.#transfer.deadlineMs) this.#transfer = undefined
+    this.#peers.dropDeparted()
+    if (this.#transfer !== undefined && nowMs >= this.#transfer.deadlineMs) {
+      this.#transfer = undefined
+      this.#followUpChange()
+    }
+    if (nowMs >= this.#resignationMs) {
+      this.#resignationMs = Number.POSITIVE_INFINITY
+      if (!this.#core.isEligible && !this.#core.isOnlyVoter) this.#isOver = true
+    }
     if (nowMs >= this.#heartbeatDueMs) this.#beginRound()
   }
 
@@ -103,18 +128,47 @@ export class Leadership {
     const firstIndex = this.#core.log.lastIndex + 1
     this.#core.emit({ type: 'proposalsAppended', id, firstIndex, term: this.term, count: data.length })
     this.#append('command', data)
-    for (const peer of this.#progress.values()) this.#replicator.replicate(peer)
+    for (const peer of this.#peers.values()) this.#replicator.replicate(peer)
+  }
+
+  /** One change at a time, and only under a leader that knows what is committed (thesis section 4.1 and its erratum of 2015). */
+  changeConfiguration({ id, target }: ChangeConfiguration): void {
+    const problem = targetProblem(target)
+    assert(problem === undefined, 'a change has a target that can decide', { problem, target })
+    const reason = this.#changeRefusal()
+    if (reason !== undefined) {
+      this.#core.emit({ type: 'configurationRefused', id, reason })
+      return
+    }
+    const index = this.#core.log.lastIndex + 1
+    this.#core.emit({ type: 'configurationAppended', id, index, term: this.term })
+    this.#enter(stepTowards(this.#core.configuration, target))
   }
 
   read(from: NodeId, id: number): void {
+    if (this.#committedInTerm && this.#lease?.isHeld(this.#core.nowMs) === true) {
+      this.#reads.answerNow(from, id)
+      return
+    }
     this.#reads.add(from, id)
     this.#beginReadRound()
   }
 
+  /** This leader should not lead: the voter that is furthest along takes over, or nobody (thesis section 3.10). */
+  handOver(): void {
+    if (this.#core.isOnlyVoter) return
+    this.#resignationMs = this.#core.nowMs + this.#core.options.electionTimeoutMs
+    const heir = this.#peers.mostAdvancedVoter()
+    if (heir !== undefined && this.#transfer === undefined) this.transferTo(heir.id)
+  }
+
+  /** Only to a voter: nobody else could win. */
   transferTo(to: NodeId): void {
-    const peer = this.#progress.get(to)
+    const peer = this.#peers.get(to)
     if (peer === undefined || this.#transfer?.to === to) return
+    if (!this.#core.configuration.voters.includes(to)) return
     const deadlineMs = this.#core.nowMs + this.#core.options.electionTimeoutMs
+    this.#lease?.forfeit()
     this.#transfer = { to, deadlineMs, hasToldTarget: false }
     this.#replicator.replicate(peer)
     this.#finishTransfer(peer)
@@ -157,7 +211,7 @@ export class Leadership {
   }
 
   snapshotSent(to: NodeId, index: number, ok: boolean): void {
-    const peer = this.#progress.get(to)
+    const peer = this.#peers.get(to)
     if (peer?.state !== 'snapshot') return
     // Not taken as a match: only the follower's own word is. The next heartbeat finds out, or asks for the next transfer.
     if (ok) peer.becomeProbe(index + 1)
@@ -165,7 +219,7 @@ export class Leadership {
   }
 
   peerUnreachable(id: NodeId): void {
-    const peer = this.#progress.get(id)
+    const peer = this.#peers.get(id)
     if (peer?.state === 'replicate') peer.becomeProbe()
   }
 
@@ -178,7 +232,7 @@ export class Leadership {
   }
 
   #heardFrom(from: NodeId, round: number): Progress | undefined {
-    const peer = this.#progress.get(from)
+    const peer = this.#peers.get(from)
     if (peer === undefined) return undefined
     peer.lastReplyMs = this.#core.nowMs
     if (round > peer.ackedRound) {
@@ -197,14 +251,13 @@ export class Leadership {
       this.#uncommittedBytes += entryBytes(entry)
       entries.push(entry)
     }
-    log.append(entries)
-    this.#core.persist(entries)
+    this.#core.append(entries)
   }
 
   /** Paper section 5.4.2: only an entry of its own term is committed by counting; the earlier ones follow with it. */
   #advanceCommit(): void {
     const { log, quorum, commitIndex } = this.#core
-    const index = quorum.acknowledged(this.#matchIndexOf)
+    const index = quorum.acknowledged(this.#peers.matchIndexOf)
     if (index <= commitIndex || log.term(index) !== this.term) return
     for (const entry of log.entries(commitIndex + 1, index, Number.POSITIVE_INFINITY)) {
       this.#uncommittedBytes -= entryBytes(entry)
@@ -214,9 +267,55 @@ export class Leadership {
     })
     this.#core.commitTo(index)
     this.#committedInTerm = true
+    this.#followUpChange()
     this.#beginReadRound()
     // While entries are on their way they will carry the commit index; when all is committed, nothing else would before the next heartbeat.
-    if (index === log.lastIndex) for (const peer of this.#progress.values()) this.#replicator.announce(peer)
+    if (index === log.lastIndex) for (const peer of this.#peers.values()) this.#replicator.announce(peer)
+  }
+
+  /** What has to follow upon a configuration that is committed. */
+  #followUpChange(): void {
+    const { configuration, commitIndex, isVoter, isEligible } = this.#core
+    if (this.#openChangeIndex === 0 || commitIndex < this.#openChangeIndex || !this.#committedInTerm) return
+    if (isJoint(configuration)) {
+      // A transfer's target leaves it when it leads; one more entry could make it lose.
+      if (this.#transfer === undefined) this.#enter(leaveJoint(configuration))
+      return
+    }
+    this.#openChangeIndex = 0
+    this.#peers.configurationCommitted()
+    if (!isVoter) this.#resign()
+    else if (!isEligible) this.handOver()
+  }
+
+  #changeRefusal(): ChangeRefusal | undefined {
+    if (this.#transfer !== undefined || this.#isOver) return 'transferring'
+    if (!this.#committedInTerm) return 'not-ready'
+    return this.#openChangeIndex === 0 ? undefined : 'in-progress'
+  }
+
+  /** Puts `configuration` into the log, and decides by it from now on (thesis section 4.1). */
+  #enter(configuration: Configuration): void {
+    this.#append('configuration', [encodeConfiguration(configuration)])
+    this.#openChangeIndex = this.#core.configurationIndex
+    this.#peers.configurationChanged()
+    this.#lease?.renounce()
+    this.#renewQuorumDeadline()
+    for (const peer of this.#peers.values()) this.#replicator.replicate(peer)
+  }
+
+  /** The configuration without this leader is committed (thesis section 4.2.2). Its successor need not wait for an election timeout (section 3.10). */
+  #resign(): void {
+    this.#isOver = true
+    this.#lease?.forfeit()
+    for (const peer of this.#peers.values()) this.#replicator.announce(peer)
+    const heir = this.#peers.mostAdvancedVoter()
+    if (heir !== undefined) this.#core.send(heir.id, { type: 'timeoutNow' })
+  }
+
+  #renewQuorumDeadline(): void {
+    const { quorum, options } = this.#core
+    this.#quorumDeadlineMs = quorum.acknowledged(this.#peers.lastReplyMsOf) + options.electionTimeoutMs
   }
 
   #beginReadRound(): void {
@@ -224,16 +323,22 @@ export class Leadership {
   }
 
   #beginRound(): void {
+    const { nowMs, options } = this.#core
     const round = this.#replicator.beginRound()
-    this.#heartbeatDueMs = this.#core.nowMs + this.#core.options.heartbeatMs
+    // Multiples of the interval, so that all the groups of a node beat in one turn of its loop.
+    this.#heartbeatDueMs = (Math.floor(nowMs / options.heartbeatMs) + 1) * options.heartbeatMs
+    this.#lease?.roundBegun(round, nowMs)
     if (this.#committedInTerm) this.#reads.roundBegun(round)
-    for (const peer of this.#progress.values()) this.#replicator.heartbeat(peer)
+    for (const peer of this.#peers.values()) this.#replicator.heartbeat(peer)
     this.#confirmReads()
   }
 
   #confirmReads(): void {
+    if (!this.#reads.isConfirming && this.#lease === undefined) return
+    const round = Math.min(this.#core.quorum.acknowledged(this.#peers.ackedRoundOf), this.#replicator.round)
+    this.#lease?.roundConfirmed(round)
     if (!this.#reads.isConfirming) return
-    this.#reads.roundConfirmed(this.#core.quorum.acknowledged(this.#ackedRoundOf))
+    this.#reads.roundConfirmed(round)
     this.#beginReadRound()
   }
 
@@ -243,21 +348,5 @@ export class Leadership {
     if (peer.matchIndex !== this.#core.log.lastIndex) return
     transfer.hasToldTarget = true
     this.#core.send(peer.id, { type: 'timeoutNow' })
-  }
-
-  // The leader counts itself too: what is on its own disk, and what it says now.
-  readonly #matchIndexOf = (id: NodeId): number =>
-    id === this.#core.id ? this.#core.durability.persistedIndex : this.#peer(id).matchIndex
-
-  readonly #ackedRoundOf = (id: NodeId): number =>
-    id === this.#core.id ? this.#replicator.round : this.#peer(id).ackedRound
-
-  readonly #lastReplyMsOf = (id: NodeId): number =>
-    id === this.#core.id ? this.#core.nowMs : this.#peer(id).lastReplyMs
-
-  #peer(id: NodeId): Progress {
-    const peer = this.#progress.get(id)
-    assert(peer !== undefined, 'every other voter has a progress', { id })
-    return peer
   }
 }

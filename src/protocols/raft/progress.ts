@@ -21,6 +21,9 @@ export class Progress implements ProgressStatus {
   lastReplyMs: number
   /** The newest round that the follower has echoed. */
   ackedRound = 0
+  /** The newest round when the match index last went on: a refusal of what matches, in answer to a later one, comes after it. */
+  matchedRound = 0
+  hasLostData = false
 
   constructor(id: NodeId, nextIndex: number, nowMs: number, options: RaftOptions) {
     this.id = id

@@ -44,9 +44,58 @@ describe('quorum', () => {
     )
   })
 
-  test('refuses a configuration without voters, or with one twice', () => {
-    expect(() => new Quorum({ voters: [] })).toThrow('a configuration has a voter')
-    expect(() => new Quorum({ voters: [1, 2, 1] })).toThrow('each voter counts once')
-    expect(() => new Quorum({ voters: [0] })).toThrow('a voter has a number > 0')
+  test('a joint configuration takes a majority of each set, whatever the sets share', () => {
+    const members = [1, 2, 3, 4, 5, 6, 7]
+    const set = fc.subarray(members, { minLength: 1 })
+    const vote = fc.constantFrom(true, false, undefined)
+    fc.assert(
+      fc.property(
+        set,
+        set,
+        fc.array(fc.nat(9), { minLength: 7, maxLength: 7 }),
+        fc.array(vote),
+        (...drawn) => {
+          const [voters, outgoingVoters, values, votes] = drawn
+          const quorum = new Quorum({ voters, outgoingVoters })
+          const valueOf = (voter: number) => values[voter - 1] as number
+          const each = [voters, outgoingVoters].map((ids) => naivelyAcknowledged(ids.map(valueOf)))
+          expect(quorum.acknowledged(valueOf)).toBe(Math.min(...each))
+          const cast = new Map(
+            votes.flatMap((granted, at) => (granted === undefined ? [] : [[at + 1, granted]])),
+          )
+          const outcomes = [voters, outgoingVoters].map((ids) => naiveOutcome(ids.map((id) => cast.get(id))))
+          const worst = (['lost', 'pending', 'won'] as const).find((outcome) => outcomes.includes(outcome))
+          expect(quorum.voteOutcome(cast)).toBe(worst)
+        },
+      ),
+      { numRuns: 2_000, seed: 3 },
+    )
+  })
+
+  test('learners do not count', () => {
+    const quorum = new Quorum({ voters: [1, 2, 3], learners: [4, 5] })
+    expect(quorum.acknowledged((id) => (id > 3 ? 9 : id === 1 ? 5 : 1))).toBe(1)
+    expect(
+      quorum.voteOutcome(
+        new Map([
+          [1, true],
+          [4, true],
+          [5, true],
+        ]),
+      ),
+    ).toBe('pending')
+    expect([quorum.has(3), quorum.has(4)]).toEqual([true, false])
+  })
+
+  test('an empty configuration agrees on nothing', () => {
+    const quorum = new Quorum({ voters: [] })
+    expect(quorum.acknowledged(() => 9)).toBe(Number.NEGATIVE_INFINITY)
+    expect(quorum.voteOutcome(new Map([[1, true]]))).toBe('lost')
+    expect(quorum.isOnly(1)).toBe(false)
+  })
+
+  test('refuses a configuration with a voter twice, or without a number', () => {
+    expect(() => new Quorum({ voters: [1, 2, 1] })).toThrow('voters holds a member twice')
+    expect(() => new Quorum({ voters: [0] })).toThrow('which is not an integer > 0')
   })
 })

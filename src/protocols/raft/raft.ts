@@ -7,6 +7,7 @@ import { Leadership } from './leadership.ts'
 import { ForwardedReads, refuseReadIndex } from './read-index.ts'
 import { acceptChunk, completeInstall, refuseStaleChunk } from './snapshot.ts'
 import {
+  type Configuration,
   type Entry,
   type Message,
   type NodeId,
@@ -34,7 +35,7 @@ const questionsPerStart = 2 ** 32
  *     event ──> step ──┬─ Election      votes, both sides
  *                      ├─ append.ts     a follower's log
  *                      ├─ snapshot.ts   a follower's snapshot
- *                      ├─ Leadership    one reign: progress of followers, commit index, reads, transfer
+ *                      ├─ Leadership    one reign: progress of followers, commit index, reads, transfer, changes of members
  *                      └─ Core          term, vote, log, what is durable ──> effects
  *
  * It throws an `AssertionError` when an invariant of raft is broken (a bug, or a disk that lost what it had called durable); the node must then
@@ -90,6 +91,8 @@ export class Raft {
       lastTerm: core.log.lastTerm,
       persistedIndex: core.durability.persistedIndex,
       configuration: core.configuration,
+      configurationIndex: core.configurationIndex,
+      isEligible: core.isEligible,
       progress: this.#leadership?.progress ?? noProgress,
       nextDeadlineMs: this.nextDeadlineMs,
       committedInTerm: this.#leadership?.committedInTerm ?? false,
@@ -99,8 +102,18 @@ export class Raft {
   /** When `tick` has something to do next; `Infinity` for never. Allocates nothing. */
   get nextDeadlineMs(): number {
     if (this.#leadership !== undefined) return this.#leadership.nextDeadlineMs
-    const electionMs = this.#core.isVoter ? this.#core.electionDeadlineMs : Number.POSITIVE_INFINITY
+    const electionMs = this.#core.mayCampaign ? this.#core.electionDeadlineMs : Number.POSITIVE_INFINITY
     return Math.min(electionMs, this.#forwardedReads.deadlineMs)
+  }
+
+  /** The newest in the log: the one in use. */
+  get configuration(): Configuration {
+    return this.#core.configuration
+  }
+
+  /** The configuration that a snapshot of the state at `index` carries. `index` is not before the last `applied`. */
+  configurationAt(index: number): Configuration {
+    return this.#core.configurationAt(index)
   }
 
   /** Term of the entry at `index`; `undefined` when it is past the end or was cut off (the one right before `firstIndex` is known). */
@@ -186,6 +199,14 @@ export class Raft {
         return
       case 'transferLeadership':
         return this.#leadership?.transferTo(event.to)
+      case 'changeConfiguration':
+        if (this.#leadership !== undefined) return this.#leadership.changeConfiguration(event)
+        return core.emit({ type: 'configurationRefused', id: event.id, reason: 'not-leader' })
+      case 'setEligible':
+        if (event.eligible === core.isEligible) return
+        core.setEligible(event.eligible)
+        if (!event.eligible) this.#leadership?.handOver()
+        return
       default:
         return unreachable(event)
     }
@@ -274,6 +295,7 @@ export class Raft {
   /** Opens and ends reigns as the role says, and gives up on what was asked of a leader that is none any more. */
   #settle(): void {
     const core = this.#core
+    if (this.#leadership?.isOver === true && core.role === 'leader') core.becomeFollower(core.term, 0)
     if (this.#leadership !== undefined && core.role !== 'leader') {
       const ended = this.#leadership
       this.#leadership = undefined
@@ -288,12 +310,15 @@ export class Raft {
 }
 
 function validated(options: RaftOptions): RaftOptions {
-  const { id, electionTimeoutMs, heartbeatMs } = options
+  const { id, electionTimeoutMs, heartbeatMs, leaseDriftMax } = options
   assert(Number.isSafeInteger(id) && id > 0, 'id is an integer > 0', { id })
   assert(heartbeatMs > 0, 'heartbeatMs is > 0', { heartbeatMs })
   assert(electionTimeoutMs >= 2 * heartbeatMs, 'electionTimeoutMs is at least twice heartbeatMs', {
     electionTimeoutMs,
     heartbeatMs,
+  })
+  assert(leaseDriftMax >= 0 && leaseDriftMax < 1, 'leaseDriftMax is 0 or more, and below 1', {
+    leaseDriftMax,
   })
   const names = [
     'messageBytesMax',

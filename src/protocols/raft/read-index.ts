@@ -47,6 +47,11 @@ export class LeaderReads {
     this.#waiting.push({ from, id })
   }
 
+  /** This leader needs to ask nobody. */
+  answerNow(from: NodeId, id: number): void {
+    this.#answer({ from, id }, this.#core.commitIndex)
+  }
+
   /** A round begins: it is later than the arrival of all who wait. */
   roundBegun(round: number): void {
     if (this.#waiting.length === 0) return

@@ -74,6 +74,7 @@ export class Replicator {
       lastIndex: this.#core.log.lastIndex,
     })
     const isNews = peer.matched(index)
+    if (isNews) peer.matchedRound = this.#round
     if (peer.state === 'snapshot' && this.#core.log.term(peer.matchIndex) !== undefined) {
       peer.leaveSnapshot(peer.matchIndex)
       this.#core.emit({ type: 'cancelSnapshot', to: peer.id })
@@ -83,9 +84,17 @@ export class Replicator {
 
   /** Goes back, past a whole term at a time (paper section 5.3, end). */
   refused(peer: Progress, message: AppendEntriesReply): void {
+    this.#noticeLostData(peer, message)
     if (!peer.isCurrentRefusal(message.rejectedIndex)) return
     peer.becomeProbe(Math.min(this.#resumeIndex(message), message.rejectedIndex))
     this.replicate(peer)
+  }
+
+  /** What a follower had called durable is not in its log any more: it can never be brought up to date under its number. */
+  #noticeLostData(peer: Progress, { rejectedIndex, round }: AppendEntriesReply): void {
+    if (peer.hasLostData || rejectedIndex > peer.matchIndex || round <= peer.matchedRound) return
+    peer.hasLostData = true
+    this.#core.emit({ type: 'peerLostData', peer: peer.id, matchIndex: peer.matchIndex })
   }
 
   #resumeIndex({ conflictTerm, conflictIndex, rejectedIndex }: AppendEntriesReply): number {

@@ -31,7 +31,10 @@ export interface Configuration {
    * majority of these and of `voters`. The leader leaves the joint configuration by itself once it is committed.
    */
   readonly outgoingVoters?: readonly NodeId[]
-  /** Members that receive the log and never count (thesis section 4.2.1). None is a voter of either set. */
+  /**
+   * Members that receive the log and never count (thesis section 4.2.1). None is in `voters`; one that is in `outgoingVoters` still votes there, and is a learner
+   * when the joint configuration is left.
+   */
   readonly learners?: readonly NodeId[]
   /** `host:port` of every member, in the group that says who belongs to the cluster. Carried along: the machine does not read it. */
   readonly addresses?: Readonly<Record<NodeId, string>>
@@ -140,7 +143,7 @@ export type RaftEvent =
   | { readonly type: 'applied'; readonly index: number }
   /** Ask for a read index (thesis section 6.4). Answered by `readReady` or `readDropped` with the same id. */
   | { readonly type: 'read'; readonly id: number }
-  /** A snapshot of the state at `snapshot.index` is durable here: the log may be cut, keeping `keepEntries` before it for slow followers. */
+  /** A snapshot of the state at `snapshot.index`, under {@link Raft.configurationAt} it, is durable here: the log may be cut, keeping `keepEntries` before it for slow followers. */
   | { readonly type: 'compacted'; readonly snapshot: SnapshotMeta; readonly keepEntries: number }
   /**
    * The snapshot received by `acceptSnapshot` effects is complete, checked and durable, and the model has been restored from it, unless it had
@@ -166,7 +169,8 @@ export type RaftEvent =
   | { readonly type: 'changeConfiguration'; readonly id: number; readonly target: Configuration }
   /**
    * Whether this node may lead: false while its disk is slow or full. A leader then hands over to the voter that is furthest along, and the node does not
-   * campaign until it is told true again. It still votes and stores.
+   * campaign until it is told true again; where nobody takes over within an election timeout it steps down all the same. It still votes and stores. The only
+   * voter of a group leads in any case: nobody else could.
    */
   | { readonly type: 'setEligible'; readonly eligible: boolean }
 
@@ -228,6 +232,11 @@ export type RaftEffect =
       readonly configuration: Configuration
       readonly index: number
     }
+  /**
+   * Leader only, once a reign for each peer: `peer` refuses entries up to `matchIndex`, which it had acknowledged as durable. Its disk has lost them, so it can never
+   * be brought up to date under its number: remove it, and add it again under another.
+   */
+  | { readonly type: 'peerLostData'; readonly peer: NodeId; readonly matchIndex: number }
   /** A local reader may be served once `index` is applied. */
   | { readonly type: 'readReady'; readonly id: number; readonly index: number }
   | { readonly type: 'readDropped'; readonly id: number }
@@ -264,8 +273,9 @@ export interface RaftOptions {
   /** Reads waiting for a read index past which more are dropped (default 100 000). */
   readonly pendingReadsMax: number
   /**
-   * Lease reads (thesis section 6.4.1): with a value > 0 a leader serves reads without asking, for `electionTimeoutMs * (1 - leaseDriftMax)` after the
-   * sending of the last round that a quorum has answered. The assumption: no two members' monotonic clocks differ in rate by more than this share over an
+   * Lease reads (thesis section 6.4.1): with a value > 0, below 1 and the same on all members, a leader serves reads without asking, for `electionTimeoutMs * (1 - leaseDriftMax)` after the
+   * sending of the last round that a quorum has answered. It is safe because who has heard a leader votes for nobody for an election timeout, in no term and
+   * not after a restart; a transfer of leadership, which overrides that, ends the leases of the term. The assumption: no two members' monotonic clocks differ in rate by more than this share over an
    * election timeout, and no virtual machine is paused without its clock going on. Default 0: every read is confirmed by a quorum (ReadIndex).
    */
   readonly leaseDriftMax: number
@@ -299,6 +309,8 @@ export interface ProgressStatus {
   readonly nextIndex: number
   readonly inflightMessages: number
   readonly lastReplyMs: number
+  /** It no longer has what it had acknowledged as durable: see the effect `peerLostData`. */
+  readonly hasLostData: boolean
 }
 
 export interface RaftStatus {
@@ -317,11 +329,14 @@ export interface RaftStatus {
   readonly persistedIndex: number
   /** The newest in the log: the one in use. */
   readonly configuration: Configuration
-  /** Of the entry that holds it; 0 for the first of all. It is committed when the commit index has reached it. */
+  /**
+   * Of the entry that holds it; 0 for the first of all; the snapshot's index where it came with a snapshot. It is committed when the commit index has
+   * reached it.
+   */
   readonly configurationIndex: number
   /** May lead: see `setEligible`. */
   readonly isEligible: boolean
-  /** Leader only: of every other voter and learner. */
+  /** Leader only: of every other voter and learner, and for an election timeout of those who have just left. */
   readonly progress: ReadonlyMap<NodeId, ProgressStatus>
   /** When `tick` has something to do next. */
   readonly nextDeadlineMs: number

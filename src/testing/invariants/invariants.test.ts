@@ -46,6 +46,8 @@ class Scene {
     const ends = { firstIndex: 1, lastIndex: log.length, lastTerm: 0, persistedIndex: log.length }
     const rest = {
       configuration: { voters: [1, 2, 3] },
+      configurationIndex: 0,
+      isEligible: true,
       progress: new Map(),
       nextDeadlineMs: 0,
       committedInTerm: false,
