@@ -62,6 +62,8 @@ const command: fc.Arbitrary<StoreCommand> = fc.oneof(
   fc.record({ ...stamp, type: fc.constant('revokeLease' as const), lease: uint }),
   fc.record({ ...stamp, type: fc.constant('compact' as const), revision: uint }),
   fc.record({ ...stamp, type: fc.constant('closeSession' as const) }),
+  fc.record({ type: fc.constant('setQuota' as const), bytes: fc.maxSafeNat() }),
+  fc.record({ type: fc.constant('checkpoint' as const) }),
   fc.record({ type: fc.constant('openSession' as const), ownerKey: fc.string({ unit: 'binary' }) }),
   fc.record({ type: fc.constant('expireLeases' as const), leases: fc.array(uint) }),
 )

@@ -7,9 +7,10 @@ import type { SessionStamp, StoreCommand, StoreMutation } from './types.ts'
  *
  *     format (1 byte) | type (1 byte) | session, sequence, acknowledged (of a mutation) | fields
  *
- * A log is read by later versions of the program: a change of the form takes a new format byte, and the old one stays readable.
+ * A log is read by later versions of the program: a change of the form takes a new format byte, and the old one stays readable. Format 2 is format 1
+ * with more types; a command is written in the oldest format that has its type, so that what members of the previous version can read is written so that they can.
  */
-const format = 1
+const formats = [1, 2]
 
 const commandTypes = [
   'openSession',
@@ -19,6 +20,8 @@ const commandTypes = [
   'revokeLease',
   'compact',
   'closeSession',
+  'setQuota',
+  'checkpoint',
 ] as const
 const compareTargets = ['value', 'version', 'createRevision', 'modRevision', 'lease'] as const
 const compareOps: readonly CompareOp[] = ['=', '!=', '<', '>']
@@ -34,11 +37,12 @@ const putFlags = { previous: 1, keepLease: 2 } as const
 /** The command must be well formed ({@link validateMutation}). */
 export function encodeCommand(command: StoreCommand): Uint8Array {
   const writer = new BinaryWriter(bytesExpected(command))
-  writer.byte(format)
+  writer.byte(formatOf(command))
   writer.byte(commandTypes.indexOf(command.type))
   if (command.type === 'openSession') writer.text(command.ownerKey)
   else if (command.type === 'expireLeases') writeList(writer, command.leases, (lease) => writer.uint(lease))
-  else {
+  else if (command.type === 'setQuota') writer.uint(command.bytes)
+  else if (command.type !== 'checkpoint') {
     writer.uint(command.session)
     writer.uint(command.sequence)
     writer.uint(command.acknowledged)
@@ -51,10 +55,17 @@ export function encodeCommand(command: StoreCommand): Uint8Array {
 export function decodeCommand(bytes: Uint8Array): StoreCommand {
   const reader = new BinaryReader(bytes, 'a store command')
   const version = reader.byte()
-  if (version !== format) throw reader.corrupt(`has format ${version}, but this program reads ${format}`)
+  if (!formats.includes(version))
+    throw reader.corrupt(`has format ${version}, but this program reads ${formats.join(' and ')}`)
   const command = readCommand(reader, member(reader, commandTypes, 'type'))
   reader.end()
+  if (formatOf(command) !== version)
+    throw reader.corrupt(`has format ${version}, which has no ${command.type}`)
   return command
+}
+
+function formatOf(command: StoreCommand): number {
+  return command.type === 'setQuota' || command.type === 'checkpoint' ? 2 : 1
 }
 
 function bytesExpected(command: StoreCommand): number {
@@ -91,6 +102,8 @@ function writeMutation(writer: BinaryWriter, mutation: StoreMutation): void {
 function readCommand(reader: BinaryReader, type: (typeof commandTypes)[number]): StoreCommand {
   if (type === 'openSession') return { type, ownerKey: reader.text() }
   if (type === 'expireLeases') return { type, leases: readList(reader, 1, () => reader.uint()) }
+  if (type === 'setQuota') return { type, bytes: reader.uint() }
+  if (type === 'checkpoint') return { type }
   const session = reader.uint()
   const sequence = reader.uint()
   const acknowledged = reader.uint()

@@ -11,12 +11,16 @@ import type {
   WatchEvent,
 } from '../../contracts/store.ts'
 import { storeLimits } from '../../contracts/store.ts'
+import { StateDigest } from './state-digest.ts'
+import { eventBytes, versionBytes } from './store-size.ts'
 import type { StoreChange } from './types.ts'
 
 /** All events of one revision, ordered by key, at most one to a key. Immutable. */
 export interface RevisionRecord {
   readonly revision: number
   readonly events: readonly WatchEvent[]
+  /** Of this and all records before it, also those forgotten: what their events hold on to. The difference of two tells what the records between hold. */
+  readonly heldBytesTotal: number
 }
 
 /** A view that no later change reaches. */
@@ -54,12 +58,33 @@ export class KeySpace {
   /** `#records[i]` has revision `#firstRevision + i`. Only ever appended to; compaction puts another array in its place. */
   #records: RevisionRecord[]
   #pending: WatchEvent[] = []
+  /** Of the current versions. */
+  readonly #sums: KeySums
+  /** `heldBytesTotal` of the newest record that was forgotten. */
+  #forgottenBytes = 0
 
-  constructor(state?: FrozenKeySpace) {
+  /** `sums` are those of `state.current`. */
+  constructor(state?: FrozenKeySpace, sums: KeySums = new KeySums()) {
     this.#revision = state?.revision ?? 1
     this.#compactRevision = state?.compactRevision ?? 0
     this.#current = state?.current.clone() ?? new BTree()
     this.#records = state?.records.slice(0, state.recordCount) ?? []
+    this.#sums = sums
+  }
+
+  /** Of the keys and the history, by the formula of `store-size.ts`. */
+  get bytes(): number {
+    return this.#sums.bytes + this.historyBytes
+  }
+
+  /** The part that compaction can free. */
+  get historyBytes(): number {
+    return (this.#records.at(-1)?.heldBytesTotal ?? this.#forgottenBytes) - this.#forgottenBytes
+  }
+
+  /** Of the current versions. */
+  get digest(): StateDigest {
+    return this.#sums.digest
   }
 
   get revision(): number {
@@ -95,6 +120,8 @@ export class KeySpace {
       lease: lease === 'keep' ? (previous?.lease ?? 0) : lease,
     }
     this.#current.set(key, kv)
+    if (previous !== undefined) this.#sums.remove(previous)
+    this.#sums.add(kv)
     this.#pending.push(previous === undefined ? { type: 'put', kv } : { type: 'put', kv, previous })
     return previous
   }
@@ -103,6 +130,7 @@ export class KeySpace {
   delete(key: ByteString): KeyValue | undefined {
     const previous = this.#current.delete(key)
     if (previous === undefined) return undefined
+    this.#sums.remove(previous)
     this.#pending.push({ type: 'delete', key, modRevision: this.#revision + 1, previous })
     return previous
   }
@@ -114,7 +142,9 @@ export class KeySpace {
     this.#pending = []
     if (events.length > 1) events.sort((a, b) => (eventKey(a) < eventKey(b) ? -1 : 1))
     this.#revision++
-    const record: RevisionRecord = { revision: this.#revision, events }
+    let heldBytesTotal = this.#records.at(-1)?.heldBytesTotal ?? this.#forgottenBytes
+    for (const event of events) heldBytesTotal += eventBytes(event.previous)
+    const record: RevisionRecord = { revision: this.#revision, events, heldBytesTotal }
     this.#records.push(record)
     return record
   }
@@ -166,6 +196,7 @@ export class KeySpace {
     if (revision > this.#revision) throw futureRevision(revision, this.#revision)
     if (revision <= this.#compactRevision) return
     const forgotten = Math.max(0, revision + 1 - this.#firstRevision)
+    this.#forgottenBytes = this.#records[forgotten - 1]?.heldBytesTotal ?? this.#forgottenBytes
     this.#records = this.#records.slice(forgotten)
     this.#compactRevision = revision
   }
@@ -227,6 +258,22 @@ export class KeySpace {
       undo(record.events)
     }
     return before
+  }
+}
+
+/** What is known of a set of current versions without looking at each. */
+export class KeySums {
+  bytes = 0
+  readonly digest = new StateDigest()
+
+  add(kv: KeyValue): void {
+    this.bytes += versionBytes(kv)
+    this.digest.addVersion(kv)
+  }
+
+  remove(kv: KeyValue): void {
+    this.bytes -= versionBytes(kv)
+    this.digest.removeVersion(kv)
   }
 }
 

@@ -1,6 +1,7 @@
 import { BTree } from '../../base/btree.ts'
 import type { ByteString } from '../../base/bytes.ts'
 import type { LeaseId, LeaseStatus } from '../../contracts/store.ts'
+import { StateDigest } from './state-digest.ts'
 
 export interface FrozenLeases {
   readonly nextLease: LeaseId
@@ -13,10 +14,22 @@ export class LeaseTable {
   readonly #ttls: BTree<LeaseId, number>
   /** Follows from the keys, so it is no part of a snapshot. A lease without keys has no entry. */
   readonly #keys = new Map<LeaseId, Set<ByteString>>()
+  readonly #digest: StateDigest
 
-  constructor(state?: FrozenLeases) {
+  /** `digest` is that of `state.ttls`. */
+  constructor(state?: FrozenLeases, digest: StateDigest = new StateDigest()) {
     this.#nextLease = state?.nextLease ?? 1
     this.#ttls = state?.ttls.clone() ?? new BTree()
+    this.#digest = digest
+  }
+
+  get nextLease(): LeaseId {
+    return this.#nextLease
+  }
+
+  /** Of the leases and their times to live. */
+  get digest(): StateDigest {
+    return this.#digest
   }
 
   get size(): number {
@@ -30,12 +43,15 @@ export class LeaseTable {
   grant(ttlMs: number): LeaseId {
     const lease = this.#nextLease++
     this.#ttls.set(lease, ttlMs)
+    this.#digest.countLease(lease, ttlMs, 1)
     return lease
   }
 
   /** Forgets the lease, and returns its keys in order; `undefined` when there is no such lease. */
   end(lease: LeaseId): readonly ByteString[] | undefined {
-    if (this.#ttls.delete(lease) === undefined) return undefined
+    const ttlMs = this.#ttls.delete(lease)
+    if (ttlMs === undefined) return undefined
+    this.#digest.countLease(lease, ttlMs, -1)
     const keys = this.#sortedKeys(lease)
     this.#keys.delete(lease)
     return keys
@@ -56,12 +72,25 @@ export class LeaseTable {
     return ttlMs === undefined ? undefined : { lease, ttlMs, keys: this.#sortedKeys(lease) }
   }
 
-  list(): LeaseStatus[] {
-    return Array.from(this.#ttls.entries(), ([lease, ttlMs]) => ({
-      lease,
-      ttlMs,
-      keys: this.#sortedKeys(lease),
-    }))
+  keyCount(lease: LeaseId): number {
+    return this.#keys.get(lease)?.size ?? 0
+  }
+
+  /** In the order of their ids, without their keys. */
+  *ttls(): Generator<{ readonly lease: LeaseId; readonly ttlMs: number }, void, undefined> {
+    for (const [lease, ttlMs] of this.#ttls.entries()) yield { lease, ttlMs }
+  }
+
+  /** In the order of their ids: those after `after`, until `hasRoom` says no. */
+  list(after = 0, hasRoom: (status: LeaseStatus) => boolean = () => true): LeaseStatus[] {
+    const statuses: LeaseStatus[] = []
+    this.#ttls.scan(after + 1, null, (ttlMs, lease) => {
+      const status = { lease, ttlMs, keys: this.#sortedKeys(lease) }
+      if (!hasRoom(status)) return false
+      statuses.push(status)
+      return true
+    })
+    return statuses
   }
 
   freeze(): FrozenLeases {

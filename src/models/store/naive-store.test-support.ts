@@ -38,6 +38,7 @@ export class NaiveStore {
   /** By revision. */
   states: Keys[] = [new Map(), new Map()]
   compactRevision = 0
+  quotaBytes = 0
   leases: [lease: number, ttlMs: number][] = []
   #leasesGranted = 0
   /** Least recently used first. */
@@ -65,6 +66,11 @@ export class NaiveStore {
       case 'closeSession':
         this.sessions = this.sessions.filter(({ id }) => id !== command.session)
         return { ok: true, type: 'closeSession' }
+      case 'setQuota':
+        this.quotaBytes = command.bytes
+        return { ok: true, type: 'setQuota', quotaBytes: command.bytes }
+      case 'checkpoint':
+        return { ok: true, type: 'checkpoint', revision: this.revision, hash: '', sessionsHash: '' }
       default:
         return command.session === 0 ? this.#mutate(command) : this.#once(command)
     }
@@ -72,6 +78,34 @@ export class NaiveStore {
 
   rangeAt(range: KeyRange, revision: number): KeyValue[] {
     return sortedIn(this.states[revision] as Keys, range)
+  }
+
+  /** The formula of `store-size.ts`, counted over again: every version that is current or that an event after the compaction replaced. */
+  get bytes(): number {
+    const held = new Set<KeyValue>(this.keys.values())
+    let events = 0
+    for (let revision = Math.max(2, this.compactRevision + 1); revision <= this.revision; revision++) {
+      for (const { previous } of this.eventsOf({ key: '', end: null }, revision)) {
+        events++
+        if (previous !== undefined) held.add(previous)
+      }
+    }
+    const versions = [...held].reduce((sum, kv) => sum + kv.key.length + kv.value.length + 320, 0)
+    return versions + 160 * events + 200 * this.leases.length
+  }
+
+  /** All that the hash of the state stands for, as text. */
+  get canonical(): string {
+    const keys = sortedIn(this.keys, { key: '', end: null })
+    const shown = keys.map((kv) => [
+      kv.key,
+      [...kv.value],
+      kv.createRevision,
+      kv.modRevision,
+      kv.version,
+      kv.lease,
+    ])
+    return JSON.stringify([this.revision, shown, this.leases, this.#leasesGranted])
   }
 
   eventsOf(range: KeyRange, revision: number): WatchEvent[] {

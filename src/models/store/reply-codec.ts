@@ -14,6 +14,8 @@ const replyTypes = [
   'compact',
   'openSession',
   'closeSession',
+  'setQuota',
+  'checkpoint',
 ] as const
 
 export function writeReply(writer: BinaryWriter, reply: StoreReply): void {
@@ -38,6 +40,12 @@ export function writeReply(writer: BinaryWriter, reply: StoreReply): void {
       return writer.uint(reply.session)
     case 'closeSession':
       return
+    case 'setQuota':
+      return writer.uint(reply.quotaBytes)
+    case 'checkpoint':
+      writer.uint(reply.revision)
+      writer.text(reply.hash)
+      return writer.text(reply.sessionsHash)
   }
 }
 
@@ -62,6 +70,10 @@ export function readReply(reader: BinaryReader): StoreReply {
       return { ok: true, type, session: reader.uint() }
     case 'closeSession':
       return { ok: true, type }
+    case 'setQuota':
+      return { ok: true, type, quotaBytes: reader.uint() }
+    case 'checkpoint':
+      return { ok: true, type, revision: reader.uint(), hash: reader.text(), sessionsHash: reader.text() }
     default:
       throw reader.corrupt(`has a reply of an unknown type ${index}`)
   }

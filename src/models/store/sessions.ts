@@ -2,6 +2,7 @@ import { BTree } from '../../base/btree.ts'
 import { AlthingError, type Outcome } from '../../contracts/errors.ts'
 import { keyValueBytes } from './key-space.ts'
 import type { StoreModelLimits } from './limits.ts'
+import { StateDigest, textDigest } from './state-digest.ts'
 import type { SessionStamp, StoreReply } from './types.ts'
 
 /** Once frozen it is never changed again: the table changes a copy. */
@@ -114,6 +115,20 @@ export class SessionTable {
     this.#replyBytes += bytes
     while (this.#replyBytes > this.#limits.replyBytesMax && this.#byUse.size > 1)
       this.#evictLeastRecentlyUsed()
+  }
+
+  /** Whether the reply to this command is kept: a repeat of it is answered from there, and changes nothing. */
+  hasReply({ session, sequence }: SessionStamp): boolean {
+    return this.#byUse.get(session)?.replies.has(sequence) ?? false
+  }
+
+  /** Takes time in proportion to the number of sessions; the replies themselves are not looked at. */
+  hash(): string {
+    const digest = new StateDigest()
+    for (const { id, ownerKey, lastUse, acknowledged, replies, replyBytes } of this.#byUse.values()) {
+      digest.countNumbers(textDigest(ownerKey), [id, lastUse, acknowledged, replies.size, replyBytes])
+    }
+    return digest.text([this.#nextSession, this.#uses, this.#byUse.size])
   }
 
   freeze(): FrozenSessions {

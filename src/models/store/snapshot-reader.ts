@@ -1,47 +1,81 @@
 import { crc32 } from 'node:zlib'
+import { runToEnd } from '../../base/run-to-end.ts'
 import { BTree } from '../../base/btree.ts'
 import type { ByteString } from '../../base/bytes.ts'
 import { AlthingError } from '../../contracts/errors.ts'
 import type { KeyValue, LeaseId, WatchEvent } from '../../contracts/store.ts'
 import { BinaryReader } from './binary.ts'
-import type { RevisionRecord } from './key-space.ts'
+import { KeySums } from './key-space.ts'
+import { type FrozenLeases, LeaseTable } from './leases.ts'
 import { readKeyValue, readReply } from './reply-codec.ts'
 import { replyBytes, type Session } from './sessions.ts'
-import { baseRevision, eventFlags, recordKinds, snapshotFormat, type StoreState } from './snapshot.ts'
+import {
+  baseRevision,
+  eventFlags,
+  recordKinds,
+  snapshotFormats,
+  snapshotMagic,
+  type StoreState,
+} from './snapshot.ts'
+import { StateDigest } from './state-digest.ts'
+import { eventBytes } from './store-size.ts'
 
 /** More than the largest record, a reply of 8 MiB, can take. */
 const recordBytesMax = 64 * 1024 * 1024
 
-/** Reads a whole snapshot and checks all of it. Throws `corrupt`. */
-export function readSnapshot(chunks: Iterable<Uint8Array>): StoreState {
-  const builder = new StateBuilder()
-  let checksum = 0
-  for (const record of recordsOf(chunks)) {
-    if (builder.isComplete) throw corrupt('goes on after its end')
-    builder.add(new BinaryReader(record.subarray(lengthBytes), 'a record of a snapshot'), checksum)
-    checksum = crc32(record, checksum)
+/** The state that a snapshot holds, with what follows from it. */
+export interface SnapshotContent extends StoreState {
+  readonly keySums: KeySums
+  readonly leaseTable: LeaseTable
+}
+
+/** Records, or keys, between two pauses: some milliseconds of work. */
+const recordsPerStep = 256
+
+/**
+ * Reads a snapshot and checks all of it, in small steps, so that a large one never stops the loop: whoever runs the generators decides when each goes on.
+ * Throws `corrupt`.
+ */
+export class SnapshotReader {
+  readonly #builder = new StateBuilder()
+  #checksum = 0
+  #rest: Buffer = Buffer.alloc(0)
+  #records = 0
+
+  #addRecord(record: Buffer): void {
+    if (this.#builder.isComplete) throw corrupt('goes on after its end')
+    this.#builder.add(
+      new BinaryReader(record.subarray(lengthBytes), 'a record of a snapshot'),
+      this.#checksum,
+    )
+    this.#checksum = crc32(record, this.#checksum)
   }
-  return builder.finish()
+
+  /** Chunks in their order, each to its end before the next. */
+  *add(chunk: Uint8Array): Generator<void, void, undefined> {
+    let bytes = this.#rest.length === 0 ? asBuffer(chunk) : Buffer.concat([this.#rest, chunk])
+    for (let end = recordEnd(bytes, 0); end <= bytes.length; end = recordEnd(bytes, 0)) {
+      this.#addRecord(bytes.subarray(0, end))
+      bytes = bytes.subarray(end)
+      if (++this.#records % recordsPerStep === 0) yield
+    }
+    this.#rest = bytes
+  }
+
+  *finish(): Generator<void, SnapshotContent, undefined> {
+    if (this.#rest.length > 0) throw corrupt('ends within a record')
+    return yield* this.#builder.finish()
+  }
+}
+
+/** Reads a whole snapshot at once. */
+export function readSnapshot(chunks: Iterable<Uint8Array>): SnapshotContent {
+  const reader = new SnapshotReader()
+  for (const chunk of chunks) runToEnd(reader.add(chunk))
+  return runToEnd(reader.finish())
 }
 
 const lengthBytes = 4
-
-/** Each record with its length before it. Valid until the next one is asked for. */
-function* recordsOf(chunks: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {
-  let rest: Buffer = Buffer.alloc(0)
-  for (const chunk of chunks) {
-    rest = rest.length === 0 ? asBuffer(chunk) : Buffer.concat([rest, chunk])
-    let at = 0
-    for (;;) {
-      const next = recordEnd(rest, at)
-      if (next > rest.length) break
-      yield rest.subarray(at, next)
-      at = next
-    }
-    rest = rest.subarray(at)
-  }
-  if (rest.length > 0) throw corrupt('ends within a record')
-}
 
 /** Infinity when the length itself is not there yet. */
 function recordEnd(bytes: Buffer, at: number): number {
@@ -61,6 +95,13 @@ interface Header {
   readonly nextLease: number
   readonly nextSession: number
   readonly uses: number
+  readonly quotaBytes: number
+}
+
+interface RecordBuilder {
+  readonly revision: number
+  readonly events: WatchEvent[]
+  heldBytesTotal: number
 }
 
 class StateBuilder {
@@ -69,7 +110,9 @@ class StateBuilder {
   #kind = 0
   readonly #ttls = new BTree<LeaseId, number>()
   readonly #current = new BTree<ByteString, KeyValue>()
-  readonly #records: { revision: number; events: WatchEvent[] }[] = []
+  readonly #keySums = new KeySums()
+  readonly #leaseDigest = new StateDigest()
+  readonly #records: RecordBuilder[] = []
   readonly #sessions = new BTree<number, Session>()
   #lastKey: ByteString | undefined
   #lastLease = 0
@@ -84,23 +127,34 @@ class StateBuilder {
     reader.end()
   }
 
-  finish(): StoreState {
+  *finish(): Generator<void, SnapshotContent, undefined> {
     const header = this.#header
     if (header === undefined || !this.isComplete) throw corrupt('ends too early')
     const newest = this.#records.at(-1)?.revision ?? baseRevision(header.compactRevision)
     if (newest !== header.revision)
       throw corrupt(`has changes up to revision ${newest}, not ${header.revision}`)
-    for (const kv of this.#current.values()) {
-      if (kv.lease !== 0 && !this.#ttls.has(kv.lease))
-        throw corrupt(`has a key on lease ${kv.lease}, which does not exist`)
-    }
-    const { revision, compactRevision, nextLease, nextSession, uses } = header
-    const records: RevisionRecord[] = this.#records
+    const { revision, compactRevision, nextLease, nextSession, uses, quotaBytes } = header
+    const leases = { nextLease, ttls: this.#ttls }
+    const records = this.#records
     return {
       keys: { revision, compactRevision, current: this.#current, records, recordCount: records.length },
-      leases: { nextLease, ttls: this.#ttls },
+      keySums: this.#keySums,
+      leases,
+      leaseTable: yield* this.#leaseTable(leases),
       sessions: { nextSession, uses, sessions: this.#sessions },
+      quotaBytes,
     }
+  }
+
+  *#leaseTable(leases: FrozenLeases): Generator<void, LeaseTable, undefined> {
+    const table = new LeaseTable(leases, this.#leaseDigest)
+    let keys = 0
+    for (const { key, lease } of this.#current.values()) {
+      if (lease !== 0 && !table.has(lease)) throw corrupt(`has a key on lease ${lease}, which does not exist`)
+      table.move(key, 0, lease)
+      if (++keys % (recordsPerStep * 8) === 0) yield
+    }
+    return table
   }
 
   /** Kinds come in the order of their numbers, but that the replies of a session follow it. */
@@ -141,6 +195,7 @@ class StateBuilder {
       throw reader.corrupt(`has lease ${lease} out of order`)
     this.#lastLease = lease
     this.#ttls.set(lease, ttlMs)
+    this.#leaseDigest.countLease(lease, ttlMs, 1)
   }
 
   #addKey(kv: KeyValue, header: Header, reader: BinaryReader): void {
@@ -148,6 +203,7 @@ class StateBuilder {
     this.#lastKey = kv.key
     checkVersion(kv, baseRevision(header.compactRevision), reader)
     this.#current.set(kv.key, kv)
+    this.#keySums.add(kv)
   }
 
   #addEvent(reader: BinaryReader, header: Header): void {
@@ -161,9 +217,12 @@ class StateBuilder {
     if (value === undefined && previous === undefined) throw reader.corrupt('deletes a key that is not there')
     const event =
       value === undefined ? deletion(key, revision, previous) : put(key, value, lease, revision, previous)
-    if (event.type === 'put') this.#current.set(key, event.kv)
-    else this.#current.delete(key)
-    this.#eventsOf(revision, key, header, reader).push(event)
+    const replaced = event.type === 'put' ? this.#current.set(key, event.kv) : this.#current.delete(key)
+    if (replaced !== undefined) this.#keySums.remove(replaced)
+    if (event.type === 'put') this.#keySums.add(event.kv)
+    const record = this.#recordOf(revision, key, header, reader)
+    record.events.push(event)
+    record.heldBytesTotal += eventBytes(previous)
   }
 
   #previousOf(key: ByteString, flags: number, header: Header, reader: BinaryReader): KeyValue | undefined {
@@ -176,19 +235,19 @@ class StateBuilder {
     return previous
   }
 
-  #eventsOf(revision: number, key: ByteString, header: Header, reader: BinaryReader): WatchEvent[] {
+  #recordOf(revision: number, key: ByteString, header: Header, reader: BinaryReader): RecordBuilder {
     const last = this.#records.at(-1)
     if (last?.revision === revision) {
       if (key <= (this.#lastKey as ByteString)) throw reader.corrupt('has events out of order')
       this.#lastKey = key
-      return last.events
+      return last
     }
     const expected = (last?.revision ?? baseRevision(header.compactRevision)) + 1
     if (revision !== expected) throw reader.corrupt(`has revision ${revision} where ${expected} is due`)
-    const events: WatchEvent[] = []
-    this.#records.push({ revision, events })
+    const record = { revision, events: [], heldBytesTotal: last?.heldBytesTotal ?? 0 }
+    this.#records.push(record)
     this.#lastKey = key
-    return events
+    return record
   }
 
   #addSession(reader: BinaryReader, header: Header): void {
@@ -217,12 +276,13 @@ class StateBuilder {
 }
 
 function readHeader(reader: BinaryReader, kind: number): Header {
-  if (kind !== recordKinds.header || reader.text() !== snapshotFormat.magic) {
+  if (kind !== recordKinds.header || reader.text() !== snapshotMagic) {
     throw corrupt('does not begin as a snapshot of a store')
   }
   const version = reader.uint()
-  if (version !== snapshotFormat.version) {
-    throw corrupt(`has format ${version}, but this program reads ${snapshotFormat.version}`)
+  const { withoutQuota, withQuota } = snapshotFormats
+  if (version !== withoutQuota && version !== withQuota) {
+    throw corrupt(`has format ${version}, but this program reads ${withoutQuota} and ${withQuota}`)
   }
   const header: Header = {
     revision: reader.uint(),
@@ -230,6 +290,7 @@ function readHeader(reader: BinaryReader, kind: number): Header {
     nextLease: reader.uint(),
     nextSession: reader.uint(),
     uses: reader.uint(),
+    quotaBytes: version === withQuota ? reader.uint() : 0,
   }
   if (header.compactRevision > header.revision) throw corrupt('is compacted beyond its revision')
   return header

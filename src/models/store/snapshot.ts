@@ -21,9 +21,13 @@ export interface StoreState {
   readonly keys: FrozenKeySpace
   readonly leases: FrozenLeases
   readonly sessions: FrozenSessions
+  /** 0: not set. */
+  readonly quotaBytes: number
 }
 
-export const snapshotFormat = { magic: 'althing store', version: 1 } as const
+export const snapshotMagic = 'althing store'
+/** Format 2 has a quota in its header. Without one the older is written, which members of the previous version can read. */
+export const snapshotFormats = { withoutQuota: 1, withQuota: 2 } as const
 export const recordKinds = { header: 1, lease: 2, key: 3, event: 4, session: 5, reply: 6, end: 7 } as const
 
 const chunkBytesMax = 256 * 1024
@@ -94,15 +98,16 @@ function* records(state: StoreState): Generator<BinaryWriter, void, undefined> {
   for (const session of state.sessions.sessions.values()) yield* sessionRecords(session)
 }
 
-function headerRecord({ keys, leases, sessions }: StoreState): BinaryWriter {
+function headerRecord({ keys, leases, sessions, quotaBytes }: StoreState): BinaryWriter {
   return record(recordKinds.header, 64, (writer) => {
-    writer.text(snapshotFormat.magic)
-    writer.uint(snapshotFormat.version)
+    writer.text(snapshotMagic)
+    writer.uint(quotaBytes === 0 ? snapshotFormats.withoutQuota : snapshotFormats.withQuota)
     writer.uint(keys.revision)
     writer.uint(keys.compactRevision)
     writer.uint(leases.nextLease)
     writer.uint(sessions.nextSession)
     writer.uint(sessions.uses)
+    if (quotaBytes > 0) writer.uint(quotaBytes)
   })
 }
 

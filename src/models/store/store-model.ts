@@ -1,17 +1,43 @@
+import { runToEnd } from '../../base/run-to-end.ts'
 import { AlthingError, invalidArgument, isAlthingError } from '../../contracts/errors.ts'
-import type { KeyRange, LeaseId, LeaseStatus, RangeReply, RangeRequest } from '../../contracts/store.ts'
+import type {
+  KeyRange,
+  LeaseId,
+  LeaseStatus,
+  RangeReply,
+  RangeRequest,
+  TxnReply,
+} from '../../contracts/store.ts'
 import type { Model } from '../model.ts'
 import { KeySpace, type RevisionRecord } from './key-space.ts'
 import { LeaseTable } from './leases.ts'
 import { type StoreModelLimits, storeModelLimits } from './limits.ts'
 import { SessionTable } from './sessions.ts'
 import { hashChunks, type StoreState, writeSnapshot } from './snapshot.ts'
-import { readSnapshot } from './snapshot-reader.ts'
-import { applyBranch, checkBranch, evaluateCompares, leaseNotFound } from './txn.ts'
-import type { StoreChange, StoreCommand, StoreMutation, StoreReader, StoreReply } from './types.ts'
+import { SnapshotReader } from './snapshot-reader.ts'
+import { StateDigest } from './state-digest.ts'
+import { leaseBytes } from './store-size.ts'
+import {
+  applyBranch,
+  checkBranch,
+  evaluateCompares,
+  isReadOnly,
+  leaseNotFound,
+  type TxnMutation,
+} from './txn.ts'
+import type {
+  SessionStamp,
+  StateHash,
+  StoreChange,
+  StoreCommand,
+  StoreMutation,
+  StoreReader,
+  StoreReply,
+} from './types.ts'
 import { validateMutation, validateRange } from './validate.ts'
 
 const ownerKeyLengthMax = 256
+const hashedPerStep = 4_096
 
 /** A command's reply, and what it changed; `undefined` when that is nothing a watcher or a timer of leases needs to know. */
 export interface Applied {
@@ -30,6 +56,7 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
   #keys = new KeySpace()
   #leases = new LeaseTable()
   #sessions: SessionTable
+  #quotaBytes = 0
 
   /** `limits` must be the same for all replicas, for all time: they decide replies. */
   constructor(limits: StoreModelLimits = storeModelLimits) {
@@ -52,7 +79,14 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
       leases: this.#leases.size,
       sessions: this.#sessions.size,
       revisionsKept: this.#keys.recordCount,
+      bytes: this.#keys.bytes + this.#leases.size * leaseBytes,
+      historyBytes: this.#keys.historyBytes,
     }
+  }
+
+  /** As set by the command `setQuota`; 0 when it is not set. */
+  get quotaBytes(): number {
+    return this.#quotaBytes
   }
 
   apply(command: StoreCommand): StoreReply {
@@ -64,6 +98,8 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
     if (command.type === 'openSession') return this.#openSession(command.ownerKey)
     if (command.type === 'expireLeases') return this.#expireLeases(command.leases)
     if (command.type === 'closeSession') return this.#closeSession(command.session)
+    if (command.type === 'setQuota') return this.#setQuota(command.bytes)
+    if (command.type === 'checkpoint') return unseen({ ok: true, type: 'checkpoint', ...this.stateHash() })
     if (command.session === 0) return this.#mutate(command)
     const answered = this.#sessions.admit(command)
     if (answered !== undefined) return { reply: answered, change: undefined }
@@ -77,12 +113,41 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
     return this.#keys.range(request)
   }
 
+  /**
+   * The reply to a transaction without `put` and `delete` on the state as it is now: what the same transaction would be answered from the log. Throws what
+   * it would be refused with, and `invalid-argument` when it writes.
+   */
+  readTxn(txn: TxnMutation): TxnReply {
+    validateMutation(txn)
+    if (!isReadOnly(txn)) throw invalidArgument('txn', 'a transaction that writes', 'one that only reads')
+    return this.#txnReply(txn).reply
+  }
+
+  /** Whether a command was applied already and its reply is kept: a repeat will change nothing. */
+  isRepeat(stamp: SessionStamp): boolean {
+    return this.#sessions.hasReply(stamp)
+  }
+
   lease(lease: LeaseId): LeaseStatus | undefined {
     return this.#leases.get(lease)
   }
 
-  leases(): readonly LeaseStatus[] {
-    return this.#leases.list()
+  /** In the order of their ids: all, or those after `after` until `hasRoom` says no. */
+  leases(after = 0, hasRoom?: (status: LeaseStatus) => boolean): readonly LeaseStatus[] {
+    return this.#leases.list(after, hasRoom)
+  }
+
+  /** The same without the keys: what a clock of leases needs. */
+  leaseTtls(): Iterable<{ readonly lease: LeaseId; readonly ttlMs: number }> {
+    return this.#leases.ttls()
+  }
+
+  hasLease(lease: LeaseId): boolean {
+    return this.#leases.has(lease)
+  }
+
+  leaseKeyCount(lease: LeaseId): number {
+    return this.#leases.keyCount(lease)
   }
 
   eventsBetween(range: KeyRange, from: number, to: number): readonly StoreChange[] {
@@ -96,17 +161,60 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
 
   /** The state as it is now, in constant time: no later change reaches it. */
   freeze(): StoreState {
-    return { keys: this.#keys.freeze(), leases: this.#leases.freeze(), sessions: this.#sessions.freeze() }
+    return {
+      keys: this.#keys.freeze(),
+      leases: this.#leases.freeze(),
+      sessions: this.#sessions.freeze(),
+      quotaBytes: this.#quotaBytes,
+    }
   }
 
   restore(chunks: Iterable<Uint8Array>): void {
-    const state = readSnapshot(chunks)
-    const keys = new KeySpace(state.keys)
-    const leases = new LeaseTable(state.leases)
-    for (const kv of state.keys.current.values()) leases.move(kv.key, 0, kv.lease)
-    this.#sessions = new SessionTable(this.#limits, state.sessions)
+    runToEnd(this.restoring(chunks))
+  }
+
+  /** As {@link restore}, in steps of some milliseconds. The state is the old one until the last step. */
+  *restoring(chunks: Iterable<Uint8Array>): Generator<void, void, undefined> {
+    const reader = new SnapshotReader()
+    for (const chunk of chunks) yield* reader.add(chunk)
+    yield* this.adopting(reader)
+  }
+
+  /** Takes the state of a snapshot that was read elsewhere, chunk by chunk. In steps, as {@link restoring}. */
+  *adopting(reader: SnapshotReader): Generator<void, void, undefined> {
+    const content = yield* reader.finish()
+    const keys = new KeySpace(content.keys, content.keySums)
+    this.#sessions = new SessionTable(this.#limits, content.sessions)
     this.#keys = keys
-    this.#leases = leases
+    this.#leases = content.leaseTable
+    this.#quotaBytes = content.quotaBytes
+  }
+
+  /** The digests are kept up to date with each change: asking costs no more than a look at each session. */
+  stateHash(): StateHash {
+    return hashOf(this.#keys.revision, this.#keys.digest, this.#leases, this.#sessions.hash())
+  }
+
+  /**
+   * The same computed anew from every key and lease, as they were when the first step was made; whatever differs from {@link stateHash} of that moment shows
+   * that memory or program is broken. In steps of some milliseconds, while changes go on.
+   */
+  *recomputeStateHash(): Generator<void, StateHash, undefined> {
+    const { revision, current } = this.#keys.freeze()
+    const leases = this.#leases.freeze()
+    const sessionsHash = this.#sessions.hash()
+    const keyDigest = new StateDigest()
+    const leaseDigest = new StateDigest()
+    let done = 0
+    for (const kv of current.values()) {
+      keyDigest.addVersion(kv)
+      if (++done % hashedPerStep === 0) yield
+    }
+    for (const [lease, ttlMs] of leases.ttls.entries()) {
+      leaseDigest.countLease(lease, ttlMs, 1)
+      if (++done % hashedPerStep === 0) yield
+    }
+    return hashOf(revision, keyDigest, { digest: leaseDigest, nextLease: leases.nextLease }, sessionsHash)
   }
 
   /** Takes time in proportion to the whole state. */
@@ -129,6 +237,11 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
   #closeSession(session: number): Applied {
     this.#sessions.close(session)
     return { reply: { ok: true, type: 'closeSession' }, change: undefined }
+  }
+
+  #setQuota(bytes: number): Applied {
+    this.#quotaBytes = bytes
+    return unseen({ ok: true, type: 'setQuota', quotaBytes: bytes })
   }
 
   #mutate(mutation: StoreMutation): Applied {
@@ -156,18 +269,19 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
     }
   }
 
-  #txn(txn: Extract<StoreMutation, { type: 'txn' }>): Applied {
+  #txn(txn: TxnMutation): Applied {
+    const { reply, record } = this.#txnReply(txn)
+    const change = record === undefined ? undefined : this.#change(record)
+    return { reply: { ok: true, type: 'txn', reply }, change }
+  }
+
+  #txnReply(txn: TxnMutation): { reply: TxnReply; record: RevisionRecord | undefined } {
     const succeeded = evaluateCompares(this.#keys, txn.compare)
     const branch = succeeded ? txn.then : txn.else
     const budget = checkBranch(this.#keys, this.#leases, branch)
     const replies = applyBranch(this.#keys, this.#leases, branch, budget)
     const record = this.#keys.commit()
-    const reply: StoreReply = {
-      ok: true,
-      type: 'txn',
-      reply: { revision: this.revision, succeeded, replies },
-    }
-    return { reply, change: record === undefined ? undefined : this.#change(record) }
+    return { reply: { revision: this.revision, succeeded, replies }, record }
   }
 
   #grantLease(ttlMs: number): Applied {
@@ -224,6 +338,25 @@ export interface StoreStats {
   readonly sessions: number
   /** Revisions after the last compaction, whose events are kept. */
   readonly revisionsKept: number
+  /** What counts against the quota; see `store-size.ts`. */
+  readonly bytes: number
+  /** The part of it that compaction can free. */
+  readonly historyBytes: number
+}
+
+/** A reply to what neither watchers nor timers of leases need to hear of. */
+function unseen(reply: StoreReply): Applied {
+  return { reply, change: undefined }
+}
+
+function hashOf(
+  revision: number,
+  keys: StateDigest,
+  leases: { readonly digest: StateDigest; readonly nextLease: LeaseId },
+  sessionsHash: string,
+): StateHash {
+  const hash = keys.text([revision, ...leases.digest.lanes, leases.nextLease])
+  return { revision, hash, sessionsHash }
 }
 
 function tooManyLeases(limit: number): AlthingError {

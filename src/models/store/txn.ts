@@ -4,6 +4,18 @@ import type { Compare, CompareOp, KeyValue, Operation, OperationReply } from '..
 import { storeLimits } from '../../contracts/store.ts'
 import { type KeySpace, keyValueBytes, type ReplyBudget } from './key-space.ts'
 import type { LeaseTable } from './leases.ts'
+import type { StoreMutation } from './types.ts'
+
+export type TxnMutation = Extract<StoreMutation, { type: 'txn' }>
+
+/** Neither branch writes: the reply needs no place in the log. */
+export function isReadOnly(txn: TxnMutation): boolean {
+  return txn.then.every(isRange) && txn.else.every(isRange)
+}
+
+function isRange(operation: Operation): boolean {
+  return operation.op === 'range'
+}
 
 /** Whether all comparisons hold. */
 export function evaluateCompares(keys: KeySpace, compares: readonly Compare[]): boolean {

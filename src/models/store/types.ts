@@ -20,6 +20,19 @@ export type StoreCommand =
   | { readonly type: 'openSession'; readonly ownerKey: string }
   /** Leases whose time has run out by the clock of the node that measures. Those that are gone already are passed over. */
   | { readonly type: 'expireLeases'; readonly leases: readonly LeaseId[] }
+  /** Sets the quota; 0: the default of the node that leads. It decides no reply of the model: the leader keeps it (`docs/decisions/0009`). Format 2. */
+  | { readonly type: 'setQuota'; readonly bytes: number }
+  /** Changes nothing. The reply is the hash of the state at this place of the log, the same on every replica. Format 2. */
+  | { readonly type: 'checkpoint' }
+
+/** What every replica that has applied the same entries must agree on. */
+export interface StateHash {
+  readonly revision: number
+  /** Of the keys (with revisions, versions, leases), the leases and the revision; not of the history: when it was compacted does not show. 16 hexadecimal digits. */
+  readonly hash: string
+  /** Of the sessions: owner, last use, acknowledged, number and bytes of the replies kept. */
+  readonly sessionsHash: string
+}
 
 export interface SessionStamp {
   /** 0: no session, and no protection against a repeated application. */
@@ -56,6 +69,8 @@ export type StoreReply =
   | { readonly ok: true; readonly type: 'compact'; readonly compactRevision: number }
   | { readonly ok: true; readonly type: 'openSession'; readonly session: number }
   | { readonly ok: true; readonly type: 'closeSession' }
+  | { readonly ok: true; readonly type: 'setQuota'; readonly quotaBytes: number }
+  | ({ readonly ok: true; readonly type: 'checkpoint' } & StateHash)
   | { readonly ok: false; readonly error: ErrorJson }
 
 /** What one applied command changed: the raw material of watches, and of the timers of leases. */

@@ -57,6 +57,8 @@ const replies: readonly StoreReply[] = [
   { ok: true, type: 'compact', compactRevision: 3 },
   { ok: true, type: 'openSession', session: 1 },
   { ok: true, type: 'closeSession' },
+  { ok: true, type: 'setQuota', quotaBytes: 2 ** 31 },
+  { ok: true, type: 'checkpoint', revision: 7, hash: '0123456789abcdef', sessionsHash: 'fedcba9876543210' },
   {
     ok: false,
     error: new AlthingError('compacted', 'gone', { outcome: 'none', details: { at: 1 } }).toJSON(),

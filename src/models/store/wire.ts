@@ -89,6 +89,10 @@ export function encodeStoreReply(reply: StoreReply): Wire {
       return [reply.type, reply.session]
     case 'closeSession':
       return [reply.type]
+    case 'setQuota':
+      return [reply.type, reply.quotaBytes]
+    case 'checkpoint':
+      return [reply.type, reply.revision, reply.hash, reply.sessionsHash]
   }
 }
 
@@ -112,6 +116,16 @@ export function decodeStoreReply(wire: unknown): StoreReply {
       return { ok: true, type, session: uint(first, 'session') }
     case 'closeSession':
       return { ok: true, type }
+    case 'setQuota':
+      return { ok: true, type, quotaBytes: uint(first, 'quotaBytes') }
+    case 'checkpoint':
+      return {
+        ok: true,
+        type,
+        revision: uint(first, 'revision'),
+        hash: text(second, 'hash'),
+        sessionsHash: text(third, 'sessionsHash'),
+      }
     default:
       throw malformed('a store reply', type)
   }
@@ -276,6 +290,11 @@ const notByteString = /[^\u0000-\u00ff]/
 
 function byteString(value: unknown, what: string): ByteString {
   if (typeof value !== 'string' || notByteString.test(value)) throw malformed(what, value)
+  return value
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw malformed(what, value)
   return value
 }
 
