@@ -1,12 +1,18 @@
 import { inspect } from 'node:util'
+import { benchElectionStability } from './areas/election-stability.ts'
 import { benchFailover } from './areas/failover.ts'
 import { benchStore } from './areas/store.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
 import { ourCluster } from './our-cluster.ts'
 import { etcd } from './peers/etcd-cluster.ts'
+import { nats } from './peers/nats-cluster.ts'
 
-const areas = { store: benchStore, failover: benchFailover } as const
-const peers = { etcd } as const
+const areas = {
+  store: benchStore,
+  failover: benchFailover,
+  'election-stability': benchElectionStability,
+} as const
+const peers = { etcd, nats } as const
 
 function read(args: readonly string[]): BenchOptions {
   try {

@@ -9,7 +9,8 @@ describe('options of a benchmark', () => {
       clients: [1, 16, 64, 256],
       seconds: 3,
       rounds: 3,
-      operation: 'put',
+      minutes: 2,
+      measurements: ['put', 'get', 'txn', 'watch', 'http', 'lease'],
       only: undefined,
       json: false,
     })
@@ -19,24 +20,25 @@ describe('options of a benchmark', () => {
     expect(parseOptions(['failover']).rounds).toBe(5)
   })
 
+  test('beside NATS only puts are measured', () => {
+    expect(parseOptions(['store', '--peer', 'nats'])).toMatchObject({
+      measurements: ['put'],
+      clients: [1, 64, 256],
+    })
+    expect(() => parseOptions(['store', '--peer', 'nats', '--operation', 'get'])).toThrow(
+      /--operation is get.*put/,
+    )
+  })
+
   test('every option is taken', () => {
-    const args = [
-      'store',
-      '--clients',
-      '8,32',
-      '--seconds',
-      '10',
-      '--rounds',
-      '7',
-      '--operation',
-      'get',
-      '--json',
-    ]
-    expect(parseOptions([...args, '--only', 'peer'])).toMatchObject({
+    const numbers = ['--clients', '8,32', '--seconds', '10', '--rounds', '7', '--minutes', '60']
+    const args = ['store', ...numbers, '--operation', 'get,lease', '--json', '--only', 'peer']
+    expect(parseOptions(args)).toMatchObject({
       clients: [8, 32],
       seconds: 10,
       rounds: 7,
-      operation: 'get',
+      minutes: 60,
+      measurements: ['get', 'lease'],
       only: 'peer',
       json: true,
     })
@@ -46,9 +48,11 @@ describe('options of a benchmark', () => {
     [[], /area is missing.*store, failover/],
     [['speed'], /area is speed/],
     [['store', '--peer', 'nobody'], /--peer is nobody.*etcd/],
+    [['store', '--operation', 'scan'], /--operation is scan.*put, get, txn/],
     [['store', '--clients', '0'], /--clients is 0.*from 1 to 4096/],
     [['store', '--clients', '4,x'], /--clients is x/],
     [['store', '--seconds', '1.5'], /--seconds is 1.5/],
+    [['election-stability', '--minutes', '0'], /--minutes is 0/],
   ])('%j is refused with the value and what is allowed', (args, message) => {
     expect(() => parseOptions(args)).toThrow(message)
   })

@@ -1,21 +1,27 @@
 import { parseArgs } from 'node:util'
 
-export const areas = ['store', 'failover'] as const
+export const areas = ['store', 'failover', 'election-stability'] as const
 export type Area = (typeof areas)[number]
 
-export const peers = ['etcd'] as const
+export const peers = ['etcd', 'nats'] as const
 export type Peer = (typeof peers)[number]
+
+/** What the area `store` can measure. */
+export const measurements = ['put', 'get', 'txn', 'watch', 'http', 'lease'] as const
+export type Measurement = (typeof measurements)[number]
 
 export interface BenchOptions {
   readonly area: Area
   readonly peer: Peer
-  /** Numbers of closed-loop clients to measure with. */
+  /** Numbers of closed-loop clients to measure puts with; all else is measured with 64. */
   readonly clients: readonly number[]
   /** Length of one measurement, after the warm-up. */
   readonly seconds: number
   /** Measurements of each kind; for `failover`, kills. */
   readonly rounds: number
-  readonly operation: 'put' | 'get'
+  /** Length of `election-stability`. */
+  readonly minutes: number
+  readonly measurements: readonly Measurement[]
   readonly json: boolean
   /** Measure only one side. Without it, both in turn. */
   readonly only: 'ours' | 'peer' | undefined
@@ -24,18 +30,20 @@ export interface BenchOptions {
 export const usage = `npm run bench -- <area> [options]
 
 Areas
-  store      throughput and latency of a three-member cluster on this machine, every write on the disks of a quorum
-  failover   time from kill -9 of the leader to the first write that succeeds
+  store               speed of a three-member cluster on this machine, 256-byte values, every write on the disks of a quorum
+  failover            time from kill -9 of the leader to the first write that succeeds
+  election-stability  elections without a cause while writes and busy loops keep every core busy
 
 Options
-  --peer NAME       what to measure beside: ${peers.join(', ')} (default ${peers[0]})
-  --clients N[,N]   closed-loop clients (default 1,16,64,256)
-  --seconds N       length of one measurement (default 3)
-  --rounds N        measurements of each, ours and the peer's in turn (default 3; failover: kills, default 5)
-  --operation NAME  put or get (default put)
-  --only SIDE       ours or peer
-  --json            one JSON object on the last line: { area, ours, peer, ratio, unit, setup }; a ratio over 1 means that
-                    ours is better
+  --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)
+  --operation NAME[,NAME]  of area store: ${measurements.join(', ')} (default all)
+  --clients N[,N]    closed-loop clients of put (default 1,16,64,256; beside NATS 1,64,256); all else is measured with 64
+  --seconds N        length of one measurement (default 3)
+  --rounds N         measurements of each, ours and the peer's in turn (default 3; failover: kills, default 5)
+  --minutes N        length of election-stability (default 2)
+  --only SIDE        ours or peer
+  --json             one JSON object on the last line: { area, ours, peer, ratio, unit, setup }; a ratio over 1 means that
+                     ours is better
 `
 
 /** Throws a `RangeError` whose message names the wrong value and what is allowed. */
@@ -45,22 +53,29 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     allowPositionals: true,
     options: {
       peer: { type: 'string', default: peers[0] },
-      clients: { type: 'string', default: '1,16,64,256' },
+      clients: { type: 'string' },
       seconds: { type: 'string', default: '3' },
       rounds: { type: 'string' },
-      operation: { type: 'string', default: 'put' },
+      minutes: { type: 'string', default: '2' },
+      operation: { type: 'string' },
       only: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   })
   const area = oneOf('area', positionals[0], areas)
+  const peer = oneOf('--peer', values.peer, peers)
+  const clients = values.clients ?? (peer === 'nats' ? '1,64,256' : '1,16,64,256')
+  const wanted = values.operation ?? (peer === 'nats' ? 'put' : measurements.join(','))
   return {
     area,
-    peer: oneOf('--peer', values.peer, peers),
-    clients: values.clients.split(',').map((each) => wholeNumber('--clients', each, 4_096)),
+    peer,
+    clients: clients.split(',').map((each) => wholeNumber('--clients', each, 4_096)),
     seconds: wholeNumber('--seconds', values.seconds, 3_600),
     rounds: wholeNumber('--rounds', values.rounds ?? (area === 'failover' ? '5' : '3'), 1_000),
-    operation: oneOf('--operation', values.operation, ['put', 'get'] as const),
+    minutes: wholeNumber('--minutes', values.minutes, 1_440),
+    measurements: wanted
+      .split(',')
+      .map((each) => oneOf('--operation', each, peer === 'nats' ? (['put'] as const) : measurements)),
     only: values.only === undefined ? undefined : oneOf('--only', values.only, ['ours', 'peer'] as const),
     json: values.json,
   }

@@ -25,29 +25,35 @@ class OurCluster implements Cluster {
   readonly description = `althing, ${size} members, defaults`
   readonly #members: readonly ServerProcess[]
   readonly #addresses: readonly string[]
+  readonly #httpAddresses: readonly string[]
   readonly #removeData: () => void
 
   private constructor(
     members: readonly ServerProcess[],
     addresses: readonly string[],
+    httpAddresses: readonly string[],
     removeData: () => void,
   ) {
     this.#members = members
     this.#addresses = addresses
+    this.#httpAddresses = httpAddresses
     this.#removeData = removeData
   }
 
   static async start(): Promise<OurCluster> {
     const folder = temporaryFolder('althing')
-    const addresses = (await freePorts(size)).map((port) => `127.0.0.1:${port}`)
+    const all = (await freePorts(size * 2)).map((port) => `127.0.0.1:${port}`)
+    const addresses = all.slice(0, size)
+    const httpAddresses = all.slice(size)
     const members = addresses.map((address, index) => `${index + 1}=${address}`).join(',')
     const nodes = addresses.map((_, index) => {
       const data = path.join(folder.path, `n${index + 1}`)
-      const args = ['--id', String(index + 1), '--members', members, '--data', data]
+      const http = httpAddresses[index] as string
+      const args = ['--id', String(index + 1), '--members', members, '--data', data, '--http', http]
       return new ServerProcess(process.execPath, [command, 'node', ...args])
     })
     for (const node of nodes) node.start()
-    const cluster = new OurCluster(nodes, addresses, folder.remove)
+    const cluster = new OurCluster(nodes, addresses, httpAddresses, folder.remove)
     try {
       await Promise.all(addresses.map((_, index) => cluster.#serves(index)))
       return cluster
@@ -59,14 +65,28 @@ class OurCluster implements Cluster {
     }
   }
 
+  get pids(): readonly number[] {
+    return this.#members.flatMap(({ pid }) => pid ?? [])
+  }
+
   async leader(): Promise<number> {
     return await eventually('our cluster has a leader', readyWithinMs, async () => {
       for (const [index, address] of this.#addresses.entries()) {
         if (!this.#members[index]?.isRunning) continue
-        if (await isLeader(address)) return index
+        const { role } = await statusOf(address)
+        if (role === 'leader') return index
       }
       throw new Error('no member says that it leads')
     })
+  }
+
+  async term(): Promise<number> {
+    const { term } = await statusOf(this.#addresses[await this.leader()] as string)
+    return term
+  }
+
+  async httpAddress(): Promise<string> {
+    return this.#httpAddresses[await this.leader()] as string
   }
 
   /** All members: the client finds the leader by itself. */
@@ -108,11 +128,10 @@ class OurCluster implements Cluster {
   }
 }
 
-async function isLeader(address: string): Promise<boolean> {
+async function statusOf(address: string) {
   const client = await NodeClient.open(createNodeWorld({ dataFolder: '.' }), address)
   try {
-    const { role } = await client.status()
-    return role === 'leader'
+    return await client.status()
   } finally {
     client.close()
   }

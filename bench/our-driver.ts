@@ -1,6 +1,8 @@
 import { type Althing, open, type Store } from 'althing'
 import type { StoreDriver } from './cluster.ts'
 
+const leaseTtlMs = 3_600_000
+
 /** Our store through the published client, which finds the leader among `addresses` by itself. */
 export async function openOurs(addresses: readonly string[]): Promise<StoreDriver> {
   return new OurDriver(await open(`althing://${addresses.join(',')}`))
@@ -24,6 +26,36 @@ class OurDriver implements StoreDriver {
     const found = kvs[0]
     if (found === undefined) throw new Error(`the store has no key ${key}`)
     return found.value.byteLength
+  }
+
+  async txn(absentKey: string, key: string, value: Uint8Array, deadlineMs: number): Promise<void> {
+    const { succeeded } = await this.#store.txn(
+      {
+        compare: [{ target: 'version', key: absentKey, op: '=', value: 0 }],
+        then: [
+          { op: 'put', key, value },
+          { op: 'range', key },
+        ],
+      },
+      { timeoutMs: deadlineMs },
+    )
+    if (!succeeded) throw new Error(`the key ${absentKey} exists`)
+  }
+
+  async grantLease(deadlineMs: number): Promise<void> {
+    await this.#store.grantLease({ ttlMs: leaseTtlMs }, { timeoutMs: deadlineMs })
+  }
+
+  async watch(key: string, seen: () => void): Promise<void> {
+    const batches = this.#store.watch({ key })[Symbol.asyncIterator]()
+    await batches.next()
+    const follow = async () => {
+      for (let next = await batches.next(); next.done !== true; next = await batches.next()) {
+        if (next.value.kind === 'events') seen()
+      }
+    }
+    // It ends with the store: that is no failure of the benchmark.
+    follow().catch(() => undefined)
   }
 
   async close(): Promise<void> {

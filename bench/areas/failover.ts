@@ -1,8 +1,10 @@
 import { loadavg } from 'node:os'
-import type { Cluster, Contender, StoreDriver } from '../cluster.ts'
+import type { Cluster, Contender, PutDriver } from '../cluster.ts'
+import { type Figure, reportOf, tableOfFigures } from '../figure.ts'
+import { goals } from '../goals.ts'
 import type { BenchOptions } from '../options.ts'
-import { type AreaResult, formatSpread, formatTable } from '../report.ts'
-import { rounded, roundedSpread, type Spread, spreadOf } from '../statistics.ts'
+import type { AreaResult } from '../report.ts'
+import { rounded, spreadOf } from '../statistics.ts'
 import { inTurn, type Side, startSides, stopSides } from './sides.ts'
 
 const attemptEveryMs = 20
@@ -30,9 +32,9 @@ export async function benchFailover(
         print(`${side}, kill ${round + 1}: ${Math.round(outageMs)} ms without writes`)
       }
     }
-    const spreads = new Map([...outages].map(([side, all]) => [side, roundedSpread(spreadOf(all))]))
-    print(`\n${tableOf(spreads)}`)
-    return resultOf(spreads, outages, options, { loadAtStart, ...sides.descriptions })
+    const figure = figureOf(outages, options)
+    print(`\n${tableOfFigures([figure])}`)
+    return resultOf(figure, options, { loadAtStart, ...sides.descriptions })
   } finally {
     await stopSides(sides)
   }
@@ -55,13 +57,13 @@ async function killLeader(cluster: Cluster): Promise<number> {
 }
 
 /** When the first of the writes, begun every 20 ms and spread over the drivers, was acknowledged. */
-function firstSuccess(drivers: readonly StoreDriver[]): Promise<number> {
+function firstSuccess(drivers: readonly PutDriver[]): Promise<number> {
   return new Promise((resolve, reject) => {
     let attempts = 0
     const startMs = performance.now()
     const stop = () => clearInterval(timer)
     const attempt = async () => {
-      const driver = drivers[attempts % drivers.length] as StoreDriver
+      const driver = drivers[attempts % drivers.length] as PutDriver
       attempts += 1
       try {
         await driver.put(`bench/failover/${attempts}`, value, attemptDeadlineMs)
@@ -82,32 +84,34 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-function tableOf(spreads: ReadonlyMap<Side, Spread>): string {
-  const rows = [...spreads].map(([side, spread]) => [side, formatSpread(spread)])
-  return formatTable(['', 'ms without writes: median (min .. max)'], rows)
+function figureOf(outages: ReadonlyMap<Side, readonly number[]>, { peer }: BenchOptions): Figure {
+  const name = 'kill -9 of the leader to the first write'
+  return {
+    name,
+    unit: 'ms',
+    better: 'less',
+    ours: outages.get('ours') ?? [],
+    peer: outages.get('peer') ?? [],
+    goal: goals[peer][name],
+  }
 }
 
+/** The ratio is that of the medians: the kills of one round have nothing in common but the machine, and vary by more than it does. */
 function resultOf(
-  spreads: ReadonlyMap<Side, Spread>,
-  outages: ReadonlyMap<Side, readonly number[]>,
+  figure: Figure,
   { rounds }: BenchOptions,
   setup: Readonly<Record<string, unknown>>,
 ): AreaResult {
-  const ours = spreads.get('ours')?.median ?? null
-  const peer = spreads.get('peer')?.median ?? null
+  const medianOf = (values: readonly number[]) =>
+    values.length === 0 ? null : rounded(spreadOf(values).median)
+  const ours = medianOf(figure.ours)
+  const peer = medianOf(figure.peer)
   return {
     area: 'failover',
     ours,
     peer,
     ratio: ours === null || peer === null ? null : rounded(peer / ours),
     unit: 'ms',
-    setup: {
-      kills: rounds,
-      attemptEveryMs,
-      attemptDeadlineMs,
-      ...setup,
-      outagesMs: Object.fromEntries([...outages].map(([side, all]) => [side, all.map(Math.round)])),
-      max: Object.fromEntries([...spreads].map(([side, { max }]) => [side, max])),
-    },
+    setup: { kills: rounds, attemptEveryMs, attemptDeadlineMs, ...setup, figures: [reportOf(figure)] },
   }
 }

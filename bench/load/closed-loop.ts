@@ -1,30 +1,45 @@
-import { build, type Histogram } from 'hdr-histogram-js'
-import type { StoreDriver } from '../cluster.ts'
-import type { LoadReport, LoadRequest } from './load.ts'
+import type { Operation, PutDriver, StoreDriver } from '../cluster.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
+import type { ClosedLoopReport, ClosedLoopRequest } from './load.ts'
 
 const deadlineMs = 10_000
-const latencyUsMax = 60_000_000
+const absentKey = 'bench-absent'
+
+/** Does the `turn`-th operation of a client. */
+type Operate = (client: number, turn: number) => Promise<unknown>
 
 /** Runs the clients of `request` against `driver`, all in this process, and sums up what they saw after the warm-up. */
-export async function runClosedLoop(driver: StoreDriver, request: LoadRequest): Promise<LoadReport> {
+export async function runClosedLoop(
+  driver: PutDriver | StoreDriver,
+  request: ClosedLoopRequest,
+): Promise<ClosedLoopReport> {
   const value = Buffer.alloc(request.valueBytes, 0x61)
-  if (request.operation === 'get') await fill(driver, request, value)
+  const seen: Seen = {
+    latencies: new LatencyHistogram(),
+    completed: 0,
+    operations: 0,
+    failures: 0,
+    failure: undefined,
+  }
+  if (request.operation === 'get') seen.completed += await fill(driver, request, value)
+  const operate = operationOf(driver, request, value)
   const startMs = performance.now()
   const measureFromMs = startMs + request.warmupMs
   const endMs = measureFromMs + request.measuredMs
-  const seen: Seen = { latencies: newHistogram(), operations: 0, failures: 0, failure: undefined }
   const cpu = setTimeoutAt(measureFromMs, () => process.cpuUsage())
-  const clients = Array.from({ length: request.clients }, (_, client) =>
-    runClient(driver, request, client, value, { measureFromMs, endMs }, seen),
+  await Promise.all(
+    Array.from({ length: request.clients }, (_, client) =>
+      runClient(operate, client, { measureFromMs, endMs }, seen),
+    ),
   )
-  await Promise.all(clients)
   const used = process.cpuUsage(await cpu)
   const seconds = (performance.now() - measureFromMs) / 1_000
   return {
     operationsPerSecond: seen.operations / seconds,
-    p50Ms: seen.latencies.getValueAtPercentile(50) / 1_000,
-    p99Ms: seen.latencies.getValueAtPercentile(99) / 1_000,
-    maxMs: seen.latencies.maxValue / 1_000,
+    p50Ms: seen.latencies.percentileMs(50),
+    p99Ms: seen.latencies.percentileMs(99),
+    maxMs: seen.latencies.maxMs,
+    completed: seen.completed,
     failures: seen.failures,
     ...(seen.failure === undefined ? {} : { failure: seen.failure }),
     clientCores: (used.user + used.system) / 1e6 / seconds,
@@ -32,17 +47,16 @@ export async function runClosedLoop(driver: StoreDriver, request: LoadRequest): 
 }
 
 interface Seen {
-  readonly latencies: Histogram
+  readonly latencies: LatencyHistogram
+  completed: number
   operations: number
   failures: number
   failure: string | undefined
 }
 
 async function runClient(
-  driver: StoreDriver,
-  request: LoadRequest,
+  operate: Operate,
   client: number,
-  value: Uint8Array,
   { measureFromMs, endMs }: { readonly measureFromMs: number; readonly endMs: number },
   seen: Seen,
 ): Promise<void> {
@@ -50,22 +64,46 @@ async function runClient(
     const sentMs = performance.now()
     if (sentMs >= endMs) return
     try {
-      if (request.operation === 'put') await driver.put(keyOf(client, turn, request), value, deadlineMs)
-      else await driver.get(keyOf(0, client + turn, request), deadlineMs)
+      await operate(client, turn)
     } catch (error) {
       seen.failures += 1
       seen.failure = String(error)
       continue
     }
+    seen.completed += 1
     const answeredMs = performance.now()
     if (answeredMs < measureFromMs) continue
     seen.operations += 1
-    seen.latencies.recordValue(Math.min(latencyUsMax, Math.max(1, Math.round((answeredMs - sentMs) * 1_000))))
+    seen.latencies.record(answeredMs - sentMs)
   }
 }
 
-/** Reads go over one client's keys, which are written first. */
-async function fill(driver: StoreDriver, request: LoadRequest, value: Uint8Array): Promise<void> {
+function operationOf(
+  driver: PutDriver | StoreDriver,
+  request: ClosedLoopRequest,
+  value: Uint8Array,
+): Operate {
+  const { operation } = request
+  if (operation === 'put')
+    return (client, turn) => driver.put(keyOf(client, turn, request), value, deadlineMs)
+  const store = withAll(driver, operation)
+  switch (operation) {
+    case 'get':
+      return (client, turn) => store.get(keyOf(0, client + turn, request), deadlineMs)
+    case 'txn':
+      return (client, turn) => store.txn(absentKey, keyOf(client, turn, request), value, deadlineMs)
+    case 'lease':
+      return () => store.grantLease(deadlineMs)
+  }
+}
+
+function withAll(driver: PutDriver | StoreDriver, operation: Operation): StoreDriver {
+  if ('txn' in driver) return driver
+  throw new Error(`this store takes puts only, not the operation ${operation}`)
+}
+
+/** Reads go over one client's keys, which are written first. Returns how many they are. */
+async function fill(driver: PutDriver, request: ClosedLoopRequest, value: Uint8Array): Promise<number> {
   const atOnce = 50
   for (let from = 0; from < request.keysPerClient; from += atOnce) {
     const count = Math.min(atOnce, request.keysPerClient - from)
@@ -73,19 +111,11 @@ async function fill(driver: StoreDriver, request: LoadRequest, value: Uint8Array
       Array.from({ length: count }, (_, n) => driver.put(keyOf(0, from + n, request), value, deadlineMs)),
     )
   }
+  return request.keysPerClient
 }
 
-function keyOf(client: number, turn: number, { keysPerClient }: LoadRequest): string {
+function keyOf(client: number, turn: number, { keysPerClient }: ClosedLoopRequest): string {
   return `bench/${client}/${turn % keysPerClient}`
-}
-
-function newHistogram(): Histogram {
-  return build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: latencyUsMax,
-    numberOfSignificantValueDigits: 3,
-    useWebAssembly: false,
-  })
 }
 
 function setTimeoutAt<T>(atMs: number, read: () => T): Promise<T> {

@@ -1,16 +1,25 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { LoadReport, LoadRequest } from './load.ts'
+import {
+  type ClosedLoopReport,
+  type ClosedLoopRequest,
+  durationMs,
+  type FanOutReport,
+  type FanOutRequest,
+  type LoadRequest,
+} from './load.ts'
 
 const program = fileURLToPath(new URL('./load-process.js', import.meta.url))
 const setUpMs = 60_000
 
 /** Has the load made by a process of its own, so that clients and measurement share no event loop with anything else. */
-export async function runLoad(request: LoadRequest): Promise<LoadReport> {
+export function runLoad(request: ClosedLoopRequest): Promise<ClosedLoopReport>
+export function runLoad(request: FanOutRequest): Promise<FanOutReport>
+export async function runLoad(request: LoadRequest): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(request)], {
-    timeout: request.warmupMs + request.measuredMs + setUpMs,
+    timeout: durationMs(request) + setUpMs,
     killSignal: 'SIGKILL',
   })
-  return JSON.parse(stdout) as LoadReport
+  return JSON.parse(stdout)
 }

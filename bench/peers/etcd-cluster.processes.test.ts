@@ -27,6 +27,7 @@ describe.skipIf(etcd.unavailable() !== undefined)('a real etcd as a peer', () =>
     const target = await cluster.target()
     const driver = new EtcdDriver(target.addresses[0] as string)
     const report = await runClosedLoop(driver, {
+      kind: 'closed-loop',
       target,
       operation: 'put',
       clients: 8,

@@ -1,7 +1,7 @@
-import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import type { Cluster, Contender, LoadTarget, StoreDriver } from '../cluster.ts'
 import { freePorts } from '../free-ports.ts'
+import { isOnPath } from '../is-on-path.ts'
 import { eventually, ServerProcess, temporaryFolder } from '../server-process.ts'
 import { EtcdDriver, etcdStatus } from './etcd-driver.ts'
 
@@ -61,6 +61,14 @@ class EtcdCluster implements Cluster {
         cause: error,
       })
     }
+  }
+
+  get pids(): readonly number[] {
+    return this.#members.flatMap(({ pid }) => pid ?? [])
+  }
+
+  async term(): Promise<number> {
+    return Number((await leaderStatus(this.#addresses[0] as string)).raftTerm)
   }
 
   async leader(): Promise<number> {
@@ -141,15 +149,4 @@ function memberArguments(
     'log-level': 'error',
   }
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-}
-
-function isOnPath(command: string): boolean {
-  return (process.env['PATH'] ?? '').split(path.delimiter).some((folder) => {
-    try {
-      accessSync(path.join(folder, command), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import {
   type CallOptions,
+  type ClientDuplexStream,
   type ClientUnaryCall,
   credentials,
   loadPackageDefinition,
@@ -16,9 +17,49 @@ type Unary<Request, Reply> = (
   callback: (error: ServiceError | null, reply: Reply) => void,
 ) => ClientUnaryCall
 
+interface PutRequest {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}
+
+interface RangeRequest {
+  readonly key: Uint8Array
+}
+
+interface TxnRequest {
+  readonly compare: readonly {
+    readonly target: 'VERSION'
+    readonly key: Uint8Array
+    readonly version: number
+  }[]
+  readonly success: readonly (
+    | { readonly request_put: PutRequest }
+    | { readonly request_range: RangeRequest }
+  )[]
+}
+
 interface KvClient {
-  readonly put: Unary<{ key: Uint8Array; value: Uint8Array }, unknown>
-  readonly range: Unary<{ key: Uint8Array }, { kvs: readonly { value: Uint8Array }[] }>
+  readonly put: Unary<PutRequest, unknown>
+  readonly range: Unary<RangeRequest, { kvs: readonly { value: Uint8Array }[] }>
+  readonly txn: Unary<TxnRequest, { readonly succeeded: boolean }>
+  close(): void
+}
+
+interface LeaseClient {
+  readonly leaseGrant: Unary<{ readonly TTL: number }, unknown>
+  close(): void
+}
+
+interface WatchResponse {
+  readonly watch_id: string
+  readonly created: boolean
+  readonly events: readonly unknown[]
+}
+
+type WatchCall = ClientDuplexStream<{ readonly create_request: { readonly key: Uint8Array } }, WatchResponse>
+
+interface WatchClient {
+  watch(): WatchCall
   close(): void
 }
 
@@ -27,6 +68,7 @@ export interface EtcdStatus {
   readonly version: string
   /** Member id of the leader; `'0'` while there is none. */
   readonly leader: string
+  readonly raftTerm: string
 }
 
 interface MaintenanceClient {
@@ -40,22 +82,26 @@ const definition = loadSync(fileURLToPath(new URL('./etcd.proto', import.meta.ur
   defaults: true,
 })
 const services = loadPackageDefinition(definition)['etcdserverpb'] as unknown as Readonly<
-  Record<'KV' | 'Maintenance', ServiceClientConstructor>
+  Record<'KV' | 'Lease' | 'Watch' | 'Maintenance', ServiceClientConstructor>
 >
 
 /** Each channel has a connection of its own. */
 const channelOptions = { 'grpc.use_local_subchannel_pool': 1 }
 
+/** In seconds: longer than any benchmark. */
+const leaseTtl = 3_600
+
 /** etcd's store through its own interface, over `connections` connections to one member, used in turn. */
 export class EtcdDriver implements StoreDriver {
+  readonly #address: string
   readonly #clients: readonly KvClient[]
   #next = 0
+  #leases: LeaseClient | undefined
+  #watches: EtcdWatches | undefined
 
   constructor(address: string, connections = 1) {
-    this.#clients = Array.from({ length: connections }, () => {
-      const client: unknown = new services.KV(address, credentials.createInsecure(), channelOptions)
-      return client as KvClient
-    })
+    this.#address = address
+    this.#clients = Array.from({ length: connections }, () => clientOf<KvClient>('KV', address))
   }
 
   async put(key: string, value: Uint8Array, deadlineMs: number): Promise<void> {
@@ -71,8 +117,29 @@ export class EtcdDriver implements StoreDriver {
     return found.value.byteLength
   }
 
+  async txn(absentKey: string, key: string, value: Uint8Array, deadlineMs: number): Promise<void> {
+    const client = this.#client()
+    const compare = [{ target: 'VERSION', key: Buffer.from(absentKey), version: 0 }] as const
+    const own = Buffer.from(key)
+    const success = [{ request_put: { key: own, value } }, { request_range: { key: own } }]
+    const { succeeded } = await call(client, client.txn, { compare, success }, deadlineMs)
+    if (!succeeded) throw new Error(`the key ${absentKey} exists`)
+  }
+
+  async grantLease(deadlineMs: number): Promise<void> {
+    this.#leases ??= clientOf<LeaseClient>('Lease', this.#address)
+    await call(this.#leases, this.#leases.leaseGrant, { TTL: leaseTtl }, deadlineMs)
+  }
+
+  async watch(key: string, seen: () => void): Promise<void> {
+    this.#watches ??= new EtcdWatches(this.#address)
+    await this.#watches.add(key, seen)
+  }
+
   async close(): Promise<void> {
     for (const client of this.#clients) client.close()
+    this.#leases?.close()
+    this.#watches?.close()
   }
 
   #client(): KvClient {
@@ -81,15 +148,56 @@ export class EtcdDriver implements StoreDriver {
   }
 }
 
+/** Many watches on one stream, as etcd's own clients do. It tells of creations in the order in which they were asked for. */
+class EtcdWatches {
+  readonly #client: WatchClient
+  readonly #call: WatchCall
+  readonly #created: { readonly resolve: () => void; readonly seen: () => void }[] = []
+  readonly #seen = new Map<string, () => void>()
+
+  constructor(address: string) {
+    this.#client = clientOf<WatchClient>('Watch', address)
+    this.#call = this.#client.watch()
+    this.#call.on('data', (response: WatchResponse) => this.#receive(response))
+    // It ends with the driver: that is no failure of the benchmark.
+    this.#call.on('error', () => undefined)
+  }
+
+  add(key: string, seen: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.#created.push({ resolve, seen })
+      this.#call.write({ create_request: { key: Buffer.from(key) } })
+    })
+  }
+
+  close(): void {
+    this.#call.cancel()
+    this.#client.close()
+  }
+
+  #receive(response: WatchResponse): void {
+    const waiting = response.created ? this.#created.shift() : undefined
+    if (waiting !== undefined) {
+      this.#seen.set(response.watch_id, waiting.seen)
+      waiting.resolve()
+    }
+    if (response.events.length > 0) this.#seen.get(response.watch_id)?.()
+  }
+}
+
 /** What the member at `address` says about itself and its leader. */
 export async function etcdStatus(address: string, deadlineMs: number): Promise<EtcdStatus> {
-  const made: unknown = new services.Maintenance(address, credentials.createInsecure(), channelOptions)
-  const client = made as MaintenanceClient
+  const client = clientOf<MaintenanceClient>('Maintenance', address)
   try {
     return await call(client, client.status, {}, deadlineMs)
   } finally {
     client.close()
   }
+}
+
+function clientOf<Client>(service: keyof typeof services, address: string): Client {
+  const client: unknown = new services[service](address, credentials.createInsecure(), channelOptions)
+  return client as Client
 }
 
 function call<Request, Reply>(
