@@ -12,6 +12,8 @@ export interface StorageIdentity {
   readonly clusterId: string
   /** > 0. Never reused: a member that lost its folder comes back under a new one. */
   readonly nodeId: NodeId
+  /** Drawn when the folder was made: tells a member's folder from one made anew under the same number. Absent in folders made before there were such. */
+  readonly storageId?: string
 }
 
 const fileName = 'identity.json'
@@ -34,7 +36,11 @@ export async function readIdentity(disk: Disk, directory: string): Promise<Stora
   const bytes = await disk.read(path)
   try {
     const json = JSON.parse(textFromBytes(bytes)) as Record<string, unknown>
-    const identity = { clusterId: json['clusterId'] as string, nodeId: json['nodeId'] as number }
+    const identity = {
+      clusterId: json['clusterId'] as string,
+      nodeId: json['nodeId'] as number,
+      ...(json['storageId'] === undefined ? {} : { storageId: json['storageId'] as string }),
+    }
     if (!Buffer.from(encode(identity)).equals(bytes)) throw new Error('its checksum or form is wrong')
     return identity
   } catch (error) {
@@ -56,7 +62,7 @@ export async function writeIdentity(disk: Disk, directory: string, identity: Sto
   await disk.syncDirectory(directory)
 }
 
-/** Throws `conflict` unless the folder is that of `wanted`. */
+/** Throws `conflict` unless the folder is that of `wanted`; which storage it is makes no difference. */
 export function matchIdentity(directory: string, found: StorageIdentity, wanted: StorageIdentity): void {
   if (found.clusterId === wanted.clusterId && found.nodeId === wanted.nodeId) return
   throw new AlthingError(
@@ -72,6 +78,7 @@ function encode(identity: StorageIdentity): Uint8Array {
     format: formatVersion,
     clusterId: identity.clusterId,
     nodeId: identity.nodeId,
+    ...(identity.storageId === undefined ? {} : { storageId: identity.storageId }),
   })
   const checksum = crc32(bytesFromText(body)).toString(16).padStart(8, '0')
   return bytesFromText(`${body.slice(0, -1)},"checksum":"${checksum}"}\n`)

@@ -1,0 +1,51 @@
+import { invalidArgument } from '../../../contracts/errors.ts'
+import type { NodeId } from '../../../protocols/raft/types.ts'
+import type { GroupId } from '../../../replication/group-id.ts'
+
+/** What a group is and where its copies belong. Kept as JSON under `\0groups/ID` of group 1; every node follows these keys. */
+export interface GroupDescriptor {
+  readonly id: GroupId
+  /** Unique among the groups that exist. */
+  readonly name: string
+  /** How many copies are wanted, where there are as many members. */
+  readonly replicas: number
+  /** Where the copies belong now; the first is the one that should lead. */
+  readonly members: readonly NodeId[]
+  /** The voters that the group began with: what a founder's empty log stands for. */
+  readonly founders: readonly NodeId[]
+  /** The voters as the group's leader last reported them: these keep their copy until the others have taken over. */
+  readonly placed: readonly NodeId[]
+  /** Had a copy once: its log is gone, and with it its votes, so it gets no copy of this group again. */
+  readonly former: readonly NodeId[]
+}
+
+export const groupKeys = {
+  prefix: '\0groups/',
+  descriptor: (id: GroupId): string => `\0groups/${String(id).padStart(10, '0')}`,
+  /** The next id to give out. */
+  counter: '\0group-counter',
+} as const
+
+/** Group 1, under the name that stands for it. */
+export const ownGroupName = 'default'
+
+const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
+
+/** Throws `invalid-argument`. */
+export function checkGroupName(name: unknown): string {
+  if (typeof name !== 'string' || !namePattern.test(name) || name === ownGroupName) {
+    const allowed = `1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not '${ownGroupName}'`
+    throw invalidArgument('name', name, allowed)
+  }
+  return name
+}
+
+/** Every copy is where it belongs. */
+export function isSettled({ members, placed }: GroupDescriptor): boolean {
+  return members.length === placed.length && members.every((id) => placed.includes(id))
+}
+
+/** A node keeps its copy until the group's leader has reported that it votes no more. */
+export function belongsOn({ members, placed }: GroupDescriptor, node: NodeId): boolean {
+  return members.includes(node) || placed.includes(node)
+}
