@@ -33,7 +33,8 @@ import { decodeWatchRequest } from './watch-request.ts'
 export interface ClientSessionOptions {
   readonly connection: Connection
   readonly logger: Logger
-  readonly host: StoreHost
+  /** The copy of the group that the connection is about. Throws `unavailable` or `not-found` where this node has none. */
+  host(): StoreHost
   readonly leader: LeaderLink
   readonly operators: OperatorCalls
   status(): NodeStatus
@@ -51,7 +52,6 @@ const watchersMax = 10_000
 export class ClientSession {
   readonly #options: ClientSessionOptions
   readonly #connection: Connection
-  readonly #host: StoreHost
   /** `undefined` while the watch is being set. */
   readonly #watchers = new Map<number, Watcher | undefined>()
   /** Watches set aside until the client has read what it was sent, in the order in which they will go on. */
@@ -63,12 +63,15 @@ export class ClientSession {
   constructor(options: ClientSessionOptions) {
     this.#options = options
     this.#connection = options.connection
-    this.#host = options.host
     this.#connection.handle({
       frame: (frame) => this.#receive(frame),
       closed: () => this.#closed(),
       drained: () => this.#resumeWatches(),
     })
+  }
+
+  get #host(): StoreHost {
+    return this.#options.host()
   }
 
   welcome(welcome: Welcome): void {
@@ -150,7 +153,8 @@ export class ClientSession {
 
   #operate(request: Request): void {
     const { remoteAddress } = this.#connection
-    this.#options.operators.call(request.body, { name: remoteAddress, remoteAddress }).then(
+    const isForwarded = (request.flags & forwardedFlag) !== 0
+    this.#options.operators.call(request.body, { name: remoteAddress, remoteAddress, isForwarded }).then(
       (answer) => this.#reply(request.id, undefined, () => answer),
       (error: unknown) => this.#fail(request.id, asAlthingError(error)),
     )

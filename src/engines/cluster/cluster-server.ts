@@ -38,7 +38,9 @@ export class ClusterServer {
 
   constructor(options: ClusterServerOptions) {
     this.#options = options
-    this.#leader = new LeaderLink(options.world, options.clusterId, options.members)
+    const { clusterId, members } = options
+    const addressOf = (id: NodeId): string | undefined => members.find((member) => member.id === id)?.address
+    this.#leader = new LeaderLink(options.world, { clusterId, addressOf })
   }
 
   /** Rejects with `unavailable` when the address is taken. */
@@ -123,7 +125,7 @@ export class ClusterServer {
     const session = new ClientSession({
       connection,
       logger: world.logger,
-      host,
+      host: () => host,
       leader: this.#leader,
       operators,
       status,

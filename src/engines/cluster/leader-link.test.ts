@@ -5,9 +5,8 @@ import { withScriptedNodes } from './scripted-node.test-support.ts'
 
 test('leadership that moves there and back leaves one connection, and every request is answered', async () => {
   await withScriptedNodes(2, async (world, nodes) => {
-    const members = nodes.map((_, i) => ({ id: i + 1, address: `node${i + 1}:7400` }))
     for (const node of nodes) node.answer = () => 'done'
-    const link = new LeaderLink(world, 'test', members)
+    const link = new LeaderLink(world, { clusterId: 'test', addressOf: (id) => `node${id}:7400` })
     const answers: string[] = []
     const forward = (leader: number) =>
       link.forward(leader, methods.keepLeaseAlive, 1_000, 1, {

@@ -1,7 +1,6 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
-import type { Member } from '../../replication/peer-transport.ts'
 import { forwardedFlag, type Method } from './protocol.ts'
 import { type ReplyHandler, RpcConnection } from './rpc-connection.ts'
 
@@ -9,21 +8,27 @@ import { type ReplyHandler, RpcConnection } from './rpc-connection.ts'
 const waitingMax = 10_000
 const connectTimeoutMs = 1_000
 
+export interface LeaderLinkOptions {
+  readonly clusterId: string
+  /** The group whose leader it goes to; absent: the cluster's own. */
+  readonly group?: string
+  /** `undefined`: that member is not known. */
+  addressOf(member: NodeId): string | undefined
+}
+
 /** A node's way to the one that leads, for what its own clients ask and only the leader can do. */
 export class LeaderLink {
   readonly #world: World
-  readonly #clusterId: string
-  readonly #members: readonly Member[]
+  readonly #options: LeaderLinkOptions
   readonly #abort = new AbortController()
   #leader: NodeId = 0
   #connection: RpcConnection | undefined
   #opening: Promise<RpcConnection> | undefined
   #waiting = 0
 
-  constructor(world: World, clusterId: string, members: readonly Member[]) {
+  constructor(world: World, options: LeaderLinkOptions) {
     this.#world = world
-    this.#clusterId = clusterId
-    this.#members = members
+    this.#options = options
   }
 
   /** `outcome` of an error tells whether the leader may have got the request. */
@@ -95,10 +100,11 @@ export class LeaderLink {
   }
 
   async #dial(leader: NodeId): Promise<RpcConnection> {
-    const member = this.#members.find(({ id }) => id === leader)
-    if (member === undefined) throw new AlthingError('unavailable', 'no leader is known')
-    const hello = { kind: 'client', clusterId: this.#clusterId, from: 0 } as const
-    const options = { world: this.#world, address: member.address, hello }
+    const { clusterId, group, addressOf } = this.#options
+    const address = addressOf(leader)
+    if (address === undefined) throw new AlthingError('unavailable', 'no leader is known')
+    const hello = { kind: 'client', clusterId, from: 0, ...(group === undefined ? {} : { group }) } as const
+    const options = { world: this.#world, address, hello }
     return RpcConnection.open(options, this.#abort.signal, connectTimeoutMs)
   }
 }

@@ -19,6 +19,8 @@ export interface Caller {
   /** The name shown in the audit log: a user's, or the address where access control is off. */
   readonly name: string
   readonly remoteAddress: string
+  /** Another node hands the call on: it must not be handed on again. */
+  readonly isForwarded?: boolean
 }
 
 /**
