@@ -13,6 +13,8 @@ import { type Sides, startSides, stopSides } from './sides.ts'
 /** The number of clients with which all but puts are measured, and whose puts stand for the whole where they were measured. */
 const usualClients = 64
 
+const warmUpSeconds = 4
+
 /** What one measurement needs to know. */
 export interface Measuring {
   readonly sides: Sides
@@ -33,6 +35,7 @@ export async function benchStore(
   const sides = await startSides(ours, peer, options.only)
   const notes: string[] = []
   try {
+    await warmUp(sides, options.peer)
     const figures: Figure[] = []
     for (const measurement of options.measurements) {
       for (const clients of measurement === 'put' ? options.clients : [usualClients]) {
@@ -49,6 +52,12 @@ export async function benchStore(
   } finally {
     await stopSides(sides)
   }
+}
+
+/** Servers that have just started are slower than they will be: caches and, where there is one, a compiler at run time must settle first. */
+async function warmUp(sides: Sides, peer: Peer): Promise<void> {
+  const measuring = { sides, peer, rounds: 1, seconds: warmUpSeconds, clients: 16 }
+  await measureRates('put', measuring, [])
 }
 
 function measure(measurement: Measurement, measuring: Measuring, notes: string[]): Promise<Figure[]> {
@@ -87,6 +96,7 @@ function resultOf(
       headline: headline?.name ?? null,
       valueBytes,
       keysPerClient,
+      warmUpSeconds,
       seconds,
       rounds,
       ...setup,
