@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { version } from '../node/version.ts'
+import { registerBackupCommand } from './backup-command.ts'
 import { registerCheckCommand } from './check.ts'
 import { registerDelCommand } from './del-command.ts'
 import { registerDemoCommand } from './demo-command.ts'
@@ -45,6 +46,7 @@ registerTxnCommand(program)
 registerLockCommand(program)
 registerLocksCommand(program)
 registerDoctorCommand(program)
+registerBackupCommand(program)
 registerTransferLeaderCommand(program)
 registerCheckCommand(program)
 registerSimCommand(program)

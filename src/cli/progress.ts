@@ -41,3 +41,19 @@ export async function withSlowProgress<T>(
     spinner?.stop()
   }
 }
+
+/** Shows a number that grows, on a terminal only. `end` may be called more than once. */
+export function countingProgress(
+  text: string,
+  isShown: boolean,
+  format: (value: number) => string,
+): { show(value: number): void; end(): void } {
+  if (!isShown || !process.stderr.isTTY) return { show: () => {}, end: () => {} }
+  const spinner = yoctoSpinner({ text, stream: process.stderr }).start()
+  return {
+    show: (value) => {
+      spinner.text = `${text} ${format(value)}`
+    },
+    end: () => void spinner.stop(),
+  }
+}

@@ -7,6 +7,7 @@ import { measureDisk } from '../observe/measured-disk.ts'
 import { NodeMetrics } from '../observe/node-metrics.ts'
 import { NodeLoopDelayMeter } from '../world/loop-delay.ts'
 import { createNodeWorld } from '../world/node-world.ts'
+import { storeDirectory } from './data-folder.ts'
 import { HttpServer } from './http/http-server.ts'
 import { metricsObserver } from './metrics-observer.ts'
 import { Vitals } from './vitals.ts'
@@ -81,7 +82,7 @@ function openNode(
     id,
     members,
     clusterId,
-    directory: 'store',
+    directory: storeDirectory,
     version,
     observer: metricsObserver(world.clock, metrics),
     vitals: () => vitals.read(),

@@ -7,6 +7,8 @@ import type { GroupObserver } from '../../replication/raft-group.ts'
 import { type DiskStorageOptions, openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
 import { StoreHost } from '../local/store-host.ts'
 import { ClusterServer } from './cluster-server.ts'
+import { ownGroupName } from './groups/group-descriptor.ts'
+import { registerOperations } from './operations.ts'
 import { OperatorCalls } from './operator-calls.ts'
 import type { MemberStatus, NodeStatus, NodeVitals } from './node-status.ts'
 import { encodeHello } from './protocol.ts'
@@ -152,6 +154,15 @@ export class ClusterNode {
       members,
       operators: this.operators,
       status: () => this.status(),
+    })
+    registerOperations({
+      world: this.#world,
+      nodeId: this.id,
+      clusterId,
+      version: this.#options.version ?? '',
+      operators: this.operators,
+      groups: () => [{ group: 1, name: ownGroupName, host }],
+      closed: this.closed,
     })
     this.#address = await this.#server.listen(listen)
     host.start()

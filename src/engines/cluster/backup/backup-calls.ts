@@ -10,7 +10,7 @@ import { recordBackup } from './last-backup.ts'
 /** A group whose store this node has a copy of. */
 export interface HostedGroup {
   readonly group: number
-  /** `''` for the cluster's own. */
+  /** `default` for the cluster's own. */
   readonly name: string
   readonly host: StoreHost
 }
@@ -111,9 +111,9 @@ class OpenBackups {
 
   #find(group: unknown): HostedGroup {
     const groups = this.#options.groups()
-    const found = groups.find((each) => each.group === group || (each.name !== '' && each.name === group))
+    const found = groups.find((each) => each.group === group || each.name === group)
     if (found !== undefined) return found
-    const have = groups.map((each) => (each.name === '' ? String(each.group) : each.name)).join(', ')
+    const have = groups.map((each) => each.name).join(', ')
     throw new AlthingError(
       'not-found',
       `node ${this.#options.nodeId} has no copy of group ${String(group)}, but of ${have}`,

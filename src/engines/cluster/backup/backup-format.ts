@@ -44,7 +44,7 @@ export interface BackupManifest {
 /** One group's part: its store at one moment. */
 export interface BackupGroup {
   readonly group: number
-  /** `''` for the cluster's own. */
+  /** `default` for the cluster's own. */
   readonly name: string
   readonly revision: number
   readonly compactRevision: number

@@ -50,7 +50,7 @@ function backupOf(model: StoreModel, withoutAccess = false): Buffer {
   const writer = new BackupWriter()
   const { revision, compactRevision, current } = state.keys
   const leases = state.leases.ttls.size
-  const group = { group: 1, name: '', revision, compactRevision, index: 7, keys: current.size, leases }
+  const group = { group: 1, name: 'default', revision, compactRevision, index: 7, keys: current.size, leases }
   const parts = [...writer.begin({ ...manifest, withoutAccess }), ...writer.beginGroup(group)]
   for (const chunk of writeSnapshot(state)) parts.push(...writer.data(chunk))
   return Buffer.concat([...parts, ...writer.endGroup(), ...writer.end()])

@@ -5,6 +5,7 @@ import type { Configuration, NodeId } from '../../../protocols/raft/types.ts'
 import type { GroupId } from '../../../replication/group-id.ts'
 import type { NodeStorage } from '../../../replication/node-storage.ts'
 import type { Member } from '../../../replication/peer-transport.ts'
+import { ownGroupName } from '../groups/group-descriptor.ts'
 import {
   bumpRevisionDefault,
   descriptorsIn,
@@ -53,7 +54,7 @@ export function planRestore(backup: VerifiedBackup, options: RestorePlanOptions)
   const addresses = Object.fromEntries(members.map(({ id, address }) => [id, address]))
   const ownState = restoredOwnState(restoredState(own.state, bumpRevision), ids, placement)
   const groups: RestoredGroup[] = [
-    { id: 1, name: '', state: ownState, configuration: { voters: ids, addresses } },
+    { id: 1, name: ownGroupName, state: ownState, configuration: { voters: ids, addresses } },
   ]
   for (const { group, name, state } of others) {
     const voters = placement.get(group)
@@ -96,7 +97,7 @@ export function clusterNameOf(clusterId: string): string {
 function onlyGroup(backup: VerifiedBackup, { group }: RestorePlanOptions): VerifiedBackup['groups'][number] {
   const [only] = backup.groups
   if (group === undefined && only !== undefined && backup.groups.length === 1) return only
-  const have = backup.groups.map((each) => `${each.group}${each.name === '' ? '' : ` (${each.name})`}`)
+  const have = backup.groups.map((each) => `${each.group} (${each.name})`)
   throw new AlthingError(
     'not-found',
     `the backup has no group ${group ?? 1}; it has ${have.join(', ')}: name one that is to be the store of the new cluster`,

@@ -1,0 +1,2 @@
+/** Within a node's data folder: its log and snapshots. */
+export const storeDirectory = 'store'
