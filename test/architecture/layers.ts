@@ -18,6 +18,7 @@ const library = [
   ...foundation,
   'protocols',
   'models',
+  'access',
   'replication',
   'engines',
   'store',
@@ -33,7 +34,8 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocols: foundation,
   models: foundation,
   replication: [...foundation, 'protocols', 'models'],
-  engines: [...foundation, 'protocols', 'models', 'replication'],
+  access: [...foundation, 'models'],
+  engines: [...foundation, 'protocols', 'models', 'replication', 'access'],
   store: foundation,
   ...Object.fromEntries(
     blocks.map((block) => [block, [...foundation, 'protocols', 'store', 'coordination', 'resilience']]),
