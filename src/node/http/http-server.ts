@@ -79,7 +79,8 @@ export class HttpServer {
   }
 }
 
-function httpContext(options: HttpServerOptions): HttpContext {
+/** What the routes work with, for this node. The caller closes it ({@link closeContext}). */
+export function httpContext(options: HttpServerOptions): HttpContext {
   const { world, node, clusterId, members, control } = options
   const others = members.map(({ address }) => address).filter((address) => address !== node.address)
   const store = openClusterStore(world, { endpoints: [node.address, ...others], clusterId })
@@ -99,7 +100,7 @@ function httpContext(options: HttpServerOptions): HttpContext {
   }
 }
 
-async function closeContext(context: HttpContext): Promise<void> {
+export async function closeContext(context: HttpContext): Promise<void> {
   context.live.close()
   context.members.close()
   await context.store.close()

@@ -1,0 +1,169 @@
+import { isDeepStrictEqual } from 'node:util'
+import { readSnapshot } from '../../../src/models/store/snapshot-reader.ts'
+import { writeSnapshot } from '../../../src/models/store/snapshot.ts'
+import { StoreModel } from '../../../src/models/store/store-model.ts'
+import { readItems, type Item, itemBytes, writeItem } from '../../../src/replication/wal/items.ts'
+import type { Entry } from '../../../src/protocols/raft/types.ts'
+import { codecTarget, type FuzzTarget, PropertyViolation, refusal } from '../fuzz-target.ts'
+import { type DiskImage, MemoryDisk } from '../memory-disk.ts'
+import { worldWith } from './disk-world.ts'
+import { type FolderContent, fillFolder, readFolder } from './node-folder.ts'
+import { sampleCommands, sampleEntries } from './samples.ts'
+
+/** Log files: what is in a record, and a node's whole folder with one of its files changed. */
+export async function logTargets(): Promise<FuzzTarget[]> {
+  return [items(), await folder('log-folder', 'log', 0.5, (path) => !isSnapshot(path))]
+}
+
+/** Snapshot files, and the state of the store that they carry. */
+export async function snapshotTargets(): Promise<FuzzTarget[]> {
+  return [storeSnapshot(), await folder('snapshot-file', 'snapshot', 0.5, isSnapshot)]
+}
+
+function isSnapshot(path: string): boolean {
+  return /snap/.test(path)
+}
+
+function items(): FuzzTarget {
+  const groups: readonly (readonly Item[])[] = [
+    [{ type: 'hardState', hardState: { term: 7, vote: 2 } }],
+    [{ type: 'reset', index: 40, term: 6 }],
+    sampleEntries.map((entry): Item => ({ type: 'entry', entry })),
+  ]
+  return codecTarget({
+    name: 'log-record',
+    area: 'log',
+    share: 10,
+    values: groups,
+    encode: (values) => {
+      const bytes = Buffer.alloc(values.reduce((sum, item) => sum + itemBytes(item), 0))
+      values.reduce((offset, item) => writeItem(bytes, offset, item), 0)
+      return bytes
+    },
+    decode: readItems,
+    kindOf: (values) =>
+      values
+        .map(({ type }) => type[0])
+        .join('')
+        .slice(0, 6),
+  })
+}
+
+/**
+ * A node's folder after a part of one file was changed: it opens with all that was in it, or, where the end of the log has been cut or overwritten as a crash
+ * would leave it, with the beginning of that; or it is refused. Never with anything else.
+ */
+async function folder(
+  name: string,
+  area: 'log' | 'snapshot',
+  share: number,
+  isEligible: (path: string) => boolean,
+): Promise<FuzzTarget> {
+  const image = await fillFolder(new MemoryDisk())
+  const whole = await readFolder(worldWith(new MemoryDisk(image)))
+  const paths = [...image.keys()].filter(isEligible).sort()
+  if (paths.length === 0) throw new PropertyViolation('samples', `${name}: the folder has no such file`)
+  const run = async (input: Buffer): Promise<string> => {
+    const path = paths[(input[0] ?? 0) % paths.length] as string
+    const disk = new MemoryDisk(image)
+    disk.put(path, changed(image, path, input.subarray(1)))
+    try {
+      const found = await readFolder(worldWith(disk))
+      return `accepted ${judge(found, whole)}`
+    } catch (error) {
+      return refusal(error, ['corrupt', 'conflict', 'not-found', 'incompatible-peer'])
+    }
+  }
+  return { name, area, share, seeds: editSeeds(paths.length), inputBytesMax: 512, run }
+}
+
+/**
+ * An input is a list of edits: a file of many kilobytes is not carried along. Each: where (4 bytes, modulo the size), what (1 byte), how many bytes (1 byte), and
+ * as many bytes for the edits that write.
+ */
+function changed(image: DiskImage, path: string, edits: Buffer): Buffer {
+  let bytes: Buffer = Buffer.from(image.get(path) as Buffer)
+  for (let at = 0; at + 6 <= edits.length && bytes.length > 0; ) {
+    const offset = edits.readUInt32LE(at) % bytes.length
+    const kind = (edits[at + 4] as number) % 6
+    const count = 1 + (edits[at + 5] as number)
+    at += 6
+    if (kind === 0) bytes = bytes.subarray(0, offset)
+    else if (kind === 1) bytes.fill(0, offset, Math.min(bytes.length, offset + count))
+    else if (kind === 2) bytes = Buffer.concat([bytes.subarray(0, offset), bytes.subarray(offset + count)])
+    else if (kind === 3) bytes[offset] = (bytes[offset] as number) ^ (1 << (count & 7))
+    else if (kind === 4)
+      bytes.copy(bytes, offset, (offset * 7) % bytes.length, ((offset * 7) % bytes.length) + count)
+    else {
+      edits.copy(bytes, offset, at, at + count)
+      at += count
+    }
+  }
+  return bytes
+}
+
+function editSeeds(pathCount: number): Buffer[] {
+  const seeds: Buffer[] = [Buffer.from([0])]
+  for (let path = 0; path < Math.min(pathCount, 8); path++) {
+    for (let kind = 0; kind < 6; kind++) {
+      const edit = Buffer.alloc(6)
+      edit.writeUInt32LE(kind * 97 + path * 1_031, 0)
+      edit[4] = kind
+      edit[5] = 8 * kind
+      seeds.push(Buffer.concat([Buffer.from([path]), edit, Buffer.alloc(kind === 5 ? 41 : 0, 0xa5)]))
+    }
+  }
+  return seeds
+}
+
+function judge(found: FolderContent, whole: FolderContent): string {
+  const known = new Map(whole.entries.map((entry) => [entry.index, entry]))
+  for (const entry of found.entries) {
+    if (!isDeepStrictEqual(plain(entry), plain(known.get(entry.index))))
+      throw new PropertyViolation('checksum', `entry ${entry.index} is not what was written`)
+  }
+  if (found.snapshot !== undefined && found.snapshot !== whole.snapshot)
+    throw new PropertyViolation('checksum', 'the snapshot is not what was written')
+  const isWhole = found.entries.length === whole.entries.length && found.snapshot === whole.snapshot
+  return isWhole ? 'whole' : 'cut'
+}
+
+function plain(entry: Entry | undefined): unknown {
+  return entry && { ...entry, data: Buffer.from(entry.data).toString('latin1') }
+}
+
+function storeSnapshot(): FuzzTarget {
+  const seeds = [new StoreModel(), filledModel()].map((model) => Buffer.concat([...model.snapshot()]))
+  const run = (input: Buffer): string => {
+    try {
+      const bytes = Buffer.concat([...writeSnapshot(readSnapshot([input]))])
+      const again = Buffer.concat([...writeSnapshot(readSnapshot([bytes]))])
+      if (!again.equals(bytes))
+        throw new PropertyViolation('round-trip', 'a state reads differently once written anew')
+      const model = new StoreModel()
+      model.restore([input])
+      return `accepted ${Math.min(model.stats.keys, 3)}`
+    } catch (error) {
+      return refusal(error, ['corrupt'])
+    }
+  }
+  return { name: 'store-snapshot', area: 'snapshot', share: 4, seeds, inputBytesMax: 8_192, run }
+}
+
+function filledModel(): StoreModel {
+  const model = new StoreModel()
+  for (let round = 0; round < 3; round++) {
+    for (const command of sampleCommands) {
+      const isOpen = command.type === 'openSession' || command.type === 'expireLeases'
+      const unstamped = isOpen ? command : { ...command, session: round === 0 ? 0 : 1, sequence: round }
+      if (command.type !== 'closeSession') model.apply(unstamped)
+    }
+    for (let i = 0; i < 5; i++) model.apply(putOf(`key${round}/${i}`, i))
+  }
+  return model
+}
+
+function putOf(key: string, i: number): Parameters<StoreModel['apply']>[0] {
+  const then = [{ op: 'put', key, value: Buffer.alloc(10 + i, i) } as const]
+  return { session: 0, sequence: 0, acknowledged: 0, type: 'txn', compare: [], then, else: [] }
+}
