@@ -13,7 +13,7 @@ import type { Timer, World } from '../../contracts/world.ts'
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import { Lessor } from '../../models/store/lessor.ts'
 import { StoreModel } from '../../models/store/store-model.ts'
-import type { StoreChange, StoreCommand, StoreReply } from '../../models/store/types.ts'
+import type { StateHash, StoreChange, StoreCommand, StoreReply } from '../../models/store/types.ts'
 import type { Configuration, Entry, RestoredState } from '../../protocols/raft/types.ts'
 import { type GroupObserver, RaftGroup, type RaftGroupOptions } from '../../replication/raft-group.ts'
 import type { RaftStorage } from '../../replication/storage.ts'
@@ -53,6 +53,7 @@ export class StoreHost {
   #isExpiring = false
   readonly #keepRevisions: number
   #isCompacting = false
+  #onCheckpoint: ((index: number, hash: StateHash) => void) | undefined
 
   /** Reads the newest snapshot into a model and sets the group up; `start` lets it run. */
   static async open(options: StoreHostOptions): Promise<StoreHost> {
@@ -114,6 +115,11 @@ export class StoreHost {
 
   start(): void {
     this.group.start()
+  }
+
+  /** Calls `handler` with the hash of this copy at each `checkpoint` of the log, before the entry after it is applied. One handler: the last one set. */
+  onCheckpoint(handler: (index: number, hash: StateHash) => void): void {
+    this.#onCheckpoint = handler
   }
 
   /**
@@ -208,6 +214,7 @@ export class StoreHost {
       this.#followLeases(change)
       this.watches.publish(change)
     }
+    if (reply.ok && reply.type === 'checkpoint') this.#onCheckpoint?.(entry.index, reply)
     return reply
   }
 
