@@ -2,6 +2,9 @@ import { assert } from '../../base/assert.ts'
 import type { ByteString } from '../../base/bytes.ts'
 import { AlthingError } from '../../contracts/errors.ts'
 
+/** An array of up to so many bytes lies within V8's own heap: a memory block of its own would cost more than the copy. */
+const copiedInLoopMax = 64
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -142,6 +145,20 @@ export class BinaryReader {
     const start = this.#at
     this.#at += length
     return new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset + start, length)
+  }
+
+  /** A copy that holds on to nothing else. */
+  ownBytes(): Uint8Array {
+    const length = this.count()
+    const start = this.#at
+    this.#at += length
+    if (length > copiedInLoopMax) {
+      const from = this.#buffer.byteOffset + start
+      return new Uint8Array(this.#buffer.buffer.slice(from, from + length) as ArrayBuffer)
+    }
+    const copy = new Uint8Array(length)
+    for (let i = 0; i < length; i++) copy[i] = this.#buffer[start + i] as number
+    return copy
   }
 
   end(): void {

@@ -1,6 +1,6 @@
 import type { Compare, CompareOp, KeyRange, LeaseId, Operation, RangeRequest } from '../../contracts/store.ts'
 import { BinaryReader, BinaryWriter } from './binary.ts'
-import type { SessionStamp, StoreCommand, StoreMutation } from './types.ts'
+import type { StoreCommand, StoreMutation } from './types.ts'
 
 /**
  * The form of a command in the replicated log:
@@ -37,7 +37,7 @@ const putFlags = { previous: 1, keepLease: 2 } as const
 /** The command must be well formed ({@link validateMutation}). */
 export function encodeCommand(command: StoreCommand): Uint8Array {
   const writer = new BinaryWriter(bytesExpected(command))
-  writer.byte(formatOf(command))
+  writer.byte(formatOf(command.type))
   writer.byte(commandTypes.indexOf(command.type))
   if (command.type === 'openSession') writer.text(command.ownerKey)
   else if (command.type === 'expireLeases') writeList(writer, command.leases, (lease) => writer.uint(lease))
@@ -51,21 +51,21 @@ export function encodeCommand(command: StoreCommand): Uint8Array {
   return writer.finish()
 }
 
-/** Throws `corrupt` when `bytes` are not the exact form of a command. Values are views of `bytes`. */
+/** Throws `corrupt` when `bytes` are not the exact form of a command. Values are copies: they hold on to nothing of `bytes`. */
 export function decodeCommand(bytes: Uint8Array): StoreCommand {
   const reader = new BinaryReader(bytes, 'a store command')
   const version = reader.byte()
   if (!formats.includes(version))
     throw reader.corrupt(`has format ${version}, but this program reads ${formats.join(' and ')}`)
-  const command = readCommand(reader, member(reader, commandTypes, 'type'))
+  const type = member(reader, commandTypes, 'type')
+  if (formatOf(type) !== version) throw reader.corrupt(`has format ${version}, which has no ${type}`)
+  const command = readCommand(reader, type)
   reader.end()
-  if (formatOf(command) !== version)
-    throw reader.corrupt(`has format ${version}, which has no ${command.type}`)
   return command
 }
 
-function formatOf(command: StoreCommand): number {
-  return command.type === 'setQuota' || command.type === 'checkpoint' ? 2 : 1
+function formatOf(type: StoreCommand['type']): number {
+  return type === 'setQuota' || type === 'checkpoint' ? 2 : 1
 }
 
 function bytesExpected(command: StoreCommand): number {
@@ -101,31 +101,42 @@ function writeMutation(writer: BinaryWriter, mutation: StoreMutation): void {
 
 function readCommand(reader: BinaryReader, type: (typeof commandTypes)[number]): StoreCommand {
   if (type === 'openSession') return { type, ownerKey: reader.text() }
-  if (type === 'expireLeases') return { type, leases: readList(reader, 1, () => reader.uint()) }
+  if (type === 'expireLeases') return { type, leases: readList(reader, 1, readUint) }
   if (type === 'setQuota') return { type, bytes: reader.uint() }
   if (type === 'checkpoint') return { type }
   const session = reader.uint()
   const sequence = reader.uint()
   const acknowledged = reader.uint()
-  return stamped({ session, sequence, acknowledged }, reader, type)
+  if (type === 'txn') return readTxn(reader, session, sequence, acknowledged)
+  return { session, sequence, acknowledged, ...readOther(reader, type) }
 }
 
-function stamped(stamp: SessionStamp, reader: BinaryReader, type: StoreMutation['type']): StoreCommand {
+/** Apart from the others and without a copy of the stamp: nearly every command is one. */
+function readTxn(
+  reader: BinaryReader,
+  session: number,
+  sequence: number,
+  acknowledged: number,
+): StoreCommand {
+  const compare = readList(reader, compareBytesMin, readCompare)
+  const then = readList(reader, operationBytesMin, readOperation)
+  const otherwise = readList(reader, operationBytesMin, readOperation)
+  return { session, sequence, acknowledged, type: 'txn', compare, then, else: otherwise }
+}
+
+function readOther(
+  reader: BinaryReader,
+  type: Exclude<StoreMutation['type'], 'txn'>,
+): Exclude<StoreMutation, { type: 'txn' }> {
   switch (type) {
-    case 'txn': {
-      const compare = readList(reader, compareBytesMin, () => readCompare(reader))
-      const then = readList(reader, operationBytesMin, () => readOperation(reader))
-      const otherwise = readList(reader, operationBytesMin, () => readOperation(reader))
-      return { ...stamp, type, compare, then, else: otherwise }
-    }
     case 'grantLease':
-      return { ...stamp, type, ttlMs: reader.uint() }
+      return { type, ttlMs: reader.uint() }
     case 'revokeLease':
-      return { ...stamp, type, lease: reader.uint() }
+      return { type, lease: reader.uint() }
     case 'compact':
-      return { ...stamp, type, revision: reader.uint() }
+      return { type, revision: reader.uint() }
     case 'closeSession':
-      return { ...stamp, type }
+      return { type }
   }
 }
 
@@ -142,7 +153,7 @@ function readCompare(reader: BinaryReader): Compare {
   const op = member(reader, compareOps, 'comparison')
   const key = reader.byteString()
   return target === 'value'
-    ? { target, key, op, value: reader.bytes() }
+    ? { target, key, op, value: reader.ownBytes() }
     : { target, key, op, value: reader.uint() }
 }
 
@@ -175,9 +186,11 @@ function readOperation(reader: BinaryReader): Operation {
 
 function readPut(reader: BinaryReader): Operation {
   const key = reader.byteString()
-  const value = reader.bytes()
+  const value = reader.ownBytes()
   const set = flags(reader, putFlags.previous | putFlags.keepLease)
   const lease: LeaseId | 'keep' = (set & putFlags.keepLease) !== 0 ? 'keep' : reader.uint()
+  const isPlain = lease === 0 && (set & putFlags.previous) === 0
+  if (isPlain) return { op: 'put', key, value }
   const put = { op: 'put', key, value, ...(lease === 0 ? {} : { lease }) } as const
   return (set & putFlags.previous) !== 0 ? { ...put, previous: true } : put
 }
@@ -228,11 +241,15 @@ function writeList<T>(writer: BinaryWriter, list: readonly T[], write: (item: T)
   for (const item of list) write(item)
 }
 
-function readList<T>(reader: BinaryReader, bytesEach: number, read: () => T): T[] {
+function readList<T>(reader: BinaryReader, bytesEach: number, read: (reader: BinaryReader) => T): T[] {
   const count = reader.count(bytesEach)
   const list: T[] = []
-  for (let i = 0; i < count; i++) list.push(read())
+  for (let i = 0; i < count; i++) list.push(read(reader))
   return list
+}
+
+function readUint(reader: BinaryReader): number {
+  return reader.uint()
 }
 
 function member<T>(reader: BinaryReader, members: readonly T[], what: string): T {

@@ -92,7 +92,7 @@ export function writeKeyValue(writer: BinaryWriter, kv: KeyValue): void {
 export function readKeyValue(reader: BinaryReader): KeyValue {
   return {
     key: reader.byteString(),
-    value: new Uint8Array(reader.bytes()),
+    value: reader.ownBytes(),
     createRevision: reader.uint(),
     modRevision: reader.uint(),
     version: reader.uint(),

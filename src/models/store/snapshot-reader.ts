@@ -211,7 +211,7 @@ class StateBuilder {
     const flags = reader.byte()
     const key = reader.byteString()
     const isPut = (flags & eventFlags.put) !== 0
-    const value = isPut ? new Uint8Array(reader.bytes()) : undefined
+    const value = isPut ? reader.ownBytes() : undefined
     const lease = isPut ? reader.uint() : 0
     const previous = this.#previousOf(key, flags, header, reader)
     if (value === undefined && previous === undefined) throw reader.corrupt('deletes a key that is not there')

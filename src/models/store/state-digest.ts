@@ -1,4 +1,3 @@
-import type { ByteString } from '../../base/bytes.ts'
 import type { KeyValue, LeaseId } from '../../contracts/store.ts'
 
 /**
@@ -54,6 +53,9 @@ export class StateDigest {
 const versionSeed = 0x2545f491
 const leaseSeed = 0x6c62272e
 const textSeed = 0x1b873593
+/** Odd, so that each step is a bijection of the lane: two inputs that differ in one word always differ in both lanes. */
+const highFactor = 0x85ebca6b
+const lowFactor = 0x27d4eb2f
 
 // The two lanes of the hash being computed. A hash is computed in one go, so they are never shared; returning two numbers from the innermost function of
 // every write would cost an allocation.
@@ -68,14 +70,36 @@ export function textDigest(text: string): number {
   return highLane
 }
 
-function hashVersion(kv: KeyValue): void {
-  begin(versionSeed)
-  mixText(kv.key)
-  mixBytes(kv.value)
-  mixNumber(kv.createRevision)
-  mixNumber(kv.modRevision)
-  mixNumber(kv.version)
-  mixNumber(kv.lease)
+/** The innermost work of every write: the lanes are local variables here, which stay in registers. */
+function hashVersion({ key, value, createRevision, modRevision, version, lease }: KeyValue): void {
+  let high = versionSeed
+  let low = ~versionSeed
+  for (let i = 0; i < key.length; i++) {
+    const word = key.charCodeAt(i)
+    high = Math.imul(rotate5(high) ^ word, highFactor)
+    low = Math.imul(rotate13(low) ^ word, lowFactor)
+  }
+  const bytes = value.byteLength
+  const whole = bytes & ~3
+  let i = 0
+  for (; i < whole; i += 4) {
+    const word =
+      (value[i] as number) |
+      ((value[i + 1] as number) << 8) |
+      ((value[i + 2] as number) << 16) |
+      ((value[i + 3] as number) << 24)
+    high = Math.imul(rotate5(high) ^ word, highFactor)
+    low = Math.imul(rotate13(low) ^ word, lowFactor)
+  }
+  highLane = high
+  lowLane = low
+  for (; i < bytes; i++) mix(value[i] as number)
+  mix(key.length)
+  mix(bytes)
+  mixNumber(createRevision)
+  mixNumber(modRevision)
+  mixNumber(version)
+  mixNumber(lease)
   finish()
 }
 
@@ -85,51 +109,22 @@ function begin(seed: number): void {
 }
 
 function mix(word: number): void {
-  highLane = Math.imul((highLane << 5) | (highLane >>> 27), 0x85ebca6b) ^ Math.imul(word, 0xcc9e2d51)
-  lowLane = Math.imul((lowLane << 13) | (lowLane >>> 19), 0xc2b2ae35) ^ Math.imul(word, 0x27d4eb2f)
+  highLane = Math.imul(rotate5(highLane) ^ word, highFactor)
+  lowLane = Math.imul(rotate13(lowLane) ^ word, lowFactor)
+}
+
+function rotate5(lane: number): number {
+  return (lane << 5) | (lane >>> 27)
+}
+
+function rotate13(lane: number): number {
+  return (lane << 13) | (lane >>> 19)
 }
 
 /** A number from 0 to 2^53-1, as two words. */
 function mixNumber(value: number): void {
   mix(value | 0)
   mix((value / 0x1_0000_0000) | 0)
-}
-
-function mixText(text: ByteString): void {
-  const whole = text.length & ~3
-  let i = 0
-  for (; i < whole; i += 4) {
-    mix(
-      text.charCodeAt(i) |
-        (text.charCodeAt(i + 1) << 8) |
-        (text.charCodeAt(i + 2) << 16) |
-        (text.charCodeAt(i + 3) << 24),
-    )
-  }
-  for (; i < text.length; i++) mix(text.charCodeAt(i))
-  mix(text.length)
-}
-
-function mixBytes(bytes: Uint8Array): void {
-  const { length } = bytes
-  const whole = length & ~3
-  // In variables of the function: a module's variable would be written to memory in every round.
-  let high = highLane
-  let low = lowLane
-  let i = 0
-  for (; i < whole; i += 4) {
-    const word =
-      (bytes[i] as number) |
-      ((bytes[i + 1] as number) << 8) |
-      ((bytes[i + 2] as number) << 16) |
-      ((bytes[i + 3] as number) << 24)
-    high = Math.imul((high << 5) | (high >>> 27), 0x85ebca6b) ^ Math.imul(word, 0xcc9e2d51)
-    low = Math.imul((low << 13) | (low >>> 19), 0xc2b2ae35) ^ Math.imul(word, 0x27d4eb2f)
-  }
-  highLane = high
-  lowLane = low
-  for (; i < length; i++) mix(bytes[i] as number)
-  mix(length)
 }
 
 /** Spreads every bit over both lanes (the finalizer of MurmurHash3). */

@@ -89,6 +89,7 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
     return this.#quotaBytes
   }
 
+  /** The values of the command become the model's own: nobody may change them afterwards (`decodeCommand` makes copies). */
   apply(command: StoreCommand): StoreReply {
     return this.applyWithChange(command).reply
   }

@@ -44,7 +44,7 @@ export function checkBranch(
   return { bytes }
 }
 
-/** Changes the keys as the operations say, up to but without the commit. */
+/** Changes the keys as the operations say, up to but without the commit. The values become the store's own. */
 export function applyBranch(
   keys: KeySpace,
   leases: LeaseTable,
@@ -71,8 +71,7 @@ function applyPut(
   leases: LeaseTable,
   operation: Extract<Operation, { op: 'put' }>,
 ): OperationReply {
-  // The value is copied: the caller's bytes may be a small part of a large buffer, or be changed by their owner.
-  const previous = keys.put(operation.key, new Uint8Array(operation.value), operation.lease ?? 0)
+  const previous = keys.put(operation.key, operation.value, operation.lease ?? 0)
   if (operation.lease !== 'keep') leases.move(operation.key, previous?.lease ?? 0, operation.lease ?? 0)
   return operation.previous === true && previous !== undefined ? { op: 'put', previous } : { op: 'put' }
 }
