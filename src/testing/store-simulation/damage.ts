@@ -3,7 +3,7 @@ import type { World } from '../../contracts/world.ts'
 import { openDiskStorage } from '../../replication/storage.ts'
 import type { Member } from '../invariants/cluster-view.ts'
 import { InvariantViolation } from '../invariants/violation.ts'
-import type { BitFlip } from '../world/simulated-disk.ts'
+import type { Damage } from '../world/simulated-disk.ts'
 
 /**
  * What came of a flipped bit: `refused`, the node saw it and stopped with file and offset; `harmless`, the bit was in no data, and nothing is
@@ -21,7 +21,7 @@ export async function judgeDamage(
   world: World,
   directory: string,
   identity: { readonly clusterId: string; readonly nodeId: number },
-  flip: BitFlip,
+  flip: Damage,
   member: Member,
 ): Promise<DamageVerdict> {
   try {
@@ -38,15 +38,12 @@ export async function judgeDamage(
   }
 }
 
-function judgeRefusal(error: unknown, { path, byteOffset }: BitFlip): DamageVerdict {
+function judgeRefusal(error: unknown, { path, byteOffset }: Damage): DamageVerdict {
   // A fault of the same disk came in between: nothing is known, and the node stays out.
   if (isAlthingError(error, 'disk-failed')) return 'refused'
   if (!isAlthingError(error, 'corrupt')) {
     const message = error instanceof Error ? error.message : String(error)
-    return new InvariantViolation(
-      name,
-      `a flipped bit in ${path} at ${byteOffset} stops the node with: ${message}`,
-    )
+    return new InvariantViolation(name, `damage to ${path} at ${byteOffset} stops the node with: ${message}`)
   }
   const file = error.details?.['file']
   const offset = error.details?.['offset']
@@ -58,10 +55,10 @@ type Restored = Awaited<ReturnType<typeof openDiskStorage>>['restored']
 
 function judgeRestored(
   { hardState, snapshot, entries }: Restored,
-  flip: BitFlip,
+  flip: Damage,
   { durable }: Member,
 ): DamageVerdict {
-  const where = `a flipped bit in ${flip.path} at ${flip.byteOffset} goes unseen`
+  const where = `damage to ${flip.path} at ${flip.byteOffset} goes unseen`
   if (hardState.term < durable.term) return new InvariantViolation(name, `${where}, and the term goes back`)
   const terms = new Map(entries.map(({ index, term }) => [index, term]))
   const firstIndex = entries[0]?.index ?? (snapshot?.index ?? 0) + 1

@@ -7,7 +7,7 @@ import type { CommittedLog } from '../invariants/committed-log.ts'
 import { createRaftInvariants } from '../invariants/raft-invariants.ts'
 import { ReplicasEqual } from '../invariants/replicas-equal.ts'
 import { InvariantViolation } from '../invariants/violation.ts'
-import type { BitFlip } from '../world/simulated-disk.ts'
+import type { Damage } from '../world/simulated-disk.ts'
 import type { ProcessExit, SimulatedProcess } from '../world/simulated-process.ts'
 import type { Simulation } from '../world/simulation.ts'
 import type { StoreConfiguration } from './configuration.ts'
@@ -34,7 +34,7 @@ export class StoreCluster {
   readonly #options: StoreClusterOptions
   readonly #replicas: ReplicasEqual
   readonly #nodes = new Map<NodeId, ClusterNode>()
-  readonly #damaged = new Map<NodeId, BitFlip>()
+  readonly #damaged = new Map<NodeId, Damage>()
   #refusals = 0
   #snapshotsInstalled = 0
 
@@ -75,7 +75,7 @@ export class StoreCluster {
   }
 
   /** A bit was flipped on the disk of a node that is down: starts it, to see whether it notices. */
-  damaged(process: SimulatedProcess, flip: BitFlip): void {
+  damaged(process: SimulatedProcess, flip: Damage): void {
     this.#damaged.set(this.idOf(process), flip)
     process.start()
   }

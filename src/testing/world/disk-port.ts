@@ -34,6 +34,7 @@ export class DiskPort implements Disk {
       const content = this.#disk.names.get(normal)
       if (content === undefined) throw diskError('ENOENT', 'read', path)
       if (content === 'folder') throw diskError('EISDIR', 'read', path)
+      if (this.#disk.drawFailure('read')) throw this.#disk.failure('EIO', 'read', path)
       return content.read(0, content.size)
     })
   }

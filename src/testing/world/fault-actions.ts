@@ -1,9 +1,9 @@
+import { DiskFaults } from './disk-faults.ts'
 import type { FaultClass } from './fault-classes.ts'
 import type { FaultInjector } from './fault-injector.ts'
 import type { FaultRate } from './fault-plan.ts'
-import type { CrashRule } from './file-content.ts'
 import type { LinkConditions } from './network-links.ts'
-import type { CrashKind, SimulatedProcess } from './simulated-process.ts'
+import type { CrashKind } from './simulated-process.ts'
 
 /** Injects one fault; false when there was nothing that it could harm within the rule. */
 export type FaultAction = (rate: FaultRate) => boolean
@@ -34,9 +34,12 @@ export function createFaultActions(injector: FaultInjector): Readonly<Record<Fau
     'lost-write': (rate) => disk.crashInSync('lost-write', 'lost', rate),
     'write-error': (rate) => disk.failNext('write-error', 'write', rate),
     'sync-error': (rate) => disk.failNext('sync-error', 'sync', rate),
+    'read-error': (rate) => disk.failReads(rate),
     'disk-full': (rate) => disk.fill(rate),
     'bit-flip': () => disk.flipBit(),
-    'slow-disk': (rate) => disk.slow(rate),
+    'misdirected-write': () => disk.misdirect(),
+    'slow-disk': (rate) => disk.slow('slow-disk', rate, Math.ceil(2 + 500 * rate.severity)),
+    'disk-stall': (rate) => disk.slow('disk-stall', rate, Math.ceil(5_000 + 35_000 * rate.severity)),
   }
 }
 
@@ -47,18 +50,22 @@ class NetworkFaults {
     this.#injector = injector
   }
 
-  /** Worsens all links, or those to and from one host. */
+  /** Worsens all links, or those of one host: to it, from it, or both. */
   impairSome(name: FaultClass, rate: FaultRate, conditions: Partial<LinkConditions>): boolean {
     const { random, hosts, simulation } = this.#injector
     const host = random.chance(0.5) ? undefined : random.pick(hosts)
-    const isFrom = (from: string): boolean => host === undefined || from === host
-    const undoOut = simulation.network.impair({ from: isFrom, to: () => true, conditions })
-    const undoIn =
-      host === undefined ? () => {} : simulation.network.impair({ from: () => true, to: isFrom, conditions })
-    this.#injector.note(name, host ?? 'all', JSON.stringify(conditions))
+    const way = host === undefined ? 'all' : random.pick(['both', 'from', 'to'])
+    const isAny = (): boolean => true
+    const isHost = (other: string): boolean => other === host
+    const undos: (() => void)[] = []
+    if (way === 'all') undos.push(simulation.network.impair({ from: isAny, to: isAny, conditions }))
+    if (way === 'both' || way === 'from')
+      undos.push(simulation.network.impair({ from: isHost, to: isAny, conditions }))
+    if (way === 'both' || way === 'to')
+      undos.push(simulation.network.impair({ from: isAny, to: isHost, conditions }))
+    this.#injector.note(name, `${way} ${host ?? ''}`, JSON.stringify(conditions))
     this.#injector.undoLater(rate, () => {
-      undoOut()
-      undoIn()
+      for (const undo of undos) undo()
     })
     return true
   }
@@ -161,92 +168,5 @@ class MachineFaults {
     this.#injector.note('clock-step', process.name, `${byMs} ms`)
     process.clock.stepWall(byMs)
     return true
-  }
-}
-
-class DiskFaults {
-  readonly #injector: FaultInjector
-
-  constructor(injector: FaultInjector) {
-    this.#injector = injector
-  }
-
-  /** Cuts the power while the next sync is under way: then there is something that is not synced. */
-  crashInSync(name: FaultClass, crashRule: CrashRule, rate: FaultRate): boolean {
-    const process = this.#injector.pickToStop()
-    if (process === undefined) return false
-    const { random } = this.#injector
-    process.disk.onNextSync((latencyUs) => {
-      const startCount = process.startCount
-      this.#injector.soon(random.between(0, latencyUs) / 1000, () => {
-        if (process.isRunning && process.startCount === startCount)
-          this.#cutPower(name, process, crashRule, rate)
-      })
-    })
-    this.#injector.undoLater(rate, () => process.disk.onNextSync(undefined))
-    return true
-  }
-
-  failNext(name: FaultClass, operation: 'write' | 'sync', rate: FaultRate): boolean {
-    const process = this.#injector.pickToStop()
-    if (process === undefined) return false
-    process.disk.failNext(operation, 1, () => {
-      this.#injector.note(name, process.name, operation)
-      this.#injector.undoLater(rate, () => this.#supervise(process))
-    })
-    return true
-  }
-
-  fill(rate: FaultRate): boolean {
-    const process = this.#injector.pickToStop()
-    if (process === undefined || process.disk.conditions.isFull) return false
-    this.#injector.note('disk-full', process.name, '')
-    process.disk.conditions.isFull = true
-    this.#injector.undoLater(rate, () => {
-      process.disk.conditions.isFull = false
-      this.#supervise(process)
-    })
-    return true
-  }
-
-  flipBit(): boolean {
-    const process = this.#injector.pickToDamage()
-    if (process === undefined) return false
-    process.crash('power')
-    const flip = process.disk.flipRandomBit(this.#injector.options.mayFlip)
-    if (flip === undefined) {
-      this.#injector.revive(process)
-      return false
-    }
-    this.#injector.note('bit-flip', process.name, `${flip.path} byte ${flip.byteOffset} bit ${flip.bit}`)
-    this.#injector.markDamaged(process, flip)
-    return true
-  }
-
-  slow(rate: FaultRate): boolean {
-    const process = this.#injector.random.pick(this.#injector.options.processes)
-    const slowness = Math.ceil(2 + 500 * rate.severity)
-    this.#injector.note('slow-disk', process.name, `${slowness} times`)
-    process.disk.conditions.slowness = slowness
-    this.#injector.undoLater(rate, () => {
-      process.disk.conditions.slowness = 1
-    })
-    return true
-  }
-
-  #cutPower(name: FaultClass, process: SimulatedProcess, crashRule: CrashRule, rate: FaultRate): void {
-    const { conditions } = process.disk
-    const ruleBefore = conditions.crashRule
-    conditions.crashRule = crashRule
-    this.#injector.note(name, process.name, '')
-    process.crash('power')
-    conditions.crashRule = ruleBefore
-    this.#injector.undoLater(rate, () => this.#injector.revive(process))
-  }
-
-  /** A node whose disk failed is of no use until it starts anew: the supervisor sees to that, whether or not it has ended by itself. */
-  #supervise(process: SimulatedProcess): void {
-    process.crash('kill')
-    this.#injector.revive(process)
   }
 }

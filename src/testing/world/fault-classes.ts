@@ -18,9 +18,12 @@ export const faultClasses = [
   'lost-write',
   'write-error',
   'sync-error',
+  'read-error',
   'disk-full',
   'bit-flip',
+  'misdirected-write',
   'slow-disk',
+  'disk-stall',
 ] as const
 
 export type FaultClass = (typeof faultClasses)[number]

@@ -20,6 +20,7 @@ function worker(own: string, received: Map<string, number>) {
     for (const peer of names.filter((name) => name !== own)) keepTalking(world, `${peer}:1`)
     const file = await world.disk.open('log', { create: true })
     await world.disk.syncDirectory('')
+    await file.read(0, 700)
     const write = async (turn: number): Promise<void> => {
       await file.writeDurably((turn % 64) * 700, [new Uint8Array(700).fill(turn)])
       world.timers.after(10, () => void write(turn + 1))
@@ -137,7 +138,7 @@ describe('the fault injector', () => {
       onDamage() {},
     })
     await simulation.runUntil(100)
-    expect([injector.inject('bit-flip'), injector.inject('bit-flip')]).toEqual([true, false])
+    expect([injector.inject('bit-flip'), injector.inject('misdirected-write')]).toEqual([true, false])
     const [damaged] = [...injector.damaged]
     expect(damaged?.isRunning).toBe(false)
     injector.heal()
@@ -150,7 +151,16 @@ describe('the fault injector', () => {
     const { simulation, processes } = cluster(5)
     const injector = new FaultInjector(simulation, { processes, plan: new Map(), rule: nothingStops })
     await simulation.runUntil(100)
-    const stopping: FaultClass[] = ['crash', 'restart', 'torn-write', 'write-error', 'disk-full', 'bit-flip']
+    const stopping: FaultClass[] = [
+      'crash',
+      'restart',
+      'torn-write',
+      'write-error',
+      'read-error',
+      'disk-full',
+      'bit-flip',
+      'misdirected-write',
+    ]
     expect(stopping.map((name) => injector.inject(name))).toEqual(stopping.map(() => false))
   })
 })

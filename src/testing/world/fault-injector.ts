@@ -2,7 +2,7 @@ import { createFaultActions, type FaultAction } from './fault-actions.ts'
 import { type FaultClass, faultClasses } from './fault-classes.ts'
 import type { FaultPlan, FaultRate } from './fault-plan.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import type { BitFlip } from './simulated-disk.ts'
+import type { Damage } from './simulated-disk.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import type { Simulation } from './simulation.ts'
 import type { SurvivabilityRule } from './survivability.ts'
@@ -14,13 +14,13 @@ export interface FaultInjectorOptions {
   readonly hosts?: readonly string[]
   readonly plan: FaultPlan
   readonly rule: SurvivabilityRule
-  /** Files whose bits may be flipped. Default all. */
+  /** Files that may be damaged. Default all. */
   readonly mayFlip?: (path: string) => boolean
   /**
-   * Called after a crash and a flipped bit: from then on the harness has the process: it sees to it that the process refuses to start
-   * or serves nothing false, rebuilds it, starts it, and calls {@link FaultInjector.rebuilt}. Without it, no bit is flipped.
+   * Called after a crash and damage to a file: from then on the harness has the process: it sees to it that the process refuses to start
+   * or serves nothing false, rebuilds it, starts it, and calls {@link FaultInjector.rebuilt}. Without it, nothing is damaged.
    */
-  readonly onDamage?: (process: SimulatedProcess, flip: BitFlip) => void
+  readonly onDamage?: (process: SimulatedProcess, damage: Damage) => void
 }
 
 /** One fault that was injected. */
@@ -171,9 +171,9 @@ export class FaultInjector {
     return this.#pick((process) => process.isRunning)
   }
 
-  markDamaged(process: SimulatedProcess, flip: BitFlip): void {
+  markDamaged(process: SimulatedProcess, damage: Damage): void {
     this.#damaged.add(process)
-    this.options.onDamage?.(process, flip)
+    this.options.onDamage?.(process, damage)
   }
 
   /** Starts a process that is down, unless the harness has it. */

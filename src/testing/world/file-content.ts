@@ -107,6 +107,25 @@ export class FileContent {
     this.#platter.flipBit(byteOffset, bit)
   }
 
+  /**
+   * Overwrites up to `sectorCount` sectors with those of another place, on the platter and in what is read; within the size, and only with sectors that are not empty: nobody
+   * can tell an empty one from one that was never written. Returns whether that has changed anything.
+   */
+  overwriteFrom(offset: number, source: FileContent, sourceOffset: number, sectorCount: number): boolean {
+    let hasChanged = false
+    for (let sector = 0; sector < sectorCount; sector++) {
+      const at = offset + sector * sectorBytes
+      const bytes = source.read(sourceOffset + sector * sectorBytes, sectorBytes)
+      const isWhole = bytes.byteLength === sectorBytes && at + sectorBytes <= this.size
+      if (!isWhole || bytes.every((byte) => byte === 0)) break
+      if (Buffer.compare(bytes, this.read(at, sectorBytes)) === 0) continue
+      this.#cache.overwrite(at, bytes, sectorBytes)
+      this.#platter.overwrite(at, bytes, sectorBytes)
+      hasChanged = true
+    }
+    return hasChanged
+  }
+
   #sizeAfter(rule: CrashRule, random: SeededRandom): number {
     const synced = this.#platter.size
     const cached = this.#cache.size

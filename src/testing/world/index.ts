@@ -3,7 +3,13 @@ export { type CrashRule, sectorBytes } from './file-content.ts'
 export { defaultLink, type LinkConditions, type NetworkRule } from './network-links.ts'
 export { SeededRandom } from './seeded-random.ts'
 export { SimulatedClock } from './simulated-clock.ts'
-export { type BitFlip, type DiskConditions, SimulatedDisk } from './simulated-disk.ts'
+export {
+  type BitFlip,
+  type Damage,
+  type DiskConditions,
+  type Misdirection,
+  SimulatedDisk,
+} from './simulated-disk.ts'
 export { LogBook, type LogLine } from './simulated-logger.ts'
 export { SimulatedNetwork, type Undo } from './simulated-network.ts'
 export {

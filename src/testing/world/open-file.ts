@@ -24,7 +24,10 @@ export class OpenFile implements DiskFile {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
-    const effect = (): Uint8Array => this.#content.read(offset, length)
+    const effect = (): Uint8Array => {
+      if (this.#disk.drawFailure('read')) throw this.#disk.failure('EIO', 'read', this.#path)
+      return this.#content.read(offset, length)
+    }
     return this.#submit({ operation: 'read', byteCount: length, effect })
   }
 

@@ -255,3 +255,44 @@ describe('the simulated disk', () => {
     expect(log).toEqual(['a: has it', "b: conflict, the folder 'd' is held by a", 'c: has it', 'd: has it'])
   })
 })
+
+describe('what firmware and media do', () => {
+  test('a read fails once so many others have gone well, and only then', async () => {
+    const { process, run } = machine()
+    await run(async (disk) => (await disk.open('f', { create: true })).writeDurably(0, [block(1)]))
+    let failures = 0
+    process.disk.failNext('read', 1, () => failures++, 1)
+    const seen = await run(async (disk) => {
+      const outcomes: unknown[] = []
+      for (let i = 0; i < 3; i++)
+        outcomes.push(
+          await disk.read('f').then(
+            ({ length }) => length,
+            (error) => error,
+          ),
+        )
+      return outcomes
+    })
+    expect(seen).toEqual([512, expect.objectContaining({ code: 'disk-failed', outcome: 'none' }), 512])
+    expect(failures).toBe(1)
+  })
+
+  test('a misdirected write puts whole sectors in the place of others, for good, and never empty ones', async () => {
+    const { process, run } = machine(7)
+    await run(async (disk) => {
+      const file = await disk.open('f', { create: true })
+      await file.writeDurably(0, [block(1), block(2), block(0), block(3)])
+      await disk.syncDirectory('')
+    })
+    const before = await run((disk) => disk.read('f'))
+    let copy: ReturnType<typeof process.disk.misdirectRandomSectors>
+    while (copy === undefined) copy = process.disk.misdirectRandomSectors()
+    process.crash('power')
+    const after = await run((disk) => disk.read('f'))
+    const at = copy.byteOffset
+    expect(after.length).toBe(before.length)
+    expect(after.slice(at, at + 512)).toEqual(before.slice(copy.fromOffset, copy.fromOffset + 512))
+    expect(after.slice(at, at + 512)).not.toEqual(before.slice(at, at + 512))
+    expect(after[at]).not.toBe(0)
+  })
+})

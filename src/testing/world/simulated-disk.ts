@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts'
-import { type CrashRule, FileContent } from './file-content.ts'
+import { type CrashRule, FileContent, sectorBytes } from './file-content.ts'
 import { FileNames } from './file-names.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedLoop } from './simulated-loop.ts'
@@ -24,11 +24,22 @@ export interface DiskConditions {
   slowness: number
 }
 
-/** One damaged bit. */
-export interface BitFlip {
+/** Where something was damaged for good. */
+export interface Damage {
   readonly path: string
   readonly byteOffset: number
+}
+
+/** One damaged bit. */
+export interface BitFlip extends Damage {
   readonly bit: number
+}
+
+/** Sectors that were overwritten with what belongs elsewhere. */
+export interface Misdirection extends Damage {
+  readonly sectorCount: number
+  readonly fromPath: string
+  readonly fromOffset: number
 }
 
 interface PendingOperation {
@@ -48,6 +59,8 @@ export interface Submission<T> {
 }
 
 interface OrderedFailure {
+  /** Operations that go well before. */
+  sparedCount: number
   leftCount: number
   readonly onFailure: () => void
 }
@@ -123,10 +136,10 @@ export class SimulatedDisk {
   }
 
   /** Draws whether an operation fails; consumes what {@link SimulatedDisk.failNext} ordered. */
-  drawFailure(operation: 'write' | 'sync'): boolean {
-    const ordered = this.#failNext.get(operation)
+  drawFailure(operation: 'read' | 'write' | 'sync'): boolean {
+    const ordered = this.#orderedFailure(operation)
     const { writeErrorRate, syncErrorRate } = this.conditions
-    const rate = operation === 'write' ? writeErrorRate : syncErrorRate
+    const rate = operation === 'read' ? 0 : operation === 'write' ? writeErrorRate : syncErrorRate
     const isFailing = ordered !== undefined || this.#random.chance(rate)
     if (ordered !== undefined) {
       ordered.leftCount--
@@ -137,9 +150,14 @@ export class SimulatedDisk {
     return isFailing
   }
 
-  /** The next `count` operations of that kind fail with EIO; `onFailure` is called when one does. */
-  failNext(operation: 'write' | 'sync', count = 1, onFailure: () => void = () => {}): void {
-    this.#failNext.set(operation, { leftCount: count, onFailure })
+  /** The next `count` operations of that kind fail with EIO, once `spared` more have gone well; `onFailure` is called when one does. */
+  failNext(
+    operation: 'read' | 'write' | 'sync',
+    count = 1,
+    onFailure: () => void = () => {},
+    spared = 0,
+  ): void {
+    this.#failNext.set(operation, { sparedCount: spared, leftCount: count, onFailure })
   }
 
   /** Calls `handler` when the next sync begins, with the time it will take: a moment at which a crash hurts. `undefined` takes it back. */
@@ -206,6 +224,25 @@ export class SimulatedDisk {
     return this.flipBit(path, this.#random.integer(0, file.size - 1), this.#random.integer(0, 7))
   }
 
+  /**
+   * Writes sectors that hold something over other ones, of any files that `isEligible` allows, for good: where firmware has put a write into the wrong place (Bairavasundaram
+   * et al., FAST 2008). `undefined` when there is nothing to be written over.
+   */
+  misdirectRandomSectors(isEligible: (path: string) => boolean = () => true): Misdirection | undefined {
+    const files = this.names.files().filter(([path, file]) => file.size >= sectorBytes && isEligible(path))
+    if (files.length === 0) return undefined
+    const [fromPath, from] = this.#random.pick(files)
+    const [path, to] = this.#random.pick(files)
+    const sectorOf = (file: FileContent): number =>
+      this.#random.integer(0, Math.floor(file.size / sectorBytes) - 1) * sectorBytes
+    const fromOffset = sectorOf(from)
+    const byteOffset = sectorOf(to)
+    const sectorCount = this.#random.integer(1, 8)
+    if (!to.overwriteFrom(byteOffset, from, fromOffset, sectorCount)) return undefined
+    this.#simulation.record('misdirected', this.name, `${fromPath} ${fromOffset} to ${path} ${byteOffset}`)
+    return { path, byteOffset, sectorCount, fromPath, fromOffset }
+  }
+
   /** A new, empty disk in place of the old one. */
   wipe(): void {
     this.names.clear()
@@ -218,6 +255,13 @@ export class SimulatedDisk {
     this.conditions.capacityBytes = Number.POSITIVE_INFINITY
     this.#failNext.clear()
     this.#syncStarted = undefined
+  }
+
+  #orderedFailure(operation: DiskOperation): OrderedFailure | undefined {
+    const ordered = this.#failNext.get(operation)
+    if (ordered === undefined || ordered.sparedCount === 0) return ordered
+    ordered.sparedCount--
+    return undefined
   }
 
   #latencyUs(submission: { readonly operation: DiskOperation; readonly byteCount: number }): number {
