@@ -1,4 +1,4 @@
-import { AlthingError, isAlthingError, withOutcome } from '../../contracts/errors.ts'
+import { AlthingError, type ErrorCode, isAlthingError, withOutcome } from '../../contracts/errors.ts'
 import type { CallOptions } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import { type Settle, withDeadline } from '../local/deadline.ts'
@@ -11,6 +11,8 @@ export interface CallRequest<T> {
   readonly body: unknown
   /** A mutating call's errors carry an outcome. Repeating it must be harmless: it carries a session stamp. */
   readonly isMutation: boolean
+  /** Any node can answer from its own copy: the one that will probably be the first is asked, not the leader. */
+  readonly isLocal?: boolean
   /** Reads the reply. May throw what the store refused. */
   decode(body: unknown): T
   readonly options: CallOptions
@@ -23,15 +25,20 @@ export interface CallRequest<T> {
 const attemptTimeoutMs = 2_000
 const backoffMsMin = 10
 const backoffMsMax = 500
+/** A node is not believed when it asks to be left alone for longer. */
+const retryAfterMsMax = 30_000
 
-/** Failures that say something of the node, not of the call: another node may serve it. */
-const nodeProblems: ReadonlySet<string> = new Set([
+/** Failures that say something of the node, not of the call: another node, or the same one later, may serve it. */
+const nodeProblems: ReadonlySet<ErrorCode> = new Set([
   'node-failed',
+  'not-member',
   'closed',
   'unavailable',
   'overloaded',
   'timeout',
 ])
+/** Of these, those after which the node serves nothing any more. */
+const lastWords: ReadonlySet<ErrorCode> = new Set(['node-failed', 'not-member', 'closed'])
 
 /**
  * Makes a call at whatever node can serve it, again and again until it succeeds, is refused, or its time is over. That is safe: reads and renewals
@@ -102,7 +109,7 @@ class Call<T> {
 
   #attempt(): void {
     if (this.#ended) return
-    const ready = this.#pool.ready()
+    const ready = this.#request.isLocal === true ? this.#pool.nearest() : this.#pool.ready()
     if (ready !== undefined) {
       this.#send(ready)
       return
@@ -116,8 +123,9 @@ class Call<T> {
   }
 
   #send(connection: RpcConnection): void {
-    const { method, body } = this.#request
-    const remainingMs = Math.max(1, this.#deadlineMs - this.#world.clock.monotonicMs())
+    const { method, body, isLocal } = this.#request
+    const sentMs = this.#world.clock.monotonicMs()
+    const remainingMs = Math.max(1, this.#deadlineMs - sentMs)
     let id = 0
     let isAnswered = false
     this.#isUnderWay = true
@@ -135,6 +143,8 @@ class Call<T> {
         if (isAnswered) return
         isAnswered = true
         timer.cancel()
+        if (error === undefined && isLocal === true)
+          this.#pool.answered(connection, this.#world.clock.monotonicMs() - sentMs)
         if (error === undefined) this.#succeeded(reply)
         else this.#failed(error, connection)
       },
@@ -163,12 +173,11 @@ class Call<T> {
     this.#isUnderWay = false
     if (this.#ended) return
     if (error.outcome !== 'none') this.#mayBeApplied = true
-    if (!nodeProblems.has(error.code)) {
+    if (!isNodeProblem(error)) {
       this.#reject(this.#refined(error))
       return
     }
-    const isNodeGone = error.code === 'node-failed' || error.code === 'closed'
-    if (connection !== undefined && isNodeGone) this.#pool.distrust(connection)
+    if (connection !== undefined && lastWords.has(error.code)) this.#pool.distrust(connection)
     else if (connection !== undefined && error.code === 'unavailable') this.#pool.avoid(connection)
     this.#again(error)
   }
@@ -176,10 +185,23 @@ class Call<T> {
   #again(error: AlthingError): void {
     this.lastError = error
     this.#request.noticed?.(error)
+    const delayMs = this.#delayMs(error)
+    if (error.code === 'overloaded' && this.#world.clock.monotonicMs() + delayMs >= this.#deadlineMs) {
+      // Told to wait for longer than the caller will: better that it learns why now.
+      const { outcome } = this
+      this.#reject(outcome === undefined ? error : withOutcome(error, outcome))
+      return
+    }
+    this.#timer = this.#world.timers.after(delayMs, () => this.#attempt())
+  }
+
+  /** Back-off with jitter; a node that says how long it wants to be left alone is left alone for that long, and clients do not come back all at once. */
+  #delayMs(error: AlthingError): number {
+    const random = this.#world.random.float()
+    const asked = error.code === 'overloaded' ? error.details?.['retryAfterMs'] : undefined
+    if (typeof asked === 'number' && asked > 0) return Math.min(retryAfterMsMax, asked) * (1 + random / 4)
     const ceiling = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.#attempts++, 8))
-    this.#timer = this.#world.timers.after(ceiling * (0.5 + this.#world.random.float() / 2), () =>
-      this.#attempt(),
-    )
+    return ceiling * (0.5 + random / 2)
   }
 
   /**
@@ -191,4 +213,9 @@ class Call<T> {
     if (error.code === 'session-expired') return withOutcome(error, this.#mayBeApplied ? 'unknown' : 'none')
     return error.outcome === undefined ? withOutcome(error, 'none') : error
   }
+}
+
+/** A full disk concerns one node, and then that node says that the call may be repeated; a full store concerns all. */
+function isNodeProblem(error: AlthingError): boolean {
+  return nodeProblems.has(error.code) || (error.code === 'no-space' && error.retryable)
 }

@@ -21,6 +21,7 @@ import type {
   WatchRequest,
 } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
+import type { Credentials } from '../../access/access-control.ts'
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
@@ -39,13 +40,17 @@ import { callCluster } from './call.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { CommandStamps } from './command-stamps.ts'
 import { EndpointPool } from './endpoint-pool.ts'
-import { type Method, malformed, methods } from './protocol.ts'
+import { type Hello, type Method, malformed, methods } from './protocol.ts'
 
 export interface ClusterStoreOptions {
   /** `host:port` of one or more nodes. */
   readonly endpoints: readonly string[]
   /** The cluster's id, to be sure not to talk to another. Default: any. */
   readonly clusterId?: string
+  /** The group whose store it is. Default: the cluster's own. */
+  readonly group?: string
+  /** What nodes are shown of who calls, where they ask for it. */
+  readonly credentials?: Credentials
   /** How long a call waits, when it does not say itself (default 5000). */
   readonly timeoutMs?: number
 }
@@ -83,7 +88,12 @@ export class ClusterStore extends CommandStore implements Store {
     }
     this.#world = world
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs
-    this.#pool = new EndpointPool({ world, endpoints: options.endpoints, clusterId: options.clusterId ?? '' })
+    this.#pool = new EndpointPool({
+      world,
+      endpoints: options.endpoints,
+      clusterId: options.clusterId ?? '',
+      greeting: greetingOf(options),
+    })
     if (renewal !== undefined) this.renewal = renewal
   }
 
@@ -138,13 +148,14 @@ export class ClusterStore extends CommandStore implements Store {
 
   async #read<T>(
     method: Method,
-    options: CallOptions,
+    options: ReadOptions,
     decode: (body: unknown) => T,
     body: () => unknown,
   ): Promise<T> {
     const encoded = body()
     if (this.#isClosed) throw closedError()
-    return this.#call(method, encoded, false, decode, options)
+    const isLocal = options.consistency === 'serializable'
+    return this.#call(method, encoded, false, decode, options, isLocal)
   }
 
   protected override async mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
@@ -228,9 +239,22 @@ export class ClusterStore extends CommandStore implements Store {
     isMutation: boolean,
     decode: (body: unknown) => T,
     options: CallOptions,
+    isLocal = false,
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs
-    return callCluster(this.#world, this.#pool, { method, body, isMutation, decode, options, timeoutMs })
+    const request = { method, body, isMutation, isLocal, decode, options, timeoutMs }
+    return callCluster(this.#world, this.#pool, request)
+  }
+}
+
+/** What a client of `options` shows to each node, besides that it is one. */
+export function greetingOf({
+  group,
+  credentials,
+}: Pick<ClusterStoreOptions, 'group' | 'credentials'>): Pick<Hello, 'group' | 'credentials'> {
+  return {
+    ...(group === undefined ? {} : { group }),
+    ...(credentials === undefined ? {} : { credentials }),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { World } from '../../contracts/world.ts'
-import { ClusterStore, type ClusterStoreOptions } from './cluster-client.ts'
+import { ClusterStore, type ClusterStoreOptions, greetingOf } from './cluster-client.ts'
 import { renewalEntry } from './renewal-thread.ts'
 
 export type { ClusterStore, ClusterStoreOptions }
@@ -10,6 +10,10 @@ export type { ClusterStore, ClusterStoreOptions }
  */
 export function openClusterStore(world: World, options: ClusterStoreOptions): ClusterStore {
   const { endpoints, clusterId } = options
-  const engine = { endpoints: [...endpoints], ...(clusterId === undefined ? {} : { clusterId }) }
+  const engine = {
+    endpoints: [...endpoints],
+    ...(clusterId === undefined ? {} : { clusterId }),
+    greeting: greetingOf(options),
+  }
   return new ClusterStore(world, options, { entry: renewalEntry, engine })
 }

@@ -13,10 +13,12 @@ const progressMs = 10_000
 const retryMsMin = 20
 const retryMsMax = 1_000
 
-/** Failures that another node, or a later try, may not show. */
+/** Failures that would come again, wherever and whenever the watch were set. */
 const lasting: ReadonlySet<string> = new Set([
   'invalid-argument',
   'permission-denied',
+  'unauthenticated',
+  'not-found',
   'incompatible-peer',
   'too-large',
   'corrupt',
@@ -129,7 +131,11 @@ export class ClusterWatch {
   #failed(error: AlthingError, generation: number): void {
     if (generation !== this.#generation || this.stream.isEnded) return
     this.#generation++
-    if (error.code === 'unavailable' && this.#connection !== undefined) this.#pool.avoid(this.#connection)
+    if (this.#connection !== undefined) {
+      if (error.code === 'unavailable') this.#pool.avoid(this.#connection)
+      else if (error.code === 'not-member' || error.code === 'node-failed')
+        this.#pool.distrust(this.#connection)
+    }
     this.#connection = undefined
     if (lasting.has(error.code)) {
       this.stream.fail(error)

@@ -1,6 +1,10 @@
-import { AlthingError } from '../../contracts/errors.ts'
+import { AlthingError, type ErrorCode, isAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
+import { KnownEndpoints, troubleMs } from './known-endpoints.ts'
+import { NodeLoad } from './node-load.ts'
+import type { Hello } from './protocol.ts'
 import { RpcConnection } from './rpc-connection.ts'
+import { dialStaggered } from './staggered-dial.ts'
 
 export interface EndpointPoolOptions {
   readonly world: World
@@ -8,41 +12,60 @@ export interface EndpointPoolOptions {
   readonly endpoints: readonly string[]
   /** Checked against the nodes' own; empty: any. */
   readonly clusterId: string
+  /** What each node is shown besides: the group wanted, and so on. */
+  readonly greeting?: Omit<Hello, 'kind' | 'clusterId' | 'from'>
+}
+
+interface OpenEndpoint {
+  readonly connection: RpcConnection
+  readonly load: NodeLoad
 }
 
 const connectTimeoutMs = 1_500
-/** A node that said that it cannot serve is asked again after this, or sooner when all others say the same. */
-const troubleMs = 2_000
 
-/** A client's connections to the nodes of a cluster: at most one each, opened when first needed. */
+/** What one node says to a caller that the others would say too: it tells more than that another could not be reached. */
+const telling: readonly ErrorCode[] = [
+  'incompatible-peer',
+  'unauthenticated',
+  'permission-denied',
+  'not-found',
+]
+
+/**
+ * A client's connections to the nodes of a cluster: at most one each, opened when first needed. Follows the membership: who joins is dialled when needed,
+ * the connection to who leaves is closed.
+ */
 export class EndpointPool {
   readonly #options: EndpointPoolOptions
+  readonly #world: World
   readonly #abort = new AbortController()
-  readonly #open = new Map<string, RpcConnection>()
+  readonly #known: KnownEndpoints
+  readonly #open = new Map<string, OpenEndpoint>()
   readonly #opening = new Map<string, Promise<RpcConnection>>()
-  /** Addresses in the order they will be tried; one that failed goes to the end. */
-  #addresses: string[]
-  readonly #addressOf = new Map<number, string>()
-  /** When an address was last found unable to serve; only while that is less than {@link troubleMs} ago. */
-  readonly #troubledAtMs = new Map<string, number>()
   readonly #closeListeners = new Set<() => void>()
-  #leader = 0
+  #connecting: Promise<RpcConnection> | undefined
 
   constructor(options: EndpointPoolOptions) {
     this.#options = options
-    this.#addresses = [...new Set(options.endpoints)]
+    this.#world = options.world
+    this.#known = new KnownEndpoints(options.endpoints)
   }
 
   get leader(): number {
-    return this.#leader
+    return this.#known.leader
   }
 
+  /** In the order in which they would be tried now. */
   get addresses(): readonly string[] {
-    return this.#addresses
+    return this.#known.inOrder(this.#nowMs)
   }
 
   get isClosed(): boolean {
     return this.#abort.signal.aborted
+  }
+
+  get #nowMs(): number {
+    return this.#world.clock.monotonicMs()
   }
 
   /** Calls `listener` once when the pool is closed. Returns what takes it back. */
@@ -56,57 +79,66 @@ export class EndpointPool {
    * of the one whose trouble is oldest. A better node is dialled meanwhile, for the next calls.
    */
   ready(): RpcConnection | undefined {
-    const leaderAddress = this.#addressOf.get(this.#leader)
-    if (leaderAddress !== undefined && !this.#isTroubled(leaderAddress)) {
-      const connection = this.#open.get(leaderAddress)
-      if (connection !== undefined) return connection
+    const nowMs = this.#nowMs
+    const { leaderAddress } = this.#known
+    if (leaderAddress !== undefined && !this.#known.isTroubled(leaderAddress, nowMs)) {
+      const leader = this.#open.get(leaderAddress)
+      if (leader !== undefined) return leader.connection
       this.#dialInBackground(leaderAddress)
     }
     let oldest: RpcConnection | undefined
-    for (const connection of this.#open.values()) {
-      if (!this.#isTroubled(connection.address)) return connection
-      if (oldest === undefined || this.#troubleOf(connection) < this.#troubleOf(oldest)) oldest = connection
+    let oldestMs = Number.POSITIVE_INFINITY
+    for (const [address, { connection }] of this.#open) {
+      const atMs = this.#known.troubleAtMs(address, nowMs)
+      if (atMs === Number.NEGATIVE_INFINITY) return connection
+      if (atMs >= oldestMs) continue
+      oldest = connection
+      oldestMs = atMs
     }
-    if (oldest === undefined) return undefined
-    const untried = this.#addresses.find((address) => !this.#open.has(address) && !this.#isTroubled(address))
-    if (untried !== undefined) this.#dialInBackground(untried)
+    if (oldest !== undefined) this.#dialUntried(nowMs)
     return oldest
   }
 
-  /** Opens a connection to the first node that answers. Rejects with the last failure when none does. */
-  async connect(): Promise<RpcConnection> {
-    let last: unknown
-    for (const address of [...this.#addresses]) {
-      if (this.#abort.signal.aborted) break
-      const open = this.#open.get(address)
-      if (open !== undefined) return open
-      try {
-        return await this.#dial(address)
-      } catch (error) {
-        last = error
-        this.#troubled(address)
-      }
+  /**
+   * The open connection for a call that any node can serve from its own copy, even one cut off from the others: that which will probably answer
+   * first. All nodes are dialled in the background, so that there is a choice.
+   */
+  nearest(): RpcConnection | undefined {
+    const nowMs = this.#nowMs
+    let best: RpcConnection | undefined
+    let bestCost = Number.POSITIVE_INFINITY
+    for (const { connection, load } of this.#open.values()) {
+      const cost = load.cost(connection.requestsUnderWay, nowMs)
+      if (cost >= bestCost) continue
+      best = connection
+      bestCost = cost
     }
-    throw last instanceof AlthingError && last.code === 'incompatible-peer'
-      ? last
-      : new AlthingError(
-          'unavailable',
-          `no node of the cluster can be reached (tried ${this.#addresses.join(', ')})`,
-          {
-            outcome: 'none',
-            cause: last,
-          },
-        )
+    if (best !== undefined) this.#dialUntried(nowMs)
+    return best
+  }
+
+  /** A call to the nearest node was answered after `latencyMs`. */
+  answered(connection: RpcConnection, latencyMs: number): void {
+    this.#open.get(connection.address)?.load.answered(latencyMs, this.#nowMs)
+  }
+
+  /** Opens a connection to the first node that answers. Rejects with the most telling failure when none does. Shared by all who wait for one. */
+  connect(): Promise<RpcConnection> {
+    this.#connecting ??= this.#connectAny().finally(() => {
+      this.#connecting = undefined
+    })
+    return this.#connecting
   }
 
   /** The node cannot serve now (it knows no leader): others are asked first for a while. The connection stays, for what the node can still do. */
   avoid(connection: RpcConnection): void {
-    this.#troubled(connection.address)
+    this.#known.troubled(connection.address, this.#nowMs)
+    this.answered(connection, troubleMs)
   }
 
   /** The connection gave no answer, or the node said that it serves no more: use another. */
   distrust(connection: RpcConnection): void {
-    this.#troubled(connection.address)
+    this.#known.troubled(connection.address, this.#nowMs)
     connection.close()
   }
 
@@ -116,44 +148,55 @@ export class EndpointPool {
     const listeners = [...this.#closeListeners]
     this.#closeListeners.clear()
     for (const listener of listeners) listener()
-    for (const connection of [...this.#open.values()]) connection.close()
+    for (const { connection } of [...this.#open.values()]) connection.close()
   }
 
-  #troubled(address: string): void {
-    this.#troubledAtMs.set(address, this.#options.world.clock.monotonicMs())
-    if (this.#addressOf.get(this.#leader) === address) this.#leader = 0
-    this.#addresses = [...this.#addresses.filter((other) => other !== address), address]
+  async #connectAny(): Promise<RpcConnection> {
+    const addresses = this.#known.inOrder(this.#nowMs)
+    const open = addresses.map((address) => this.#open.get(address)).find((found) => found !== undefined)
+    if (open !== undefined) return open.connection
+    try {
+      return await dialStaggered(this.#world.timers, addresses, (address) => this.#dialOrNote(address))
+    } catch (cause) {
+      throw failureOf(cause as AggregateError, addresses)
+    }
   }
 
-  #isTroubled(address: string): boolean {
-    const atMs = this.#troubledAtMs.get(address)
-    if (atMs === undefined) return false
-    if (this.#options.world.clock.monotonicMs() - atMs < troubleMs) return true
-    this.#troubledAtMs.delete(address)
-    return false
-  }
-
-  #troubleOf(connection: RpcConnection): number {
-    return this.#troubledAtMs.get(connection.address) ?? Number.NEGATIVE_INFINITY
+  #dialUntried(nowMs: number): void {
+    for (const address of this.#known.inOrder(nowMs)) {
+      if (this.#open.has(address) || this.#known.isTroubled(address, nowMs)) continue
+      if (!this.#known.isWanted(address)) continue
+      this.#dialInBackground(address)
+    }
   }
 
   #dialInBackground(address: string): void {
     if (this.#opening.has(address)) return
-    this.#dial(address).catch(() => this.#troubled(address))
+    this.#dialOrNote(address).catch(() => undefined)
+  }
+
+  async #dialOrNote(address: string): Promise<RpcConnection> {
+    try {
+      return await this.#dial(address)
+    } catch (error) {
+      this.#known.troubled(address, this.#nowMs)
+      throw error
+    }
   }
 
   #dial(address: string): Promise<RpcConnection> {
     const under = this.#opening.get(address)
     if (under !== undefined) return under
-    const { world, clusterId } = this.#options
+    const startMs = this.#nowMs
     const opening = RpcConnection.open(
       {
-        world,
+        world: this.#world,
         address,
-        hello: { kind: 'client', clusterId, from: 0 },
-        onLeader: (leader) => this.#leaderIs(leader, address),
+        hello: { kind: 'client', clusterId: this.#options.clusterId, from: 0, ...this.#options.greeting },
+        onLeader: (leader) => this.#known.leaderIs(leader, address),
+        onMembers: (members, version) => this.#learnMembers(members, version),
         onClosed: (connection) => {
-          if (this.#open.get(address) === connection) this.#open.delete(address)
+          if (this.#open.get(address)?.connection === connection) this.#open.delete(address)
         },
       },
       this.#abort.signal,
@@ -163,7 +206,7 @@ export class EndpointPool {
         connection.close()
         throw new AlthingError('closed', 'the store has been closed')
       }
-      this.#learn(connection)
+      this.#opened(connection, startMs)
       return connection
     })
     this.#opening.set(address, opening)
@@ -172,18 +215,27 @@ export class EndpointPool {
     return opening
   }
 
-  #learn(connection: RpcConnection): void {
-    if (!connection.isClosed) this.#open.set(connection.address, connection)
-    for (const { id, address } of connection.welcome.members) {
-      this.#addressOf.set(id, address)
-      if (!this.#addresses.includes(address)) this.#addresses.push(address)
-    }
-    this.#leaderIs(connection.welcome.leader, connection.address)
+  #opened(connection: RpcConnection, startMs: number): void {
+    const nowMs = this.#nowMs
+    const load = new NodeLoad(nowMs - startMs, nowMs)
+    if (!connection.isClosed) this.#open.set(connection.address, { connection, load })
+    const { members, membersVersion = 0, leader } = connection.welcome
+    this.#learnMembers(members, membersVersion)
+    this.#known.leaderIs(leader, connection.address)
   }
 
-  /** Told by the node at `address`. That it knows none (0) is news only of itself: it leads no more. */
-  #leaderIs(leader: number, address: string): void {
-    if (leader === 0 && this.#addressOf.get(this.#leader) !== address) return
-    this.#leader = leader
+  #learnMembers(members: Parameters<KnownEndpoints['learn']>[0], version: number): void {
+    if (!this.#known.learn(members, version)) return
+    for (const [address, { connection }] of [...this.#open])
+      if (!this.#known.isWanted(address)) connection.close()
   }
+}
+
+function failureOf({ errors }: AggregateError, addresses: readonly string[]): AlthingError {
+  const found = (errors as unknown[]).find(
+    (error): error is AlthingError => isAlthingError(error) && telling.includes(error.code),
+  )
+  if (found !== undefined) return found
+  const problem = `no node of the cluster can be reached (tried ${addresses.join(', ')})`
+  return new AlthingError('unavailable', problem, { outcome: 'none', cause: errors.at(-1) })
 }

@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr'
+import type { Credentials } from '../../access/access-control.ts'
 import { AlthingError, type ErrorJson, errorFromJson } from '../../contracts/errors.ts'
 import type { Member } from '../../replication/peer-transport.ts'
 
@@ -52,6 +53,8 @@ export const replyStatus = {
   more: 2,
   /** Sent with id 0, unasked: the leader changed. body: member id, 0 for none. */
   leader: 3,
+  /** Sent with id 0, unasked: the members changed. body: as in the welcome, [version, members]. Older clients pass it over. */
+  members: 4,
 } as const
 
 /** A caller that waits for ever waits for 49 days. */
@@ -86,6 +89,10 @@ export interface Hello {
   readonly address?: string
   /** From a client: the name of the group whose store it wants; absent: the cluster's own. */
   readonly group?: string
+  /** What a client shows of itself. */
+  readonly credentials?: Credentials
+  /** For whom a node speaks on this connection, always: a `PrincipalRef`. */
+  readonly as?: unknown
 }
 
 /** What a node tells a client first. */
@@ -95,6 +102,8 @@ export interface Welcome {
   readonly members: readonly Member[]
   /** 0: none known. */
   readonly leader: number
+  /** Index of the log entry that says who the members are, so that older word can be told from newer; absent: not told. */
+  readonly membersVersion?: number
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
@@ -121,18 +130,50 @@ export function decodeHello(frame: Uint8Array): Hello {
 /** Members of a later version are passed over. */
 function decodeGreeting(more: unknown): Omit<Hello, 'kind' | 'clusterId' | 'from'> {
   if (typeof more !== 'object' || more === null) return {}
-  const { peerVersion, storageId, address, group } = more as Readonly<Record<string, unknown>>
+  const { peerVersion, storageId, address, group, credentials, as } = more as Readonly<
+    Record<string, unknown>
+  >
   return {
     ...(isWhole(peerVersion) ? { peerVersion } : {}),
     ...(typeof storageId === 'string' ? { storageId } : {}),
     ...(typeof address === 'string' ? { address } : {}),
     ...(typeof group === 'string' ? { group } : {}),
+    ...(typeof credentials === 'object' && credentials !== null
+      ? { credentials: decodeCredentials(credentials as Readonly<Record<string, unknown>>) }
+      : {}),
+    ...(as === undefined ? {} : { as }),
+  }
+}
+
+function decodeCredentials(wire: Readonly<Record<string, unknown>>): Credentials {
+  const { token, user, password, nodeKey } = wire
+  return {
+    ...(typeof token === 'string' ? { token } : {}),
+    ...(typeof user === 'string' ? { user } : {}),
+    ...(typeof password === 'string' ? { password } : {}),
+    ...(typeof nodeKey === 'string' ? { nodeKey } : {}),
   }
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
   const members = welcome.members.map((member) => [member.id, member.address])
-  return packr.pack([protocolVersion, welcome.clusterId, welcome.nodeId, members, welcome.leader])
+  const { clusterId, nodeId, leader, membersVersion = 0 } = welcome
+  // The sixth place did not exist in the first version, and was not looked at.
+  return packr.pack([protocolVersion, clusterId, nodeId, members, leader, membersVersion])
+}
+
+/** The body of a reply with status `members`. */
+export function encodeMembers(members: readonly Member[], version: number): unknown {
+  return [version, members.map((member) => [member.id, member.address])]
+}
+
+/** Throws `corrupt`. */
+export function decodeMembers(body: unknown): {
+  readonly members: readonly Member[]
+  readonly version: number
+} {
+  if (!Array.isArray(body) || !isWhole(body[0]) || !Array.isArray(body[1])) throw malformed('members')
+  return { version: body[0], members: (body[1] as unknown[]).map(decodeMember) }
 }
 
 /** What a caller is told in place of a {@link Welcome} that has shown a token or password which is not valid. */
@@ -142,7 +183,7 @@ export function encodeRefusal(error: AlthingError): Uint8Array {
 
 /** Throws what the node refuses the caller for, or `incompatible-peer`, or `corrupt`. */
 export function decodeWelcome(frame: Uint8Array): Welcome {
-  const [version, clusterId, nodeId, members, leader] = decodeArray(frame)
+  const [version, clusterId, nodeId, members, leader, membersVersion] = decodeArray(frame)
   if (version === 0 && clusterId === replyStatus.error) throw decodeError(nodeId)
   if (version !== protocolVersion) {
     throw new AlthingError(
@@ -152,7 +193,8 @@ export function decodeWelcome(frame: Uint8Array): Welcome {
   }
   if (typeof clusterId !== 'string' || !isWhole(nodeId) || !Array.isArray(members) || !isWhole(leader))
     throw malformed('welcome')
-  return { clusterId, nodeId, members: members.map(decodeMember), leader }
+  const welcome = { clusterId, nodeId, members: members.map(decodeMember), leader }
+  return isWhole(membersVersion) && membersVersion > 0 ? { ...welcome, membersVersion } : welcome
 }
 
 function decodeMember(item: unknown): Member {

@@ -7,12 +7,13 @@ import { defaultTimeoutMs } from '../local/deadline.ts'
 import { SharedSlots } from '../../protocols/lease/shared-slots.ts'
 import { callCluster } from './call.ts'
 import { EndpointPool } from './endpoint-pool.ts'
-import { methods } from './protocol.ts'
+import { type Hello, methods } from './protocol.ts'
 
 /** What the thread is told of its engine: `RenewalSource.engine` of the cluster. */
 export interface RenewalEngine {
   readonly endpoints: readonly string[]
   readonly clusterId?: string
+  readonly greeting?: Pick<Hello, 'group' | 'credentials'>
 }
 
 const aliveIntervalMs = 250
@@ -44,8 +45,11 @@ export function renewLeases(world: World, channel: Channel, data: RenewalThreadD
 }
 
 /** Renewals only: they need no session, and may be repeated at another node. */
-function connectLeaseStore(world: World, { endpoints, clusterId = '' }: RenewalEngine): LeaseStore {
-  const pool = new EndpointPool({ world, endpoints, clusterId })
+function connectLeaseStore(
+  world: World,
+  { endpoints, clusterId = '', greeting = {} }: RenewalEngine,
+): LeaseStore {
+  const pool = new EndpointPool({ world, endpoints, clusterId, greeting })
   return {
     keepLeaseAlive: (lease, options) =>
       callCluster<void>(world, pool, {

@@ -1,7 +1,9 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Connection, Timer, World } from '../../contracts/world.ts'
+import type { Member } from '../../replication/peer-transport.ts'
 import {
   decodeError,
+  decodeMembers,
   decodeReply,
   decodeWelcome,
   encodeHello,
@@ -24,10 +26,14 @@ export interface RpcConnectionOptions {
   readonly world: World
   readonly address: string
   readonly hello: Hello
+  /** As whom to show up where connections are secured (default: as a client). */
+  readonly as?: 'client' | 'node'
   /** Requests under way past which more are refused (default 20 000). */
   readonly requestsMax?: number
   /** The node says who leads now; 0: nobody known. */
   onLeader?(leader: number): void
+  /** The node says who the members are now; `version` grows with each change. */
+  onMembers?(members: readonly Member[], version: number): void
   onClosed?(connection: RpcConnection, error: Error | undefined): void
 }
 
@@ -55,8 +61,8 @@ export class RpcConnection {
     signal: AbortSignal,
     timeoutMs: number,
   ): Promise<RpcConnection> {
-    const { world, address, hello } = options
-    const connection = await world.network.connect(address, { signal, timeoutMs })
+    const { world, address, hello, as = 'client' } = options
+    const connection = await world.network.connect(address, { signal, timeoutMs, as })
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         timer.cancel()
@@ -184,6 +190,10 @@ export class RpcConnection {
     let reply: ReturnType<typeof decodeReply>
     try {
       reply = decodeReply(frame)
+      if (reply[0] === 0) {
+        this.#hear(reply[1], reply[2])
+        return
+      }
     } catch (error) {
       this.#options.world.logger.log('warn', 'closing a connection: malformed reply', {
         address: this.address,
@@ -193,10 +203,6 @@ export class RpcConnection {
       return
     }
     const [id, status, body] = reply
-    if (status === replyStatus.leader) {
-      this.#options.onLeader?.(Number(body))
-      return
-    }
     const handler = this.#handlers.get(id)
     if (handler === undefined) return
     if (status === replyStatus.more) {
@@ -206,6 +212,15 @@ export class RpcConnection {
     this.#handlers.delete(id)
     if (status === replyStatus.ok) handler.done(undefined, body)
     else handler.done(decodeError(body), undefined)
+  }
+
+  /** What the node says unasked. Kinds of news that a later version brings are passed over. */
+  #hear(status: number, body: unknown): void {
+    if (status === replyStatus.leader) this.#options.onLeader?.(Number(body))
+    else if (status === replyStatus.members) {
+      const { members, version } = decodeMembers(body)
+      this.#options.onMembers?.(members, version)
+    }
   }
 
   #closed(cause: Error | undefined): void {
