@@ -48,7 +48,7 @@ export interface Random {
 export interface Network {
   /** Listens on `host:port`; port 0 takes a free one. Rejects with `unavailable` when the address is taken. */
   listen(address: string, accept: (connection: Connection) => void): Promise<Listener>
-  /** Rejects with `unavailable`, `timeout` or `aborted`. */
+  /** Rejects with `unavailable` (`details.isRefused` when the machine answers that nobody listens there), `timeout` or `aborted`. */
   connect(address: string, options?: ConnectOptions): Promise<Connection>
 }
 

@@ -2,8 +2,8 @@ import type { Message, NodeId } from '../protocols/raft/types.ts'
 
 export interface GroupTransportHandler {
   receive(message: Message): void
-  /** What was under way to `peer` may be lost. */
-  unreachable(peer: NodeId): void
+  /** What was under way to `peer` may be lost. `isGone`: its machine answers that nobody listens there any more. */
+  unreachable(peer: NodeId, isGone?: boolean): void
 }
 
 /** Carries the messages of one group: at most once each, in any order, and not to members that are not known or not connected. */

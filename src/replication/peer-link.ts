@@ -1,3 +1,4 @@
+import { isAlthingError } from '../contracts/errors.ts'
 import { type Connection, maxFrameBytes, type Timer, type World } from '../contracts/world.ts'
 import type { NodeId } from '../protocols/raft/types.ts'
 import { encodeFrame, encodeFrameVersion1, type GroupMessage, messageBytes } from './message-codec.ts'
@@ -24,6 +25,8 @@ export interface PeerLinkState {
   protocol(): number
   /** What was under way may be lost. */
   broken(): void
+  /** The peer's machine answers that nobody listens there any more. */
+  gone(): void
 }
 
 /** Bytes of messages, about, past which a frame is sent without waiting for more. */
@@ -161,7 +164,8 @@ export class PeerLink {
       this.#log('connected to peer', { address: this.address })
       // What raft believed to be in flight on the connection before may never have left.
       this.#state.broken()
-    } catch {
+    } catch (error) {
+      if (isAlthingError(error) && error.details?.['isRefused'] === true) this.#state.gone()
       this.#retryLater()
     }
   }
@@ -174,7 +178,8 @@ export class PeerLink {
     this.#waitingBytes = 0
     this.#log('connection to peer lost', { reason: error?.message })
     this.#state.broken()
-    this.#retryLater()
+    // At once: a process that has ended is known by it.
+    if (!this.#abort.signal.aborted) void this.#dial()
   }
 
   #retryLater(): void {

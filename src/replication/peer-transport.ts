@@ -135,6 +135,9 @@ export class PeerTransport {
       broken: () => {
         for (const group of [...this.#groups.values()]) group.handler?.unreachable(peer)
       },
+      gone: () => {
+        for (const group of [...this.#groups.values()]) group.handler?.unreachable(peer, true)
+      },
     })
     this.#links.set(peer, link)
     if (this.#isStarted) link.start()

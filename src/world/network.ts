@@ -203,7 +203,11 @@ function unreachable(address: string, cause: Error | undefined, isSecured = fals
     ? ': does it accept this certificate or secret?'
     : ': does it ask for TLS or a secret?'
   const reason = cause === undefined ? `the other side closed the connection${hint}` : cause.message
-  return new AlthingError('unavailable', `${address}: ${reason}`, { cause })
+  const isRefused = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
+  return new AlthingError('unavailable', `${address}: ${reason}`, {
+    cause,
+    ...(isRefused && { details: { isRefused } }),
+  })
 }
 
 function aborted(address: string): AlthingError {

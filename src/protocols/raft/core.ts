@@ -49,6 +49,8 @@ export class Core {
   #mayStillVote = false
   #isEligible = true
   #leaderContactMs: number
+  /** The leader's process is known to have ended, and no candidate has been heard of since. */
+  #hasLeaderGone = false
   #electionTimeoutMs = 0
   #electionDeadlineMs: number
   #effects: RaftEffect[] = []
@@ -251,6 +253,7 @@ export class Core {
     })
     this.#role = 'candidate'
     this.#leader = 0
+    this.#hasLeaderGone = false
     this.#term++
     this.#vote = this.options.id
     this.#isHardStateDirty = true
@@ -280,14 +283,36 @@ export class Core {
       leader,
     })
     if (this.#role !== 'follower' || this.#leader !== leader) this.becomeFollower(this.#term, leader)
+    if (this.#hasLeaderGone) {
+      this.#hasLeaderGone = false
+      this.restartElectionTimer()
+    }
     this.#leaderContactMs = this.#nowMs
     this.#electionDeadlineMs = this.#nowMs + this.#electionTimeoutMs
   }
 
+  /**
+   * The process of `peer` has ended. If it led, its followers are free to choose another at once. Where leases are in use they keep their promise to it: what
+   * answers for its machine may be mistaken.
+   */
+  leaderGone(peer: NodeId): void {
+    if (this.#role !== 'follower' || this.#leader !== peer || this.options.leaseDriftMax > 0) return
+    this.#leader = 0
+    this.#hasLeaderGone = true
+    this.restartElectionTimer()
+  }
+
   /** Draws a new timeout, so that candidates that collided once do not go on to collide (paper section 5.2). */
   restartElectionTimer(): void {
-    this.#electionTimeoutMs = this.options.electionTimeoutMs * (1 + this.#random.float() / 2)
+    this.#electionTimeoutMs = this.#drawElectionTimeout()
     this.#electionDeadlineMs = this.#nowMs + this.#electionTimeoutMs
+  }
+
+  /** Shorter after the leader's process has ended: long enough for the others to have noticed it too, and for one to be the first to ask. */
+  #drawElectionTimeout(): number {
+    const { electionTimeoutMs, heartbeatMs } = this.options
+    if (this.#hasLeaderGone) return heartbeatMs * (0.5 + 1.5 * this.#random.float())
+    return electionTimeoutMs * (1 + this.#random.float() / 2)
   }
 
   /** Hands the entries up to `index` to the model. */

@@ -196,6 +196,7 @@ export class Raft {
       case 'peerUnreachable':
         this.#leadership?.peerUnreachable(event.peer)
         if (event.peer === core.leader) this.#forwardedReads.dropAll()
+        if (event.isGone === true) core.leaderGone(event.peer)
         return
       case 'transferLeadership':
         return this.#leadership?.transferTo(event.to)

@@ -113,7 +113,8 @@ class RandomCluster {
     const other = this.#pick(this.members).id
     const dice = this.#random.float()
     if (dice < 0.3) member.step({ type: 'transferLeadership', to: other }, this.#nowMs)
-    else if (dice < 0.6) member.step({ type: 'peerUnreachable', peer: other }, this.#nowMs)
+    else if (dice < 0.6)
+      member.step({ type: 'peerUnreachable', peer: other, isGone: dice < 0.55 }, this.#nowMs)
     else if (dice < 0.8) member.step({ type: 'snapshotSent', to: other, index: 1, ok: false }, this.#nowMs)
     else this.#nowMs += 1_500
   }

@@ -53,6 +53,36 @@ describe('pre-vote', () => {
     expect(voter.status).toMatchObject({ term: 1, vote: 0 })
   })
 
+  test('a follower asks within two heartbeats when the process of its leader has ended, and votes for another that does', () => {
+    const follower = new Driver()
+    follower.append(2, 1, [0, 0])
+    follower.step({ type: 'peerUnreachable', peer: 2, isGone: true })
+    expect(follower.status.leader).toBe(0)
+    expect(follower.status.nextDeadlineMs - follower.nowMs).toBeLessThanOrEqual(200)
+    const reply = sent(follower.vote(3, 2, [0, 0], { preVote: true }), 'requestVoteReply')
+    expect(reply).toMatchObject([{ granted: true }])
+    expect(sent(follower.tickAt(follower.status.nextDeadlineMs), 'requestVote')).toMatchObject(
+      [2, 3].map((to) => ({ to, preVote: true })),
+    )
+  })
+
+  test('a follower whose connection to the leader alone was refused goes back to it, with its whole patience', () => {
+    const follower = new Driver()
+    follower.append(2, 1, [0, 0])
+    follower.step({ type: 'peerUnreachable', peer: 2, isGone: true })
+    follower.append(2, 1, [0, 0])
+    expect(follower.status.leader).toBe(2)
+    expect(follower.status.nextDeadlineMs - follower.nowMs).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('the end of the process of a member that does not lead changes nothing', () => {
+    const follower = new Driver()
+    follower.append(2, 1, [0, 0])
+    const before = follower.status.nextDeadlineMs
+    follower.step({ type: 'peerUnreachable', peer: 3, isGone: true })
+    expect(follower.status).toMatchObject({ leader: 2, nextDeadlineMs: before })
+  })
+
   test('9.6: two pre-candidates may say yes to each other', () => {
     const server = new Driver()
     server.tickAt(server.status.nextDeadlineMs)

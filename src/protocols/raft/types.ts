@@ -158,7 +158,15 @@ export type RaftEvent =
   /** A snapshot transfer to a follower ended: it has installed `index`, or the transfer failed. */
   | { readonly type: 'snapshotSent'; readonly to: NodeId; readonly index: number; readonly ok: boolean }
   /** The connection to a peer broke or was made anew: what was in flight may be lost, so probe again (thesis section 10.2.2). */
-  | { readonly type: 'peerUnreachable'; readonly peer: NodeId }
+  | {
+      readonly type: 'peerUnreachable'
+      readonly peer: NodeId
+      /**
+       * Its machine says that its process is no more (the connection ended and a new one was refused). A follower of it then need not wait for the election
+       * timeout: it asks the others within a heartbeat or two, and they refuse if they still hear from that leader (pre-vote, thesis section 9.6).
+       */
+      readonly isGone?: boolean
+    }
   /** Hand leadership to `to` (thesis section 3.10), a voter. */
   | { readonly type: 'transferLeadership'; readonly to: NodeId }
   /**

@@ -83,7 +83,11 @@ export class ConnectAttempt {
     const client = socket === undefined ? undefined : this.#establish(socket, answerUs)
     this.#loop.dispatchAfter(answerUs, 'connect', client ?? this, () => {
       if (client === undefined)
-        this.#fail(new AlthingError('unavailable', `connection to ${this.#address} refused`))
+        this.#fail(
+          new AlthingError('unavailable', `connection to ${this.#address} refused`, {
+            details: { isRefused: true },
+          }),
+        )
       else this.#succeed(client)
     })
   }
