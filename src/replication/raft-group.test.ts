@@ -5,7 +5,8 @@ import type { World } from '../contracts/world.ts'
 import type { Entry, Message } from '../protocols/raft/types.ts'
 import { Simulation } from '../testing/world/simulation.ts'
 import type { GroupTransport } from './group-transport.ts'
-import { type ProposalResult, RaftGroup, type RaftGroupOptions } from './raft-group.ts'
+import type { ProposalResult } from './proposals.ts'
+import { RaftGroup, type RaftGroupOptions } from './raft-group.ts'
 import { createMemoryStorage, type RaftStorage } from './storage.ts'
 
 /** A storage whose writes end when the test says so. */

@@ -1,34 +1,34 @@
 import { assert } from '../base/assert.ts'
-import { AlthingError, withOutcome } from '../contracts/errors.ts'
+import { AlthingError } from '../contracts/errors.ts'
 import type { Timer, World } from '../contracts/world.ts'
+import { decodeConfiguration } from '../protocols/raft/configuration.ts'
 import { Raft } from '../protocols/raft/raft.ts'
-import type {
-  Configuration,
-  Entry,
-  HardState,
-  Message,
-  NodeId,
-  RaftEffect,
-  RaftEvent,
-  RaftOptions,
-  RaftStatus,
-  RestoredState,
-  Role,
-  SnapshotMeta,
+import {
+  type Configuration,
+  type Entry,
+  type Message,
+  type NodeId,
+  type RaftEffect,
+  type RaftEvent,
+  type RaftOptions,
+  type RaftStatus,
+  type RestoredState,
+  type Role,
+  raftDefaults,
+  type SnapshotMeta,
 } from '../protocols/raft/types.ts'
+import { type ChangeCallback, ConfigurationChanges } from './configuration-changes.ts'
+import type { GroupModel } from './group-model.ts'
+import { GroupSnapshots } from './group-snapshots.ts'
 import type { GroupTransport } from './group-transport.ts'
+import { runInSlices } from './in-slices.ts'
+import { PersistQueue } from './persist-queue.ts'
+import { type ProposalCallback, Proposals } from './proposals.ts'
+import { type ReadCallback, Readers } from './readers.ts'
+import { SlowDisk } from './slow-disk.ts'
 import { SnapshotInbox } from './snapshot-inbox.ts'
 import { SnapshotOutbox } from './snapshot-outbox.ts'
 import type { RaftStorage } from './storage.ts'
-
-/** What the group replicates: a model behind the bytes of its commands. Every call is synchronous. */
-export interface GroupModel {
-  /** Applies a committed command. `hint` is what `propose` was given for this entry, on the node that proposed it. */
-  apply(entry: Entry, hint: unknown): unknown
-  /** The state as it is now, frozen. */
-  snapshot(): Iterable<Uint8Array>
-  restore(chunks: Iterable<Uint8Array>): void
-}
 
 export interface GroupObserver {
   /** Role, term or leader changed. */
@@ -39,22 +39,22 @@ export interface GroupObserver {
   applied?(index: number): void
   /** The model was replaced by a snapshot from the leader. */
   restored?(snapshot: SnapshotMeta): void
+  /** The configuration in use is another one. It is not committed yet, and may be taken back. `index` is of its entry. */
+  configurationChanged?(configuration: Configuration, index: number): void
+  /** The configuration of the entry at `index` is committed: it will not be taken back. Not called for one that came with a snapshot. */
+  configurationCommitted?(configuration: Configuration, index: number): void
+  /** This node leads; `peer` has lost what it had acknowledged up to `matchIndex`, and never catches up: it must be replaced. Told once a reign. */
+  lostData?(peer: NodeId, matchIndex: number): void
   /** The node cannot go on (disk failed, corrupt state). Nothing is served afterwards. */
   failed?(error: AlthingError): void
   /** After every step of the machine: for traces and for the invariants of the simulator. */
   stepped?(event: RaftEvent, effects: readonly RaftEffect[], raft: Raft): void
 }
 
-export type ProposalResult =
-  | { readonly ok: true; readonly reply: unknown; readonly index: number }
-  | { readonly ok: false; readonly error: AlthingError }
-
-export type ProposalCallback = (result: ProposalResult) => void
-export type ReadCallback = (error?: AlthingError) => void
-
 export interface RaftGroupOptions {
   readonly world: World
   readonly raft: Partial<RaftOptions> & { readonly id: NodeId }
+  /** The first one, where neither the log nor a snapshot has a later one. */
   readonly configuration: Configuration
   readonly storage: RaftStorage
   readonly restored: Omit<RestoredState, 'initialConfiguration'>
@@ -75,23 +75,6 @@ export interface RaftGroupOptions {
   readonly readersMax?: number
 }
 
-interface Proposal {
-  readonly data: Uint8Array
-  readonly hint: unknown
-  readonly done: ProposalCallback
-}
-
-interface PendingEntry extends Proposal {
-  readonly term: number
-}
-
-interface ReadBatch {
-  readonly startedMs: number
-  readonly callbacks: ReadCallback[]
-  /** 0 until the leader has answered. */
-  index: number
-}
-
 /**
  * Runs a raft machine over a model, a disk and a transport: the only place that performs the machine's effects. See `RaftEffect` for the
  * rules of order that it keeps.
@@ -103,13 +86,13 @@ export class RaftGroup {
   readonly #storage: RaftStorage
   readonly #transport: GroupTransport | undefined
   readonly #observer: GroupObserver
-  readonly #snapshotEntries: number
-  readonly #snapshotBytes: number
   readonly #keepEntries: number
-  readonly #waitingProposalsMax: number
-  readonly #unwrittenBytesMax: number
-  readonly #readersMax: number
-  readonly #electionTimeoutMs: number
+  readonly #proposals: Proposals
+  readonly #readers: Readers
+  readonly #changes = new ConfigurationChanges()
+  readonly #disk: PersistQueue
+  readonly #slowDisk: SlowDisk
+  readonly #snapshots: GroupSnapshots
   readonly #inbox: SnapshotInbox
   readonly #outbox: SnapshotOutbox
 
@@ -117,93 +100,109 @@ export class RaftGroup {
   #closed = false
   readonly #events: RaftEvent[] = []
   #isStepping = false
-  /** What is being performed came of time alone: heartbeats mostly, which fall due in all groups at once. */
-  #isTick = false
+  #isTicking = false
   #tickTimer: Timer | undefined
   #tickAtMs = Number.POSITIVE_INFINITY
-
-  #waiting: Proposal[] = []
-  #waitingBytes = 0
   #flushArmed = false
-  #nextBatchId = 1
-  readonly #batches = new Map<number, readonly Proposal[]>()
-  readonly #pending = new Map<number, PendingEntry>()
-
-  #waitingReads: ReadCallback[] = []
-  #readers = 0
-  readonly #reads = new Map<number, ReadBatch>()
-  /** Batches whose index is known but not yet applied, in no particular order. */
-  readonly #readsToApply = new Set<ReadBatch>()
-
-  #persistQueue: Extract<RaftEffect, { type: 'persist' }>[] = []
-  #isPersisting = false
-  /** Of entries queued or being written. A leader's own disk may be slower than a quorum without it, so raft's bound on what is uncommitted does not do. */
-  #unwrittenBytes = 0
-  #durableSequence = 0
-  #heldSends: { readonly message: Message; readonly after: number }[] = []
-  #hardState: HardState
+  #nextId = 1
 
   #role: Role
   #term: number
   #leader: NodeId
+  #isWantedEligible = true
+  #isEligible = true
   #appliedIndex: number
   #appliedTerm: number
-  #snapshotIndex: number
-  #bytesSinceSnapshot = 0
-  #isSnapshotting = false
   #readyTerm = 0
+  #isRestoring = false
+  /** Committed while the model was being restored. */
+  #toApply: (readonly Entry[])[] = []
 
   constructor(options: RaftGroupOptions) {
-    this.#world = options.world
+    const { world, storage, restored } = options
+    this.#world = world
     this.#model = options.model
-    this.#storage = options.storage
+    this.#storage = storage
     this.#transport = options.transport
     this.#observer = options.observer ?? {}
-    this.#snapshotEntries = options.snapshotEntries ?? 100_000
-    this.#snapshotBytes = options.snapshotBytes ?? 64 * 1024 * 1024
     this.#keepEntries = options.keepEntries ?? 10_000
-    this.#waitingProposalsMax = options.waitingProposalsMax ?? 50_000
-    this.#unwrittenBytesMax = options.unwrittenBytesMax ?? 64 * 1024 * 1024
-    this.#readersMax = options.readersMax ?? 100_000
-    const { restored } = options
-    this.#hardState = restored.hardState
-    this.#appliedIndex = this.#snapshotIndex = restored.snapshot?.index ?? 0
+    const electionTimeoutMs = options.raft.electionTimeoutMs ?? raftDefaults.electionTimeoutMs
+    const mebibytes = 1024 * 1024
+    this.#proposals = new Proposals(
+      options.waitingProposalsMax ?? 50_000,
+      options.unwrittenBytesMax ?? 64 * mebibytes,
+    )
+    this.#readers = new Readers(options.readersMax ?? 100_000, 2 * electionTimeoutMs)
+    this.#appliedIndex = restored.snapshot?.index ?? 0
     this.#appliedTerm = restored.snapshot?.term ?? 0
     this.raft = new Raft(
       options.raft,
       { ...restored, initialConfiguration: options.configuration },
-      this.#world.random,
-      this.#world.clock.monotonicMs(),
+      world.random,
+      world.clock.monotonicMs(),
     )
     const { role, term, leader } = this.raft.status()
     this.#role = role
     this.#term = term
     this.#leader = leader
-    this.#electionTimeoutMs = options.raft.electionTimeoutMs ?? 1_000
-    const step = (event: RaftEvent): void => this.#step(event)
+    const send = (message: Message): void => this.#transport?.send(message)
+    const fail = (cause: unknown): void => this.#fail(cause)
+    this.#disk = new PersistQueue({
+      storage,
+      hardState: restored.hardState,
+      clock: world.clock,
+      send,
+      persisted: (sequence, tookMs) => {
+        this.#slowDisk.wrote(tookMs)
+        this.#step({ type: 'persisted', sequence })
+      },
+      fail,
+    })
+    this.#slowDisk = new SlowDisk({
+      electionTimeoutMs,
+      timers: world.timers,
+      logger: world.logger,
+      nowMs: () => world.clock.monotonicMs(),
+      writingForMs: (nowMs) => this.#disk.writingForMs(nowMs),
+      hasLeader: () => this.#leader !== 0,
+      changed: () => this.#decideEligibility(),
+    })
+    this.#snapshots = new GroupSnapshots({
+      storage,
+      model: options.model,
+      logger: world.logger,
+      newest: restored.snapshot,
+      entriesMax: options.snapshotEntries ?? 100_000,
+      bytesMax: options.snapshotBytes ?? 64 * mebibytes,
+      keepEntries: this.#keepEntries,
+      describe: () => this.#describeState(),
+      saved: (snapshot, keepEntries) => this.#step({ type: 'compacted', snapshot, keepEntries }),
+      fail,
+    })
     this.#inbox = new SnapshotInbox({
-      storage: this.#storage,
+      storage,
       raft: this.raft,
-      logger: this.#world.logger,
-      send: (message) => this.#transport?.send(message),
+      logger: world.logger,
+      send,
       install: (from, transferId, snapshot, chunks) =>
         this.#installSnapshot(from, transferId, snapshot, chunks),
-      fail: (cause) => this.#fail(cause),
+      fail,
     })
     this.#outbox = new SnapshotOutbox({
-      storage: this.#storage,
+      storage,
       raft: this.raft,
-      world: this.#world,
-      send: (message) => this.#transport?.send(message),
-      finished: (to, index, ok) => step({ type: 'snapshotSent', to, index, ok }),
-      fail: (cause) => this.#fail(cause),
+      world,
+      send,
+      finished: (to, index, ok) => this.#step({ type: 'snapshotSent', to, index, ok }),
+      fail,
     })
   }
 
   start(): void {
+    this.#storage.onPinned(() => this.#freeLog())
     this.#transport?.start({
       receive: (message) => this.#step({ type: 'receive', message }),
-      unreachable: (peer) => this.#step({ type: 'peerUnreachable', peer }),
+      unreachable: (peer, isGone = false) => this.#step({ type: 'peerUnreachable', peer, isGone }),
     })
     this.#step({ type: 'tick' })
   }
@@ -218,6 +217,11 @@ export class RaftGroup {
 
   status(): RaftStatus {
     return this.raft.status()
+  }
+
+  /** The newest in the log: the one in use. */
+  get configuration(): Configuration {
+    return this.raft.configuration
   }
 
   /** This node leads and its state is the newest: it may decide by what it has applied. */
@@ -240,40 +244,49 @@ export class RaftGroup {
    */
   propose(data: Uint8Array, hint: unknown, done: ProposalCallback): void {
     const refusal = this.#refusal()
-    if (refusal !== undefined) {
-      done({ ok: false, error: refusal })
-      return
-    }
-    const unwrittenBytes = this.#waitingBytes + this.#unwrittenBytes
-    if (this.#waiting.length >= this.#waitingProposalsMax || unwrittenBytes > this.#unwrittenBytesMax) {
-      const problem = `${this.#waiting.length} commands wait to enter the log, ${unwrittenBytes} bytes wait for the disk`
-      done({ ok: false, error: new AlthingError('overloaded', problem, { outcome: 'none' }) })
-      return
-    }
-    this.#waiting.push({ data, hint, done })
-    this.#waitingBytes += data.byteLength
-    this.#armFlush()
+    if (refusal !== undefined) done({ ok: false, error: refusal })
+    else if (this.#proposals.add(data, hint, done, this.#disk.unwrittenBytes)) this.#armFlush()
   }
 
   /** Calls `done` when a read of the model made then is linearizable (thesis section 6.4). */
   readBarrier(done: ReadCallback): void {
     const refusal = this.#refusal()
+    if (refusal !== undefined) done(refusal)
+    else if (this.#readers.add(done)) this.#armFlush()
+  }
+
+  /**
+   * Changes the members to `target`; only a leader can. `done` is called once: without an error when the last configuration of the change is committed and applied here,
+   * or with one whose `outcome` tells whether the change may yet come about: `invalid-argument`; `unavailable`, whose `details.reason` is `not-leader`, `in-progress`,
+   * `not-ready` or `transferring` where nothing was changed; `node-failed`; `closed`.
+   */
+  changeConfiguration(target: Configuration, done: ChangeCallback): void {
+    const refusal = this.#refusal()
     if (refusal !== undefined) {
       done(refusal)
       return
     }
-    if (this.#readers >= this.#readersMax) {
-      done(new AlthingError('overloaded', `${this.#readers} reads wait already`, { outcome: 'none' }))
-      return
-    }
-    this.#readers++
-    this.#waitingReads.push(done)
-    this.#armFlush()
+    const id = this.#nextId++
+    if (this.#changes.add(id, target, done)) this.#step({ type: 'changeConfiguration', id, target })
   }
 
-  /** Hands leadership to `to`; the outcome shows in `stateChanged`. */
+  /** Hands leadership to `to`, a voter; the outcome shows in `stateChanged`. */
   transferLeadership(to: NodeId): void {
     this.#step({ type: 'transferLeadership', to })
+  }
+
+  /** Whether this node may lead: see the event `setEligible`. It also may not while its disk is slow. */
+  setEligible(isEligible: boolean): void {
+    this.#isWantedEligible = isEligible
+    this.#decideEligibility()
+  }
+
+  /**
+   * Keeps all that is applied in a snapshot, and cuts the log to `keepEntries` before it (default: as in the options). Resolves when the snapshot is durable. Rejects
+   * with `unavailable` when there is nothing to keep, or a snapshot is just being installed, and with what the storage says.
+   */
+  takeSnapshot(keepEntries: number = this.#keepEntries): Promise<SnapshotMeta> {
+    return this.#snapshots.take(keepEntries)
   }
 
   /** Stops at once; what is under way fails with `closed`. Idempotent. The storage is left to its owner. */
@@ -304,19 +317,13 @@ export class RaftGroup {
   /** All that was asked for in one turn of the loop enters the machine as one proposal and one read. */
   #flush(): void {
     if (!this.#isServing) return
-    if (this.#waiting.length > 0) {
-      const proposals = this.#waiting
-      this.#waiting = []
-      this.#waitingBytes = 0
-      const id = this.#nextBatchId++
-      this.#batches.set(id, proposals)
-      this.#step({ type: 'propose', id, data: proposals.map((proposal) => proposal.data) })
+    if (this.#proposals.hasWaiting) {
+      const id = this.#nextId++
+      this.#step({ type: 'propose', id, data: this.#proposals.takeBatch(id) })
     }
-    if (this.#waitingReads.length > 0) {
-      const callbacks = this.#waitingReads
-      this.#waitingReads = []
-      const id = this.#nextBatchId++
-      this.#reads.set(id, { startedMs: this.#world.clock.monotonicMs(), callbacks, index: 0 })
+    if (this.#readers.hasWaiting) {
+      const id = this.#nextId++
+      this.#readers.takeBatch(id, this.#world.clock.monotonicMs())
       this.#step({ type: 'read', id })
     }
   }
@@ -344,8 +351,8 @@ export class RaftGroup {
   }
 
   #stepOne(event: RaftEvent): void {
-    this.#isTick = event.type === 'tick'
     const effects = this.raft.step(event, this.#world.clock.monotonicMs())
+    this.#isTicking = event.type === 'tick'
     this.#observer.stepped?.(event, effects, this.raft)
     for (const effect of effects) {
       if (!this.#isServing) return
@@ -360,192 +367,93 @@ export class RaftGroup {
   #perform(effect: RaftEffect): void {
     switch (effect.type) {
       case 'persist':
-        this.#persistQueue.push(effect)
-        this.#unwrittenBytes += bytesOf(effect.entries)
-        this.#persistNext()
-        return
+        return this.#disk.push(effect)
       case 'send':
-        this.#send(effect.message, effect.after)
-        return
+        return this.#send(effect.message, effect.after)
       case 'apply':
-        this.#apply(effect.entries)
-        return
+        return this.#apply(effect.entries)
       case 'proposalsAppended':
-        this.#proposalsAppended(effect.id, effect.firstIndex, effect.term, effect.count)
-        return
+        return this.#proposals.appended(effect.id, effect.firstIndex, effect.term, effect.count)
       case 'proposalsDropped':
-        this.#proposalsDropped(effect.id, effect.reason)
-        return
+        return this.#proposals.dropped(effect.id, effect.reason, this.#leader)
+      case 'configurationAppended':
+        return this.#changes.appended(effect.id, effect.index)
+      case 'configurationRefused':
+        return this.#changes.refused(effect.id, effect.reason, this.#leader)
+      case 'configurationChanged':
+        return this.#observer.configurationChanged?.(effect.configuration, effect.index)
+      case 'peerLostData':
+        return this.#peerLostData(effect.peer, effect.matchIndex)
       case 'readReady':
-        this.#readReady(effect.id, effect.index)
-        return
+        this.#readers.ready(effect.id, effect.index)
+        return this.#readers.serve(this.#appliedIndex)
       case 'readDropped':
-        this.#readDropped(effect.id)
-        return
+        return this.#readers.dropped(effect.id)
       case 'stateChanged':
-        this.#stateChanged(effect.role, effect.term, effect.leader)
-        return
+        return this.#stateChanged(effect.role, effect.term, effect.leader)
       case 'sendSnapshot':
-        this.#outbox.start(effect.to)
-        return
+        return this.#outbox.start(effect.to)
       case 'cancelSnapshot':
-        this.#outbox.cancel(effect.to)
-        return
+        return this.#outbox.cancel(effect.to)
       case 'acceptSnapshot':
-        this.#inbox.accept(effect.message)
-        return
+        return this.#inbox.accept(effect.message)
       case 'snapshotProgress':
-        this.#outbox.progress(effect.message)
-        return
+        return this.#outbox.progress(effect.message)
       case 'compactLog':
         this.#storage.compact(effect.index).catch((cause: unknown) => this.#fail(cause))
-        return
     }
   }
 
   #send(message: Message, after: number): void {
-    if (after > this.#durableSequence) this.#heldSends.push({ message, after })
-    else this.#transport?.send(message, this.#isTick)
-  }
-
-  /** One write at a time; all that gathers meanwhile becomes the next (group commit). */
-  #persistNext(): void {
-    if (this.#isPersisting || this.#persistQueue.length === 0) return
-    this.#isPersisting = true
-    const write = takeWrite(this.#persistQueue)
-    this.#hardState = write.effect.hardState ?? this.#hardState
-    this.#write(write.effect).then(
-      () => this.#persisted(write),
-      (cause: unknown) => this.#fail(cause),
-    )
-  }
-
-  async #write(write: PersistEffect): Promise<void> {
-    if (write.snapshot !== undefined) await this.#storage.resetTo(write.snapshot, this.#hardState)
-    if (write.snapshot !== undefined && write.entries.length === 0) return
-    await this.#storage.append({
-      ...(write.hardState === undefined ? {} : { hardState: write.hardState }),
-      entries: write.entries,
-    })
-  }
-
-  #persisted({ effect: { sequence }, bytes }: Write): void {
-    if (!this.#isServing) return
-    this.#isPersisting = false
-    this.#unwrittenBytes -= bytes
-    this.#durableSequence = sequence
-    this.#isTick = false
-    const held = this.#heldSends
-    this.#heldSends = []
-    for (const { message, after } of held) this.#send(message, after)
-    this.#persistNext()
-    this.#step({ type: 'persisted', sequence })
+    if (after > 0 && !this.#disk.mayLeave(message, after)) return
+    // Heartbeats fall due in all groups of the node at once.
+    const canWait = this.#isTicking && message.type === 'appendEntries' && message.entries.length === 0
+    this.#transport?.send(message, canWait)
   }
 
   #apply(entries: readonly Entry[]): void {
+    if (this.#isRestoring) {
+      this.#toApply.push(entries)
+      return
+    }
     for (const entry of entries) {
       assert(entry.index === this.#appliedIndex + 1, 'entries are applied in order', {
         index: entry.index,
         applied: this.#appliedIndex,
       })
-      const pending = this.#pending.get(entry.index)
-      const isOurs = pending !== undefined && pending.term === entry.term
-      let reply: unknown
-      if (entry.kind === 'command') {
-        try {
-          reply = this.#model.apply(entry, isOurs ? pending.hint : undefined)
-        } catch (cause) {
-          this.#fail(cause)
-          return
-        }
-      }
-      // Only now: until then a failure of this node must answer its proposer.
-      this.#pending.delete(entry.index)
-      this.#appliedIndex = entry.index
-      this.#appliedTerm = entry.term
-      this.#bytesSinceSnapshot += entry.data.byteLength
-      if (isOurs) pending.done({ ok: true, reply, index: entry.index })
-      else pending?.done({ ok: false, error: overwritten(entry.index) })
+      if (!this.#applyOne(entry)) return
     }
     this.#step({ type: 'applied', index: this.#appliedIndex })
     this.#observer.applied?.(this.#appliedIndex)
-    this.#serveReads()
+    this.#readers.serve(this.#appliedIndex)
     this.#noticeLeaderReady()
-    this.#snapshotWhenDue()
+    this.#snapshots.takeWhenDue(this.#appliedIndex)
   }
 
-  #proposalsAppended(id: number, firstIndex: number, term: number, count: number): void {
-    const proposals = this.#batches.get(id)
-    assert(proposals !== undefined && proposals.length === count, 'a batch enters the log whole', {
-      id,
-      count,
-    })
-    this.#batches.delete(id)
-    proposals.forEach((proposal, i) => this.#pending.set(firstIndex + i, { ...proposal, term }))
-  }
-
-  #proposalsDropped(id: number, reason: 'not-leader' | 'overloaded' | 'transferring'): void {
-    const proposals = this.#batches.get(id) ?? []
-    this.#batches.delete(id)
-    const error =
-      reason === 'overloaded'
-        ? new AlthingError('overloaded', 'too many bytes of commands are not yet committed', {
-            outcome: 'none',
-          })
-        : new AlthingError(
-            'unavailable',
-            reason === 'transferring' ? 'leadership is being handed over' : 'this node does not lead',
-            {
-              outcome: 'none',
-              details: { leader: this.#leader },
-            },
-          )
-    for (const proposal of proposals) proposal.done({ ok: false, error })
-  }
-
-  #readReady(id: number, index: number): void {
-    const batch = this.#reads.get(id)
-    if (batch === undefined) return
-    this.#reads.delete(id)
-    batch.index = index
-    this.#readsToApply.add(batch)
-    this.#serveReads()
-  }
-
-  #serveReads(): void {
-    for (const batch of this.#readsToApply) {
-      if (batch.index > this.#appliedIndex) continue
-      this.#readsToApply.delete(batch)
-      this.#answerReaders(batch.callbacks, undefined)
+  #applyOne(entry: Entry): boolean {
+    const proposal = this.#proposals.at(entry)
+    let reply: unknown
+    if (entry.kind === 'command') {
+      try {
+        reply = this.#model.apply(entry, proposal?.term === entry.term ? proposal.hint : undefined)
+      } catch (cause) {
+        this.#fail(cause)
+        return false
+      }
     }
+    this.#appliedIndex = entry.index
+    this.#appliedTerm = entry.term
+    this.#snapshots.applied(entry.data.byteLength)
+    // Only now: until then a failure of this node must answer its proposer.
+    if (proposal !== undefined) this.#proposals.applied(proposal, entry, reply)
+    if (entry.kind === 'configuration') this.#configurationApplied(entry)
+    return true
   }
 
-  #readDropped(id: number): void {
-    const batch = this.#reads.get(id)
-    this.#reads.delete(id)
-    this.#answerReaders(batch?.callbacks ?? [], noLeader())
-  }
-
-  #answerReaders(callbacks: readonly ReadCallback[], error: AlthingError | undefined): void {
-    this.#readers -= callbacks.length
-    for (const done of callbacks) done(error)
-  }
-
-  /**
-   * A question to a leader that was lost on the way is never answered, and what the answer told to wait for may not come: the readers are told, so
-   * that they may ask again.
-   */
-  #dropOldReads(): void {
-    const oldestMs = this.#world.clock.monotonicMs() - 2 * this.#electionTimeoutMs
-    for (const [id, batch] of this.#reads) {
-      if (batch.startedMs >= oldestMs) break
-      this.#readDropped(id)
-    }
-    for (const batch of this.#readsToApply) {
-      if (batch.startedMs >= oldestMs) continue
-      this.#readsToApply.delete(batch)
-      this.#answerReaders(batch.callbacks, behind())
-    }
+  #configurationApplied({ index, data }: Entry): void {
+    const configuration = decodeConfiguration(data)
+    this.#observer.configurationCommitted?.(configuration, index)
+    this.#changes.applied(index, configuration)
   }
 
   #stateChanged(role: Role, term: number, leader: NodeId): void {
@@ -553,14 +461,8 @@ export class RaftGroup {
     this.#term = term
     this.#leader = leader
     if (role !== 'leader') {
-      const error = new AlthingError(
-        'unavailable',
-        'leadership was lost before the command was known to be committed',
-        { outcome: 'unknown' },
-      )
-      const pending = [...this.#pending.values()]
-      this.#pending.clear()
-      for (const { done } of pending) done({ ok: false, error })
+      this.#proposals.leadershipLost()
+      this.#changes.leadershipLost()
     }
     this.#observer.stateChanged?.(this.raft.status())
     this.#noticeLeaderReady()
@@ -573,51 +475,69 @@ export class RaftGroup {
     this.#observer.leaderReady?.()
   }
 
-  #snapshotWhenDue(): void {
-    if (this.#isSnapshotting) return
-    const isDue =
-      this.#appliedIndex - this.#snapshotIndex >= this.#snapshotEntries ||
-      this.#bytesSinceSnapshot >= this.#snapshotBytes
-    if (!isDue) return
-    this.#isSnapshotting = true
-    this.#bytesSinceSnapshot = 0
-    const snapshot: SnapshotMeta = {
-      index: this.#appliedIndex,
-      term: this.#appliedTerm,
-      configuration: this.raft.status().configuration,
-    }
-    this.#storage.saveSnapshot(snapshot, this.#model.snapshot()).then(
-      () => {
-        this.#isSnapshotting = false
-        if (snapshot.index <= this.#snapshotIndex) return
-        this.#snapshotIndex = snapshot.index
-        this.#step({ type: 'compacted', snapshot, keepEntries: this.#keepEntries })
-      },
-      (cause: unknown) => this.#fail(cause),
-    )
+  #peerLostData(peer: NodeId, matchIndex: number): void {
+    const problem =
+      'a member has lost entries that it had acknowledged: remove it, and add it again with a new id'
+    this.#world.logger.log('error', problem, { member: peer, acknowledgedIndex: matchIndex })
+    this.#observer.lostData?.(peer, matchIndex)
   }
 
-  #installSnapshot(
+  #decideEligibility(): void {
+    const isEligible = this.#isWantedEligible && !this.#slowDisk.isSlow
+    if (isEligible === this.#isEligible) return
+    this.#isEligible = isEligible
+    this.#step({ type: 'setEligible', eligible: isEligible })
+  }
+
+  #describeState(): SnapshotMeta | undefined {
+    const index = this.#appliedIndex
+    if (index === 0 || this.#isRestoring || !this.#isServing) return undefined
+    return { index, term: this.#appliedTerm, configuration: this.raft.configurationAt(index) }
+  }
+
+  /** Only this group's entries keep old segments of the node's log. */
+  #freeLog(): void {
+    if (!this.#isServing) return
+    this.takeSnapshot(0).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      this.#world.logger.log('warn', 'the log cannot be cut now', { reason })
+    })
+  }
+
+  async #installSnapshot(
     from: NodeId,
     transferId: number,
     snapshot: SnapshotMeta,
     chunks: readonly Uint8Array[],
-  ): void {
+  ): Promise<void> {
     if (!this.#isServing) return
     if (snapshot.index > this.#appliedIndex) {
+      this.#isRestoring = true
       try {
-        this.#model.restore(chunks)
+        const work = this.#model.restore(chunks)
+        if (work !== undefined) await runInSlices(this.#world, work, () => this.#isServing)
       } catch (cause) {
         this.#fail(cause)
-        return
       }
-      this.#appliedIndex = this.#snapshotIndex = snapshot.index
+      this.#isRestoring = false
+      if (!this.#isServing) return
+      this.#appliedIndex = snapshot.index
       this.#appliedTerm = snapshot.term
-      this.#bytesSinceSnapshot = 0
+      this.#snapshots.restored(snapshot)
       this.#observer.restored?.(snapshot)
     }
     this.#step({ type: 'snapshotInstalled', from, transferId, snapshot })
-    this.#serveReads()
+    this.#applyWaiting()
+    this.#readers.serve(this.#appliedIndex)
+  }
+
+  #applyWaiting(): void {
+    const batches = this.#toApply
+    this.#toApply = []
+    for (const entries of batches) {
+      const rest = entries.filter(({ index }) => index > this.#appliedIndex)
+      if (rest.length > 0 && this.#isServing) this.#apply(rest)
+    }
   }
 
   #armTick(): void {
@@ -630,7 +550,8 @@ export class RaftGroup {
     const delayMs = Math.max(0, dueMs - this.#world.clock.monotonicMs()) + 1
     this.#tickTimer = this.#world.timers.after(delayMs, () => {
       this.#tickAtMs = Number.POSITIVE_INFINITY
-      this.#dropOldReads()
+      this.#readers.dropOld(this.#world.clock.monotonicMs())
+      this.#slowDisk.check()
       this.#step({ type: 'tick' })
     })
   }
@@ -651,92 +572,14 @@ export class RaftGroup {
 
   #stopServing(error: AlthingError): void {
     this.#tickTimer?.cancel()
+    this.#slowDisk.close()
     this.#outbox.close()
     this.#inbox.close()
     this.#transport?.close()
-    const notInLog = [...this.#waiting, ...[...this.#batches.values()].flat()]
-    const inLog = [...this.#pending.values()]
-    const reads = [
-      ...this.#waitingReads,
-      ...[...this.#reads.values(), ...this.#readsToApply].flatMap((batch) => batch.callbacks),
-    ]
-    this.#waiting = []
-    this.#waitingBytes = 0
-    this.#waitingReads = []
-    this.#persistQueue = []
-    this.#heldSends = []
-    this.#batches.clear()
-    this.#pending.clear()
-    this.#reads.clear()
-    this.#readsToApply.clear()
-    for (const { done } of inLog) done({ ok: false, error })
-    for (const { done } of notInLog) done({ ok: false, error: withOutcome(error, 'none') })
-    this.#answerReaders(reads, error)
+    this.#disk.close()
+    this.#toApply = []
+    this.#proposals.failAll(error)
+    this.#changes.failAll(error)
+    this.#readers.failAll(error)
   }
-}
-
-type PersistEffect = Extract<RaftEffect, { type: 'persist' }>
-
-interface Write {
-  readonly effect: PersistEffect
-  /** Of the entries of all the effects in it, those that were overwritten meanwhile included. */
-  readonly bytes: number
-}
-
-/** Takes as many effects from the head of the queue as fit in one write. A log that starts anew after a snapshot is a write of its own. */
-function takeWrite(queue: PersistEffect[]): Write {
-  const first = queue.shift()
-  assert(first !== undefined, 'something is to be written')
-  let bytes = bytesOf(first.entries)
-  if (first.snapshot !== undefined || queue.length === 0) return { effect: first, bytes }
-  let { sequence, hardState } = first
-  const entries = [...first.entries]
-  while (queue.length > 0) {
-    const next = queue[0] as PersistEffect
-    if (next.snapshot !== undefined) break
-    queue.shift()
-    sequence = next.sequence
-    hardState = next.hardState ?? hardState
-    bytes += bytesOf(next.entries)
-    appendEntries(entries, next.entries)
-  }
-  const effect = {
-    type: 'persist',
-    sequence,
-    entries,
-    ...(hardState === undefined ? {} : { hardState }),
-  } as const
-  return { effect, bytes }
-}
-
-function bytesOf(entries: readonly Entry[]): number {
-  let bytes = 0
-  for (const entry of entries) bytes += entry.data.byteLength
-  return bytes
-}
-
-/** The first of `more` overwrites what has its index and after. */
-function appendEntries(entries: Entry[], more: readonly Entry[]): void {
-  const first = more[0]
-  if (first === undefined) return
-  while (entries.length > 0 && (entries[entries.length - 1] as Entry).index >= first.index) entries.pop()
-  for (const entry of more) entries.push(entry)
-}
-
-function overwritten(index: number): AlthingError {
-  return new AlthingError(
-    'unavailable',
-    `another leader's command took the place of this one in the log (index ${index})`,
-    { outcome: 'none' },
-  )
-}
-
-function behind(): AlthingError {
-  return new AlthingError('unavailable', 'this node is too far behind the leader to answer now', {
-    outcome: 'none',
-  })
-}
-
-function noLeader(): AlthingError {
-  return new AlthingError('unavailable', 'no leader answers for this group now', { outcome: 'none' })
 }

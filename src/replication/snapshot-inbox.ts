@@ -11,8 +11,13 @@ export interface SnapshotInboxOptions {
   readonly raft: Raft
   readonly logger: Logger
   send(message: Message): void
-  /** The snapshot is whole and durable; `chunks` is its content. */
-  install(from: NodeId, transferId: number, snapshot: SnapshotMeta, chunks: readonly Uint8Array[]): void
+  /** The snapshot is whole and durable; `chunks` is its content. Resolves when the model stands at it: until then no other is taken. */
+  install(
+    from: NodeId,
+    transferId: number,
+    snapshot: SnapshotMeta,
+    chunks: readonly Uint8Array[],
+  ): Promise<void>
   fail(cause: unknown): void
 }
 
@@ -24,8 +29,9 @@ interface Transfer {
   /** Chunks are stored one after the other. */
   tail: Promise<void>
   waiting: number
-  /** Everything has come, and is being checked and made durable. */
+  /** Everything has come, and is being checked, made durable, and given to the model. */
   isFinishing: boolean
+  received: number
 }
 
 /** Chunks waiting for the disk past which more are dropped: the sender has a smaller window, and sends again. */
@@ -61,7 +67,11 @@ export class SnapshotInbox {
   #transferOf(chunk: Chunk): Transfer | undefined {
     const current = this.#transfer
     // A sender that has become impatient starts anew; a snapshot that is whole here is not given up for that, or a large one would never be installed.
-    if (current?.isFinishing === true) return undefined
+    if (current?.isFinishing === true) {
+      // A sign of life: a sender that heard nothing for too long would begin all over again.
+      if (current.transferId === chunk.transferId) this.#reply(current, current.received)
+      return undefined
+    }
     if (current !== undefined && current.from === chunk.from && current.transferId === chunk.transferId)
       return current
     this.#abandon()
@@ -74,7 +84,16 @@ export class SnapshotInbox {
       return undefined
     }
     const tail = Promise.resolve()
-    const transfer = { from, transferId, snapshot, receiver, tail, waiting: 0, isFinishing: false }
+    const transfer = {
+      from,
+      transferId,
+      snapshot,
+      receiver,
+      tail,
+      waiting: 0,
+      isFinishing: false,
+      received: 0,
+    }
     this.#transfer = transfer
     return transfer
   }
@@ -82,6 +101,7 @@ export class SnapshotInbox {
   async #store(transfer: Transfer, chunk: Chunk): Promise<void> {
     if (this.#transfer !== transfer) return
     const received = await transfer.receiver.write(chunk.offset, chunk.data)
+    transfer.received = received
     if (this.#transfer !== transfer) return
     const isWhole = chunk.done && received === chunk.offset + chunk.data.byteLength
     if (!isWhole) {
@@ -92,9 +112,9 @@ export class SnapshotInbox {
     await transfer.receiver.finish()
     const chunks = await this.#content(transfer.snapshot)
     if (this.#transfer !== transfer) return
-    this.#transfer = undefined
     if (chunks !== undefined)
-      this.#options.install(transfer.from, transfer.transferId, transfer.snapshot, chunks)
+      await this.#options.install(transfer.from, transfer.transferId, transfer.snapshot, chunks)
+    if (this.#transfer === transfer) this.#transfer = undefined
   }
 
   async #content(snapshot: SnapshotMeta): Promise<Uint8Array[] | undefined> {

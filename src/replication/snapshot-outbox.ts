@@ -72,7 +72,8 @@ export class SnapshotOutbox {
       return
     }
     if (message.offset > stream.reader.size) return
-    if (message.offset > stream.acknowledged) stream.silentRounds = 0
+    // Also one that says nothing new: the follower lives, and may be busy with what it has.
+    if (message.offset >= stream.acknowledged) stream.silentRounds = 0
     else if (message.offset < stream.acknowledged) stream.offset = message.offset
     stream.acknowledged = message.offset
     stream.offset = Math.max(stream.offset, message.offset)

@@ -75,7 +75,7 @@ async function withTransfer(body: (bench: Bench) => Promise<void>): Promise<void
       logger: world.logger,
       send: (message) =>
         carry(message, () => message.type === 'installSnapshotReply' && outbox.progress(message)),
-      install: (_from, transferId, snapshot, chunks) => {
+      install: async (_from, transferId, snapshot, chunks) => {
         installed.push({
           index: snapshot.index,
           bytes: Buffer.concat(chunks).equals(content) ? content.length : -1,

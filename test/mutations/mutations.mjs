@@ -100,9 +100,9 @@ export const mutations = [
   },
   {
     name: 'sent-before-it-is-durable',
-    file: 'replication/raft-group.ts',
-    find: 'if (after > this.#durableSequence) this.#heldSends.push({ message, after })',
-    replace: 'if (after < 0) this.#heldSends.push({ message, after })',
+    file: 'replication/persist-queue.ts',
+    find: 'if (after <= this.#durableSequence) return true',
+    replace: 'if (after >= 0) return true',
     source: 'etcd raft, doc.go, responsibilities 1 and 2',
     expected: ['committed-is-durable', 'votes-are-durable'],
     quick: true,
@@ -110,8 +110,8 @@ export const mutations = [
   {
     name: 'snapshot-named-one-too-high',
     file: 'replication/raft-group.ts',
-    find: 'index: this.#appliedIndex,\n      term: this.#appliedTerm,',
-    replace: 'index: this.#appliedIndex + 1,\n      term: this.#appliedTerm,',
+    find: 'return { index, term: this.#appliedTerm,',
+    replace: 'return { index: index + 1, term: this.#appliedTerm,',
     source: 'etcd postmortem v3.5: index and data saved apart',
     expected: ['replicas-equal', 'assertion', 'state-machine-safety', 'durable-survives-restart'],
     quick: true,
