@@ -44,6 +44,8 @@ export class EndpointPool {
   readonly #opening = new Map<string, Promise<RpcConnection>>()
   readonly #closeListeners = new Set<() => void>()
   #connecting: Promise<RpcConnection> | undefined
+  /** Some call may be served by any node: then there should be a choice. */
+  #wantsAll = false
 
   constructor(options: EndpointPoolOptions) {
     this.#options = options
@@ -104,6 +106,7 @@ export class EndpointPool {
    * first. All nodes are dialled in the background, so that there is a choice.
    */
   nearest(): RpcConnection | undefined {
+    this.#wantsAll = true
     const nowMs = this.#nowMs
     let best: RpcConnection | undefined
     let bestCost = Number.POSITIVE_INFINITY
@@ -222,6 +225,7 @@ export class EndpointPool {
     const { members, membersVersion = 0, leader } = connection.welcome
     this.#learnMembers(members, membersVersion)
     this.#known.leaderIs(leader, connection.address)
+    if (this.#wantsAll) this.#dialUntried(nowMs)
   }
 
   #learnMembers(members: Parameters<KnownEndpoints['learn']>[0], version: number): void {

@@ -45,7 +45,7 @@ export function renewLeases(world: World, channel: Channel, data: RenewalThreadD
 }
 
 /** Renewals only: they need no session, and may be repeated at another node. */
-function connectLeaseStore(
+export function connectLeaseStore(
   world: World,
   { endpoints, clusterId = '', greeting = {} }: RenewalEngine,
 ): LeaseStore {

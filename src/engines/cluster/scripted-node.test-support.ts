@@ -3,11 +3,14 @@ import type { StoreCommand } from '../../models/store/types.ts'
 import { decodeCommand } from '../../models/store/codec.ts'
 import { encodeStoreReply } from '../../models/store/wire.ts'
 import { AlthingError } from '../../contracts/errors.ts'
+import type { Member } from '../../replication/peer-transport.ts'
 import { Simulation } from '../../testing/world/simulation.ts'
 import {
   decodeHello,
   decodeRequest,
   encodeError,
+  encodeMembers,
+  encodeRefusal,
   encodeReply,
   encodeWelcome,
   methods,
@@ -26,7 +29,12 @@ export class ScriptedNode {
   answer: Answer = () => undefined
   /** Told in the welcome. */
   leader = 0
+  /** Told in the welcome; default: one for each scripted node. */
+  members: readonly Member[] | undefined
+  membersVersion = 0
   isGreeting = true
+  /** Answers every greeting with this. */
+  refusal: AlthingError | undefined
 
   async listen(world: World, id: number, size: number, clusterId = 'test'): Promise<void> {
     const members = Array.from({ length: size }, (_, i) => ({ id: i + 1, address: `node${i + 1}:7400` }))
@@ -37,7 +45,13 @@ export class ScriptedNode {
         frame: (frame) => {
           if (!this.isGreeting) return
           decodeHello(frame)
-          connection.send(encodeWelcome({ clusterId, nodeId: id, members, leader: this.leader }))
+          if (this.refusal !== undefined) {
+            connection.send(encodeRefusal(this.refusal))
+            return
+          }
+          const { leader, membersVersion } = this
+          const told = this.members ?? members
+          connection.send(encodeWelcome({ clusterId, nodeId: id, members: told, leader, membersVersion }))
           connection.handle({
             frame: (next) => this.#serve(connection, next),
             closed: () => this.open.delete(connection),
@@ -46,6 +60,20 @@ export class ScriptedNode {
         closed: () => this.open.delete(connection),
       })
     })
+  }
+
+  /** Says to all its clients who the members are now. */
+  tellMembers(members: readonly Member[], version: number): void {
+    this.members = members
+    this.membersVersion = version
+    const body = encodeMembers(members, version)
+    for (const connection of this.open) connection.send(encodeReply(0, replyStatus.members, body))
+  }
+
+  /** Greets nobody any more and drops its clients. */
+  die(): void {
+    this.isGreeting = false
+    for (const connection of [...this.open]) connection.close()
   }
 
   count(method: number): number {
