@@ -1,6 +1,6 @@
 import type { World } from '../../../contracts/world.ts'
 import type { GroupId } from '../../../replication/group-id.ts'
-import type { SystemStore } from '../system-store.ts'
+import type { SystemEntry, SystemStore } from '../system-store.ts'
 import { type GroupDescriptor, groupKeys } from './group-descriptor.ts'
 
 /** The groups that exist, as this node's copy of group 1 says. */
@@ -8,6 +8,7 @@ export class GroupDirectory {
   readonly #world: World
   readonly #system: SystemStore
   readonly #changed: () => void
+  #entries: readonly SystemEntry<GroupDescriptor>[] | undefined
   #byId: ReadonlyMap<GroupId, GroupDescriptor> | undefined
   #isAnnounced = false
 
@@ -20,9 +21,7 @@ export class GroupDirectory {
   }
 
   get all(): ReadonlyMap<GroupId, GroupDescriptor> {
-    this.#byId ??= new Map(
-      this.#system.list<GroupDescriptor>(groupKeys.prefix).map(({ value }) => [value.id, value]),
-    )
+    this.#byId ??= new Map(this.#listed.map(({ value }) => [value.id, value]))
     return this.#byId
   }
 
@@ -31,7 +30,18 @@ export class GroupDirectory {
     return undefined
   }
 
+  /** Of the last change of its descriptor; 0 when there is none. */
+  revisionOf(name: string): number {
+    return this.#listed.find(({ value }) => value.name === name)?.modRevision ?? 0
+  }
+
+  get #listed(): readonly SystemEntry<GroupDescriptor>[] {
+    this.#entries ??= this.#system.list<GroupDescriptor>(groupKeys.prefix)
+    return this.#entries
+  }
+
   #invalidate(): void {
+    this.#entries = undefined
     this.#byId = undefined
     if (this.#isAnnounced) return
     this.#isAnnounced = true

@@ -1,0 +1,174 @@
+import type { Credentials } from '../../access/access-control.ts'
+import { anonymous, node } from '../../access/principal.ts'
+import { AlthingError } from '../../contracts/errors.ts'
+import type { Timer, World } from '../../contracts/world.ts'
+import type { NodeId } from '../../protocols/raft/types.ts'
+import type { PeerTransport } from '../../replication/peer-transport.ts'
+import type { StoreHost } from '../local/store-host.ts'
+import { GroupCalls } from './groups/group-calls.ts'
+import { GroupDirector } from './groups/group-director.ts'
+import { GroupDirectory } from './groups/group-directory.ts'
+import type { GroupHosts } from './groups/group-hosts.ts'
+import { GroupKeeper } from './groups/group-keeper.ts'
+import { ServedGroups } from './groups/served-groups.ts'
+import type { AddressBook } from './membership/address-book.ts'
+import { Admission } from './membership/admission.ts'
+import { MemberCalls } from './membership/member-calls.ts'
+import { Membership } from './membership/membership.ts'
+import { NodeAccess, type NodeAccessOptions } from './node-access.ts'
+import type { Caller, OperatorCall, OperatorCalls, Plain } from './operator-calls.ts'
+import { methods } from './protocol.ts'
+import { SystemStore } from './system-store.ts'
+
+export interface ClusterDutiesOptions {
+  readonly world: World
+  readonly self: NodeId
+  readonly clusterId: string
+  readonly storageId: string
+  readonly electionTimeoutMs: number
+  /** See {@link GroupKeeperOptions}. */
+  readonly leaderStableMs?: number
+  /** Group 1 on this node. */
+  readonly host: StoreHost
+  readonly hosts: GroupHosts
+  readonly book: AddressBook
+  readonly transport: PeerTransport
+  readonly operators: OperatorCalls
+  readonly access?: NodeAccessOptions
+  /** Descriptors of groups may have changed. */
+  groupsChanged(): void
+}
+
+const forwardTimeoutMs = 30_000
+
+/** What a node does for its cluster besides holding copies and serving clients: membership and groups, looked after a few times in an election timeout. */
+export class ClusterDuties {
+  readonly system: SystemStore
+  readonly access: NodeAccess
+  readonly directory: GroupDirectory
+  readonly admission: Admission
+  readonly membership: Membership
+  readonly served: ServedGroups
+  readonly #options: ClusterDutiesOptions
+  readonly #director: GroupDirector
+  readonly #keeper: GroupKeeper
+  #timer: Timer | undefined
+  #isClosed = false
+
+  constructor(options: ClusterDutiesOptions) {
+    const { world, self, host, hosts, book, transport, operators } = options
+    this.#options = options
+    this.system = new SystemStore(host)
+    this.access = new NodeAccess(world, { id: self, host, system: this.system }, options.access ?? {})
+    this.directory = new GroupDirectory(world, this.system, () => options.groupsChanged())
+    this.admission = new Admission(self, this.system, book)
+    const shared = { ...options, system: this.system, directory: this.directory }
+    this.membership = new Membership({
+      ...shared,
+      admission: this.admission,
+      holdsGroups: (id) => this.#holdsGroups(id),
+    })
+    this.served = new ServedGroups({ ...shared, hosts: hosts.all, credentials: () => this.#credentials() })
+    this.#director = new GroupDirector({ ...shared, membership: this.membership })
+    this.#keeper = new GroupKeeper({
+      ...shared,
+      isConnected: (peer) => transport.isConnected(peer) && !transport.blocked.has(peer),
+      report: async (id, voters) => {
+        await operators.call(['group.settled', { id, voters }], itself)
+      },
+      ...(options.leaderStableMs === undefined ? {} : { stableMs: options.leaderStableMs }),
+    })
+    const memberCalls = new MemberCalls({
+      ...shared,
+      membership: this.membership,
+      forward: (name, argument) => this.#forward(name, argument),
+    })
+    const groupCalls = new GroupCalls({
+      ...shared,
+      membership: this.membership,
+      places: () => this.#director.places(),
+    })
+    operators.register(this.#atLeader({ ...memberCalls.calls, ...groupCalls.calls, ...this.access.calls }))
+  }
+
+  start(): void {
+    this.#arm()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+    this.served.close()
+  }
+
+  #arm(): void {
+    if (this.#isClosed) return
+    this.#timer = this.#options.world.timers.after(this.#options.electionTimeoutMs / 2, () => {
+      this.#tick()
+      this.#arm()
+    })
+  }
+
+  #tick(): void {
+    this.membership.tick()
+    this.#director.tick()
+    this.#keeper.tick(this.#options.hosts.all, this.directory.all)
+  }
+
+  #credentials(): Credentials {
+    const { nodeKey } = this.access.control
+    return nodeKey === undefined ? {} : { nodeKey }
+  }
+
+  #holdsGroups(id: NodeId): boolean {
+    for (const { members, placed } of this.directory.all.values())
+      if (members.includes(id) || placed.includes(id)) return true
+    return false
+  }
+
+  /** The calls that only the leader of group 1 can carry out: made anywhere else, they are handed on to it. */
+  #atLeader(calls: Readonly<Record<string, OperatorCall>>): Record<string, OperatorCall> {
+    const { group } = this.#options.host
+    const wrapped = Object.entries(calls).map(([name, call]): [string, OperatorCall] => [
+      name,
+      (argument: Plain, caller: Caller) => {
+        if (group.isLeaderReady) return call(argument, caller)
+        if (caller.isForwarded === true || group.role === 'leader')
+          throw unavailable('this node does not lead')
+        return this.#forward(name, argument)
+      },
+    ])
+    return Object.fromEntries(wrapped)
+  }
+
+  #forward(name: string, argument: Plain): Promise<Plain> {
+    const { leader } = this.#options.host.group
+    if (leader === 0 || leader === this.#options.self)
+      return Promise.reject(unavailable('no leader is known: a quorum of the members is needed'))
+    return new Promise((resolve, reject) => {
+      const handler = {
+        done: (error: AlthingError | undefined, answer: unknown) => {
+          if (error === undefined) resolve((answer ?? null) as Plain)
+          else reject(error)
+        },
+      }
+      const { control } = this.access
+      // In this node's own name: that the caller may do it has been checked here.
+      const principal = control.isEnabled ? node : anonymous
+      this.served.own.link.forward(
+        leader,
+        methods.operate,
+        forwardTimeoutMs,
+        [name, argument],
+        handler,
+        principal,
+      )
+    })
+  }
+}
+
+const itself: Caller = { name: 'cluster', remoteAddress: '' }
+
+function unavailable(problem: string): AlthingError {
+  return new AlthingError('unavailable', problem, { outcome: 'none' })
+}
