@@ -97,7 +97,7 @@ async function offersOf(world: World, url: string): Promise<BackupSource[]> {
       if (status === undefined) return []
       const client = await NodeClient.open(world, address)
       try {
-        const groups = (await client.operate('backup.groups')) as unknown as BackupSource[]
+        const groups = (await client.operate('backup.list')) as unknown as BackupSource[]
         const { role, isReady } = status
         return groups.map(({ group, name }) => ({ group, name, node: id, address, role, isReady }))
       } finally {

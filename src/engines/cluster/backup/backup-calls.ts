@@ -4,7 +4,7 @@ import { writeSnapshot } from '../../../models/store/snapshot.ts'
 import type { StoreHost } from '../../local/store-host.ts'
 import type { OperatorCalls, Plain } from '../operator-calls.ts'
 import { backupState } from './backup-state.ts'
-import { fieldsOf } from './call-fields.ts'
+import { fieldsOf, optionalFlag } from '../call-fields.ts'
 import { recordBackup } from './last-backup.ts'
 
 /** A group whose store this node has a copy of. */
@@ -43,7 +43,7 @@ interface OpenBackup {
 /**
  * The calls with which a backup is read from a node:
  *
- *     backup.groups                                     -> [{ group, name }] of which the node has a copy
+ *     backup.list                                       -> [{ group, name }] of which the node has a copy
  *     backup.begin  { group, withoutAccess, serializable } -> { id, clusterId, node, version, group, name, revision, compactRevision, index, keys, leases }
  *     backup.read   { id, offset }                      -> { data, done }
  *     backup.end    { id }
@@ -55,7 +55,7 @@ interface OpenBackup {
 export function registerBackupCalls(operators: OperatorCalls, options: BackupCallsOptions): void {
   const backups = new OpenBackups(options)
   operators.register({
-    'backup.groups': async () => options.groups().map(({ group, name }) => ({ group, name })),
+    'backup.list': async () => options.groups().map(({ group, name }) => ({ group, name })),
     'backup.begin': (argument) => backups.begin(argument),
     'backup.read': async (argument) => backups.read(argument),
     'backup.end': async (argument) => backups.end(argument),
@@ -76,17 +76,18 @@ class OpenBackups {
   }
 
   async begin(argument: Plain): Promise<Plain> {
-    const { group = 1, withoutAccess = false, serializable = false } = fieldsOf(argument)
-    const found = this.#find(group)
-    if (serializable !== true) await readBarrier(found.host)
+    const fields = fieldsOf(argument, ['group', 'withoutAccess', 'serializable'])
+    const found = this.#find(fields['group'] ?? 1)
+    const withoutAccess = optionalFlag(fields, 'withoutAccess') ?? false
+    if (optionalFlag(fields, 'serializable') !== true) await readBarrier(found.host)
     else if (found.host.group.failure !== undefined) throw found.host.group.failure
     if (this.#open.size >= backupsOpenMax)
       throw new AlthingError('overloaded', `${backupsOpenMax} backups are being read from this node already`)
-    return this.#freeze(found, withoutAccess === true)
+    return this.#freeze(found, withoutAccess)
   }
 
   read(argument: Plain): Plain {
-    const { id, offset } = fieldsOf(argument)
+    const { id, offset } = fieldsOf(argument, ['id', 'offset'])
     const backup = this.#backup(id)
     this.#touch(id as number, backup)
     if (backup.last !== undefined && backup.last.offset === offset)
@@ -102,7 +103,7 @@ class OpenBackups {
   }
 
   end(argument: Plain): Plain {
-    const { id } = fieldsOf(argument)
+    const { id } = fieldsOf(argument, ['id'])
     const backup = this.#open.get(Number(id))
     backup?.idle.cancel()
     this.#open.delete(Number(id))

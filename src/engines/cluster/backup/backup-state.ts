@@ -1,9 +1,7 @@
 import { BTree } from '../../../base/btree.ts'
 import { prefixEnd } from '../../../base/bytes.ts'
 import type { StoreState } from '../../../models/store/snapshot.ts'
-
-/** Where the cluster keeps users, roles and tokens. */
-export const accessPrefix = '\u0000access/'
+import { accessPrefix } from '../../../models/store/system-keys.ts'
 
 /**
  * What of a frozen state goes into a backup: the keys and leases as they are, without the history that older reads and watches go by, and without the sessions of clients,

@@ -3,7 +3,7 @@ import { malformed } from '../protocol.ts'
 import type { Plain } from '../operator-calls.ts'
 import type { BackupGroup, BackupManifest } from './backup-format.ts'
 import { BackupWriter } from './backup-writer.ts'
-import { fieldsOf } from './call-fields.ts'
+import { answerFields } from './answer-fields.ts'
 
 /** A node that answers operator calls: a `NodeClient`, or the node itself. */
 export interface OperatedNode {
@@ -76,7 +76,7 @@ async function begin(
   group: number | string,
   { withoutAccess = false, serializable = false }: TakeBackupOptions,
 ): Promise<Begun> {
-  const answer = fieldsOf(await node.operate('backup.begin', { group, withoutAccess, serializable }))
+  const answer = answerFields(await node.operate('backup.begin', { group, withoutAccess, serializable }))
   const whole = (name: string): number => {
     const value = answer[name]
     if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw malformed(`answer: ${name}`)
@@ -107,7 +107,7 @@ function manifestOf({ takenAtMs, withoutAccess = false, serializable = false }: 
 
 async function* chunksOf(node: OperatedNode, id: number): AsyncGenerator<Uint8Array, void, undefined> {
   for (let offset = 0; ; ) {
-    const { data, done } = fieldsOf(await node.operate('backup.read', { id, offset }))
+    const { data, done } = answerFields(await node.operate('backup.read', { id, offset }))
     if (!(data instanceof Uint8Array)) throw malformed('answer: data')
     if (done === true) return
     yield data
