@@ -11,7 +11,7 @@ import { LeaseKeeper } from '../coordination/lease-keeper.ts'
 import { LockService } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
-import { TypedStore } from '../store/typed-store.ts'
+import { plainCodec, TypedStore } from '../store/typed-store.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 
@@ -96,7 +96,7 @@ export class Althing {
   constructor(raw: Store, world: World, options: Pick<OpenOptions, 'maxStall'> = {}) {
     this.raw = raw
     this.world = world
-    this.store = new TypedStore(raw)
+    this.store = new TypedStore(raw, plainCodec, world.clock)
     const maxStallMs = durationMs('maxStall', options.maxStall)
     const keeper = new LeaseKeeper(raw, world, maxStallMs === undefined ? {} : { maxStall: maxStallMs })
     this.#keeper = keeper

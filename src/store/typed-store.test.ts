@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { openLocalStore } from '../engines/local/local-store.ts'
 import { Simulation } from '../testing/world/simulation.ts'
-import { jsonCodec, textCodec, TypedStore } from './typed-store.ts'
+import type { CallOptions, Store } from '../contracts/store.ts'
+import { type Codec, jsonCodec, textCodec, TypedStore } from './typed-store.ts'
 
 async function withStore(body: (store: TypedStore) => Promise<void>): Promise<void> {
   const simulation = new Simulation({ seed: 1 })
@@ -115,6 +116,38 @@ test('concurrent updates lose nothing; one that never wins says so', async () =>
     await expect(never.update('n', () => 1)).rejects.toMatchObject({ code: 'conflict', outcome: 'none' })
     expect(attempts).toBe(100)
   })
+})
+
+test('an update that never wins ends within its time, however short each attempt is', async () => {
+  const simulation = new Simulation({ seed: 1 })
+  let isDone = false
+  simulation.process('app', async (world) => {
+    const raw = await openLocalStore({ world })
+    const limits: number[] = []
+    // Each write finds that somebody was faster, a tenth of a second later.
+    const busy: Store = Object.create(raw, {
+      txn: {
+        value: async (_: unknown, options: CallOptions) => {
+          limits.push(options.timeoutMs ?? Number.NaN)
+          await new Promise<void>((resolve) => void world.timers.after(100, resolve))
+          return { revision: 1, succeeded: false, replies: [] }
+        },
+      },
+      range: { value: raw.range.bind(raw) },
+    })
+    const store = new TypedStore<number>(busy, jsonCodec as Codec<number>, world.clock)
+    const startMs = world.clock.monotonicMs()
+    await expect(store.update('n', () => 1, { timeoutMs: 450 })).rejects.toMatchObject({
+      code: 'timeout',
+      outcome: 'none',
+    })
+    expect(world.clock.monotonicMs() - startMs).toBeLessThan(560)
+    expect(limits.length).toBe(5)
+    expect(limits.toSorted((a, b) => b - a)).toEqual(limits)
+    await raw.close()
+    isDone = true
+  })
+  await simulation.runUntil(() => isDone, { limitMs: 60_000 })
 })
 
 describe('values', () => {

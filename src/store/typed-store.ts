@@ -21,6 +21,10 @@ import type {
   TxnReply,
   WatchEvent,
 } from '../contracts/store.ts'
+import type { Clock } from '../contracts/world.ts'
+
+const updateAttemptsMax = 100
+const updateTimeoutMs = 5_000
 
 const loneSurrogate = /\p{Surrogate}/u
 
@@ -139,15 +143,18 @@ export interface Condition {
 export class TypedStore<Value = unknown> {
   readonly raw: Store
   readonly #codec: Codec<Value>
+  readonly #clock: Clock | undefined
 
-  constructor(raw: Store, codec: Codec<Value> = plainCodec as Codec<Value>) {
+  /** With `clock`, {@link update} keeps its time limit over all its attempts; without, each of its calls has the limit to itself. */
+  constructor(raw: Store, codec: Codec<Value> = plainCodec as Codec<Value>, clock?: Clock) {
     this.raw = raw
     this.#codec = codec
+    this.#clock = clock
   }
 
   /** The same store, seen through another codec. */
   as<Other>(codec: Codec<Other>): TypedStore<Other> {
-    return new TypedStore(this.raw, codec)
+    return new TypedStore(this.raw, codec, this.#clock)
   }
 
   async get(
@@ -217,26 +224,44 @@ export class TypedStore<Value = unknown> {
 
   /**
    * Reads the item, lets `change` make a new value of it (`undefined` deletes it), and writes that if nobody was faster; otherwise again. `change` may
-   * be called several times. Throws `conflict` after 100 attempts.
+   * be called several times. Throws `conflict` after 100 attempts, and `timeout` when `timeoutMs` (default 5000) have passed over all of them; the outcome of
+   * both is `none`.
    */
   async update(
     key: string,
     change: (current: Value | undefined) => Value | undefined,
     options: CallOptions = {},
   ): Promise<Value | undefined> {
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const item = await this.get(key, options)
+    const remaining = this.#withinTime(key, options)
+    for (let attempt = 0; attempt < updateAttemptsMax; attempt++) {
+      const item = await this.get(key, remaining())
       const next = change(item?.value)
       const ifRevision = item?.modRevision ?? 0
       try {
-        if (next === undefined) await this.delete(key, { ...options, ifRevision })
-        else await this.put(key, next, { ...options, ifRevision })
+        if (next === undefined) await this.delete(key, { ...remaining(), ifRevision })
+        else await this.put(key, next, { ...remaining(), ifRevision })
         return next
       } catch (error) {
         if (!isAlthingError(error, 'conflict')) throw error
       }
     }
-    throw new AlthingError('conflict', `${key} was changed by others each of 100 times`, { outcome: 'none' })
+    throw new AlthingError('conflict', `${key} was changed by others each of ${updateAttemptsMax} times`, {
+      outcome: 'none',
+    })
+  }
+
+  /** The options of the next of several calls that share one time limit. Throws `timeout` when it is over. */
+  #withinTime(key: string, options: CallOptions): () => CallOptions {
+    const clock = this.#clock
+    if (clock === undefined) return () => options
+    const limitMs = options.timeoutMs ?? updateTimeoutMs
+    const endMs = clock.monotonicMs() + limitMs
+    return () => {
+      const timeoutMs = endMs - clock.monotonicMs()
+      if (timeoutMs > 0) return { ...options, timeoutMs }
+      const problem = `${key} was changed by others, again and again, for ${limitMs} ms`
+      throw new AlthingError('timeout', problem, { outcome: 'none' })
+    }
   }
 
   /** Starts a transaction: `if` conditions, `then` and `else` operations, `commit`. */

@@ -69,7 +69,7 @@ describe('following the members', () => {
   })
 
   test('a member that left is let go as soon as any node tells of it, and its calls are made elsewhere', async () => {
-    await withScriptedNodes(2, async (world, [leaving, staying]) => {
+    await withScriptedNodes(2, async (world, [leaving, staying], simulation) => {
       if (leaving === undefined || staying === undefined) return
       for (const node of [leaving, staying]) node.answer = commandAnswers()
       leaving.leader = staying.leader = 1
@@ -77,10 +77,12 @@ describe('following the members', () => {
       await store.range({ key: 'k' }, { consistency: 'serializable', timeoutMs: 300 }).catch(() => undefined)
       await write(store)
       leaving.answer = () => undefined
+      const startMs = simulation.nowMs
       const writing = write(store)
       await pause(world, 20)
       staying.tellMembers([member(2)], 12)
       expect((await writing).revision).toBe(2)
+      expect(simulation.nowMs - startMs).toBeLessThan(200)
       expect(leaving.open.size).toBe(0)
       await store.close()
     })
