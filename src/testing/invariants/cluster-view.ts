@@ -1,4 +1,4 @@
-import type { NodeId, RaftEffect, RaftEvent, RaftStatus } from '../../protocols/raft/types.ts'
+import type { Configuration, NodeId, RaftEffect, RaftEvent, RaftStatus } from '../../protocols/raft/types.ts'
 import { DurableState } from './durable-state.ts'
 import { InvariantViolation } from './violation.ts'
 
@@ -40,6 +40,12 @@ export interface CommittedEntry {
   readonly inTerm: number
 }
 
+export interface Agreement {
+  /** More than half of the voters, in a joint configuration of each set. */
+  readonly isQuorum: boolean
+  readonly voters: readonly NodeId[]
+}
+
 /** A rule that must hold after every step of every machine. */
 export interface RaftInvariant {
   readonly name: string
@@ -54,8 +60,7 @@ export interface RaftInvariant {
  * the invariants after each.
  */
 export class ClusterView {
-  readonly members: ReadonlyMap<NodeId, Member>
-  readonly majority: number
+  readonly #members: Map<NodeId, Member>
   readonly #invariants: readonly RaftInvariant[]
   readonly #violated: (violation: InvariantViolation) => void
   readonly #committed: CommittedEntry[] = []
@@ -66,10 +71,14 @@ export class ClusterView {
     invariants: readonly RaftInvariant[],
     violated: (violation: InvariantViolation) => void,
   ) {
-    this.members = new Map(ids.map((id) => [id, new Member(id)]))
-    this.majority = Math.floor(ids.length / 2) + 1
+    this.#members = new Map(ids.map((id) => [id, new Member(id)]))
     this.#invariants = invariants
     this.#violated = violated
+  }
+
+  /** All that were ever started, or named at the beginning: those who have left the group too. */
+  get members(): ReadonlyMap<NodeId, Member> {
+    return this.#members
   }
 
   /** Machine steps judged so far. */
@@ -86,15 +95,22 @@ export class ClusterView {
     return this.#committed[index - 1]
   }
 
-  /** How many members have the entry on their disks, as far as they were told. */
-  durableCount(index: number, term: number): number {
-    let count = 0
-    for (const { durable } of this.members.values()) if (durable.holds(index, term)) count++
-    return count
+  /** Which voters of `configuration` agree, and whether they can decide; one that never started does not agree. */
+  agreement({ voters, outgoingVoters = [] }: Configuration, agrees: (member: Member) => boolean): Agreement {
+    const hasAgreed = (id: NodeId): boolean => {
+      const member = this.#members.get(id)
+      return member !== undefined && agrees(member)
+    }
+    const isMajority = (ids: readonly NodeId[]): boolean => ids.filter(hasAgreed).length * 2 > ids.length
+    return {
+      isQuorum: isMajority(voters) && (outgoingVoters.length === 0 || isMajority(outgoingVoters)),
+      voters: [...new Set([...voters, ...outgoingVoters])].filter(hasAgreed),
+    }
   }
 
-  /** The member starts (again); its steps carry the returned life. */
+  /** The member starts (again), and joins if it is new; its steps carry the returned life. */
   started(id: NodeId): number {
+    if (!this.#members.has(id)) this.#members.set(id, new Member(id))
     const member = this.#member(id)
     member.status = undefined
     return ++member.life
@@ -148,6 +164,6 @@ export class ClusterView {
   }
 
   #member(id: NodeId): Member {
-    return this.members.get(id) as Member
+    return this.#members.get(id) as Member
   }
 }

@@ -1,6 +1,7 @@
 export { checkAcknowledgedWrites } from './acknowledged-writes.ts'
 export type { Answer, ReadAnswer, RevisionAnswer, WriteAnswer } from './answers.ts'
 export {
+  type Agreement,
   ClusterView,
   type CommittedEntry,
   Member,

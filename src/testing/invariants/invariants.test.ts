@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../../base/bytes.ts'
 import { encodeCommand } from '../../models/store/codec.ts'
 import { StoreModel } from '../../models/store/store-model.ts'
-import type { Entry, RaftEffect, RaftEvent, RaftStatus } from '../../protocols/raft/types.ts'
+import { encodeConfiguration } from '../../protocols/raft/configuration.ts'
+import type { Configuration, Entry, RaftEffect, RaftEvent, RaftStatus } from '../../protocols/raft/types.ts'
 import { checkAcknowledgedWrites } from './acknowledged-writes.ts'
 import type { Answer } from './answers.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -98,6 +99,23 @@ const persist = (sequence: number, ...entries: Entry[]): RaftEffect => ({
   entries,
 })
 
+/** The entry at 1, of `term`, is on the disks of these. */
+function durableOn(scene: Scene, term: number, ...ids: number[]): Scene {
+  for (const id of ids) {
+    scene.step(id, {}, [persist(3, entry(1, term))])
+    scene.step(id, { persistedIndex: 1 }, [], { type: 'persisted', sequence: 3 })
+  }
+  return scene
+}
+
+/** Member 1 leads, uses the configuration of entry 1, which is committed where `status` does not say otherwise, and puts another into its log. */
+function changing(scene: Scene, next: Configuration, status: Partial<RaftStatus>): Scene {
+  durableOn(scene.elect(1, 2), 2, 1, 2)
+  scene.step(1, { configurationIndex: 1, commitIndex: 1, committedInTerm: true, ...status })
+  const change: Entry = { ...entry(2, 2), kind: 'configuration', data: encodeConfiguration(next) }
+  return scene.step(1, { configuration: next, configurationIndex: 2 }, [persist(9, change)])
+}
+
 describe('the invariants of raft find', () => {
   test('nothing where nothing is wrong', () => {
     const scene = new Scene()
@@ -148,6 +166,34 @@ describe('the invariants of raft find', () => {
       (scene) => scene.step(1, {}, [persist(1, entry(1, 1))]).step(1, { commitIndex: 1 }),
     ],
     [
+      'committed-is-durable',
+      (scene) =>
+        // Two of three voters of one set, one of three of the other.
+        durableOn(scene.start(4).start(5), 1, 1, 2).step(1, {
+          commitIndex: 1,
+          configuration: { voters: [1, 4, 5], outgoingVoters: [1, 2, 3] },
+        }),
+    ],
+    [
+      'committed-is-durable',
+      (scene) =>
+        durableOn(scene, 1, 1, 2).step(1, {
+          commitIndex: 1,
+          configuration: { voters: [1, 3, 4], learners: [2] },
+        }),
+    ],
+    [
+      'votes-are-durable',
+      (scene) =>
+        scene
+          .vote(1, 2, 1)
+          .vote(2, 2, 1)
+          .step(1, { role: 'leader', configuration: { voters: [1, 2, 3], outgoingVoters: [1, 4, 5] } }),
+    ],
+    ['configuration-steps', (scene) => changing(scene, { voters: [1, 2, 3, 4, 5] }, {})],
+    ['configuration-steps', (scene) => changing(scene, { voters: [1, 2] }, { commitIndex: 0 })],
+    ['configuration-steps', (scene) => changing(scene, { voters: [1, 2] }, { committedInTerm: false })],
+    [
       'state-machine-safety',
       (scene) =>
         scene
@@ -178,6 +224,18 @@ describe('the invariants of raft find', () => {
     ],
   ])('%s', (name, play) => {
     expect(play(new Scene().all()).broken).toContain(name)
+  })
+
+  test('nothing in steps of one voter, into a joint configuration, and out of it', () => {
+    const steps: Configuration[] = [
+      { voters: [1, 2] },
+      { voters: [1, 4, 5], outgoingVoters: [1, 2, 3] },
+      { voters: [1, 2, 3], learners: [4] },
+    ]
+    for (const next of steps) {
+      const scene = new Scene().all()
+      expect([next, changing(scene, next, {}).broken]).toEqual([next, []])
+    }
   })
 
   test('no loss where a write that was under way has overwritten what was durable', () => {

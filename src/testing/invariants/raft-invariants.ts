@@ -1,5 +1,6 @@
 import type { RaftInvariant } from './cluster-view.ts'
 import { CommittedIsDurable } from './committed-is-durable.ts'
+import { ConfigurationSteps } from './configuration-steps.ts'
 import { DurableSurvivesRestart } from './durable-survives-restart.ts'
 import { ElectionSafety } from './election-safety.ts'
 import { LeaderAppendOnly } from './leader-append-only.ts'
@@ -25,5 +26,6 @@ export function createRaftInvariants(): RaftInvariant[] {
     new StateMachineSafety(),
     new DurableSurvivesRestart(),
     new ReadIndexIsCurrent(),
+    new ConfigurationSteps(),
   ]
 }
