@@ -51,6 +51,7 @@ export class AuditLog {
   #denialsFromMs = Number.NEGATIVE_INFINITY
   #denials = 0
   #suppressed = 0
+  #actions = 0
 
   constructor(options: AuditLogOptions) {
     this.#world = options.world
@@ -63,6 +64,11 @@ export class AuditLog {
   /** Why the last line could not be written; undefined when it was. */
   get failure(): AlthingError | undefined {
     return this.#failure
+  }
+
+  /** A number that joins the lines of one action. Begins anew with each process. */
+  nextAction(): string {
+    return String(++this.#actions)
   }
 
   /** Resolves when the line is on the disk. Rejects with `unavailable` (outcome none) when it cannot be written; the next call tries anew. */

@@ -25,6 +25,8 @@ export interface PeerLinkState {
   protocol(): number
   /** What was under way may be lost. */
   broken(): void
+  /** The peer has sent something on the connection that this side dialled: it says why it will not have us. */
+  answered(frame: Uint8Array): void
   /** The peer's machine answers that nobody listens there any more. */
   gone(): void
 }
@@ -150,6 +152,7 @@ export class PeerLink {
     try {
       const connection = await this.#world.network.connect(this.address, {
         delivery: 'datagram',
+        as: 'node',
         timeoutMs: 1_000,
         signal: this.#abort.signal,
       })
@@ -157,7 +160,10 @@ export class PeerLink {
         connection.close()
         return
       }
-      connection.handle({ frame: () => {}, closed: (error) => this.#lost(connection, error) })
+      connection.handle({
+        frame: (frame) => this.#state.answered(frame),
+        closed: (error) => this.#lost(connection, error),
+      })
       connection.send(this.#options.hello)
       this.#connection = connection
       this.#attempts = 0

@@ -1,9 +1,12 @@
-import { AlthingError, asAlthingError, invalidArgument } from '../../contracts/errors.ts'
-import type { WatchBatch } from '../../contracts/store.ts'
+import { AlthingError, asAlthingError, invalidArgument, withOutcome } from '../../contracts/errors.ts'
+import type { KeyRange, WatchBatch } from '../../contracts/store.ts'
+import type { PrincipalRef } from '../../access/principal.ts'
 import { type Connection, type Logger, maxFrameBytes } from '../../contracts/world.ts'
-import { decodeCommand } from '../../models/store/codec.ts'
-import type { StoreCommand } from '../../models/store/types.ts'
+import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
+import type { StoreCommand, StoreMutation } from '../../models/store/types.ts'
+import { isReadOnly } from '../../models/store/txn.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
+import type { Member } from '../../replication/peer-transport.ts'
 import {
   encodeLeaseStatuses,
   encodeRangeReply,
@@ -14,10 +17,12 @@ import type { Consistency, StoreHost } from '../local/store-host.ts'
 import type { Watcher } from '../local/watch-hub.ts'
 import type { LeaderLink } from './leader-link.ts'
 import type { NodeStatus } from './node-status.ts'
-import type { OperatorCalls } from './operator-calls.ts'
+import { auditedOperation } from './audited-operation.ts'
+import type { Caller, OperatorCalls } from './operator-calls.ts'
 import {
   decodeRequest,
   encodeError,
+  encodeMembers,
   encodeReply,
   encodeWelcome,
   forwardedFlag,
@@ -27,6 +32,7 @@ import {
   type Request,
   type Welcome,
 } from './protocol.ts'
+import type { OwnedRequest, SessionAccess } from './session-access.ts'
 import { partsOf } from './watch-parts.ts'
 import { decodeWatchRequest } from './watch-request.ts'
 
@@ -37,9 +43,17 @@ export interface ClientSessionOptions {
   host(): StoreHost
   readonly leader: LeaderLink
   readonly operators: OperatorCalls
+  readonly access: SessionAccess
   status(): NodeStatus
   block(peers: readonly number[]): void
   ended(): void
+}
+
+interface SessionWatch {
+  readonly range: KeyRange
+  readonly ref: PrincipalRef
+  /** `undefined` while the watch is being set. */
+  watcher: Watcher | undefined
 }
 
 /** Bytes waiting for a client past which its watchers are set aside until it has read them. */
@@ -52,8 +66,8 @@ const watchersMax = 10_000
 export class ClientSession {
   readonly #options: ClientSessionOptions
   readonly #connection: Connection
-  /** `undefined` while the watch is being set. */
-  readonly #watchers = new Map<number, Watcher | undefined>()
+  readonly #access: SessionAccess
+  readonly #watchers = new Map<number, SessionWatch>()
   /** Watches set aside until the client has read what it was sent, in the order in which they will go on. */
   readonly #pausedWatches = new Set<number>()
   /** {@link queuedBytesMax}, and on top of it what a batch left to be read. */
@@ -63,6 +77,7 @@ export class ClientSession {
   constructor(options: ClientSessionOptions) {
     this.#options = options
     this.#connection = options.connection
+    this.#access = options.access
     this.#connection.handle({
       frame: (frame) => this.#receive(frame),
       closed: () => this.#closed(),
@@ -82,6 +97,24 @@ export class ClientSession {
     this.#connection.send(encodeReply(0, replyStatus.leader, leader))
   }
 
+  membersChanged(members: readonly Member[], version: number): void {
+    this.#connection.send(encodeReply(0, replyStatus.members, encodeMembers(members, version)))
+  }
+
+  /** What callers may do has changed: what this one may do no more ends now. */
+  accessChanged(): void {
+    for (const [id, { range, ref }] of [...this.#watchers]) {
+      try {
+        this.#access.authorizeRead(range, ref, 'watch')
+      } catch (error) {
+        this.#cancel(id)
+        this.#fail(id, asAlthingError(error))
+      }
+    }
+    // A client that can show something else will: it connects anew.
+    if (!this.#access.isValid) this.close()
+  }
+
   close(): void {
     this.#connection.close()
     this.#closed()
@@ -90,7 +123,7 @@ export class ClientSession {
   #closed(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    for (const watcher of this.#watchers.values()) watcher?.close()
+    for (const { watcher } of this.#watchers.values()) watcher?.close()
     this.#watchers.clear()
     this.#pausedWatches.clear()
     this.#options.ended()
@@ -110,13 +143,14 @@ export class ClientSession {
       return
     }
     try {
-      this.#serve(request)
+      this.#access.take(frame.byteLength)
+      this.#serve(this.#access.owned(request))
     } catch (error) {
       this.#fail(request.id, asAlthingError(error))
     }
   }
 
-  #serve(request: Request): void {
+  #serve(request: OwnedRequest): void {
     switch (request.method) {
       case methods.mutate:
         return this.#mutate(request)
@@ -125,21 +159,28 @@ export class ClientSession {
       case methods.keepLeaseAlive:
         return this.#keepLeaseAlive(request)
       case methods.leases:
-        return this.#host.leases(consistencyFrom(request.body), (error, leases) =>
-          this.#reply(request.id, error, () => encodeLeaseStatuses(leases ?? [])),
-        )
+        return this.#leases(request)
       case methods.watch:
         return this.#watch(request)
       case methods.cancel:
         return this.#cancel(request.body)
       case methods.status:
+        this.#access.authorizeStatus(request.ref)
         return this.#reply(request.id, undefined, () => JSON.stringify(this.#options.status()))
-      case methods.transferLeadership:
-        this.#host.group.transferLeadership(memberFrom(request.body))
-        return this.#reply(request.id, undefined, () => null)
-      case methods.block:
-        this.#options.block(membersFrom(request.body))
-        return this.#reply(request.id, undefined, () => null)
+      case methods.transferLeadership: {
+        const to = memberFrom(request.body)
+        return this.#operation(request, 'transfer-leadership', to, async () => {
+          this.#host.group.transferLeadership(to)
+          return null
+        })
+      }
+      case methods.block: {
+        const peers = membersFrom(request.body)
+        return this.#operation(request, 'block', peers, async () => {
+          this.#options.block(peers)
+          return null
+        })
+      }
       case methods.ping:
         return this.#reply(request.id, undefined, () => null)
       case methods.operate:
@@ -151,45 +192,107 @@ export class ClientSession {
     }
   }
 
-  #operate(request: Request): void {
+  #operate(request: OwnedRequest): void {
+    const [name, argument] = Array.isArray(request.body) ? (request.body as unknown[]) : []
+    if (typeof name !== 'string') throw malformed('operator call')
+    this.#operation(request, name, argument, (caller) => this.#options.operators.call(request.body, caller))
+  }
+
+  #operation(
+    request: OwnedRequest,
+    name: string,
+    argument: unknown,
+    work: (caller: Caller) => Promise<unknown>,
+  ): void {
     const { remoteAddress } = this.#connection
-    const isForwarded = (request.flags & forwardedFlag) !== 0
-    this.#options.operators.call(request.body, { name: remoteAddress, remoteAddress, isForwarded }).then(
+    const who = this.#access.authorizeOperator(request.ref, name)
+    const caller = { name: who, remoteAddress, isForwarded: (request.flags & forwardedFlag) !== 0 }
+    auditedOperation(this.#access.control.audit, { name, argument, caller }, () => work(caller)).then(
       (answer) => this.#reply(request.id, undefined, () => answer),
       (error: unknown) => this.#fail(request.id, asAlthingError(error)),
     )
   }
 
-  #mutate(request: Request): void {
-    const { body } = request
+  #mutate(request: OwnedRequest): void {
+    const { body, ref } = request
     if (!(body instanceof Uint8Array)) throw malformed('command')
-    const command = decodeCommand(body)
-    validateClientCommand(command)
-    if (this.#forwards(request)) return
-    this.#host.mutate(body, command, (error, reply) => {
-      this.#reply(request.id, error, () => (reply === undefined ? null : encodeStoreReply(reply)))
+    const asked = decodeCommand(body)
+    const command = this.#access.clientCommand(asked, ref)
+    if (isMutation(command)) validateMutation(command)
+    const data = command === asked ? body : encodeCommand(command)
+    this.#atLeader({ ...request, body: data }, () => {
+      const host = this.#host
+      this.#access.authorizeCommand(command, ref, host.model)
+      host.mutate(data, command, (error, reply) => {
+        this.#reply(request.id, error, () => {
+          // It is read after this: see `#range`.
+          if (command.type === 'txn' && isReadOnly(command))
+            this.#access.authorizeCommand(command, ref, host.model)
+          return reply === undefined ? null : encodeStoreReply(reply)
+        })
+      })
     })
   }
 
-  #range(request: Request): void {
-    const [range, consistency] = Array.isArray(request.body) ? (request.body as unknown[]) : []
-    const rangeRequest = decodeRangeRequest(range)
-    validateRange(rangeRequest)
-    this.#host.range(rangeRequest, consistencyFrom(consistency), (error, reply) =>
-      this.#reply(request.id, error, () => (reply === undefined ? null : encodeRangeReply(reply))),
+  #range(request: OwnedRequest): void {
+    const { ref } = request
+    const [wire, consistency] = Array.isArray(request.body) ? (request.body as unknown[]) : []
+    const asked = decodeRangeRequest(wire)
+    validateRange(asked)
+    const range = this.#access.authorizeRead(asked, ref, 'range')
+    this.#host.range(range, consistencyFrom(consistency), (error, reply) =>
+      this.#reply(request.id, error, () => {
+        // Once more by the state that was read: a right that was taken away before the read began is gone by then.
+        this.#access.authorizeRead(range, ref, 'range')
+        return reply === undefined ? null : encodeRangeReply(reply)
+      }),
     )
   }
 
-  #keepLeaseAlive(request: Request): void {
-    if (typeof request.body !== 'number') throw malformed('lease')
-    if (this.#forwards(request)) return
-    this.#host.keepLeaseAlive(request.body, (error, grant) =>
-      this.#reply(request.id, error, () => (grant === undefined ? null : [grant.lease, grant.ttlMs])),
+  #leases(request: OwnedRequest): void {
+    const { ref } = request
+    this.#access.authorizeLease(ref)
+    this.#host.leases({}, consistencyFrom(request.body), (error, page) =>
+      this.#reply(request.id, error, () =>
+        encodeLeaseStatuses(this.#access.readableLeases(page?.leases ?? [], ref)),
+      ),
     )
+  }
+
+  #keepLeaseAlive(request: OwnedRequest): void {
+    const { body } = request
+    if (typeof body !== 'number') throw malformed('lease')
+    this.#atLeader(request, () => {
+      this.#access.authorizeLease(request.ref)
+      this.#host.keepLeaseAlive(body, (error, grant) =>
+        this.#reply(request.id, error, () => (grant === undefined ? null : [grant.lease, grant.ttlMs])),
+      )
+    })
+  }
+
+  /**
+   * Has the request done by the leader: here, once this node has applied all that was acknowledged before it led. Until then its users and roles may be older
+   * than those by which the leader before it answered.
+   */
+  #atLeader(request: OwnedRequest, work: () => void): void {
+    if (this.#forwards(request)) return
+    const { group } = this.#host
+    if (group.isLeaderReady) {
+      work()
+      return
+    }
+    group.readBarrier((error) => {
+      try {
+        if (error !== undefined) throw withOutcome(error, 'none')
+        if (!this.#forwards(request)) work()
+      } catch (cause) {
+        this.#fail(request.id, asAlthingError(cause))
+      }
+    })
   }
 
   /** Hands the request to the leader when that is another node, or refuses it when none is known. */
-  #forwards(request: Request): boolean {
+  #forwards(request: OwnedRequest): boolean {
     const { role, leader } = this.#host.group
     if (role === 'leader') return false
     const isForwarded = (request.flags & forwardedFlag) !== 0
@@ -202,21 +305,31 @@ export class ClientSession {
         new AlthingError('unavailable', problem, { outcome: 'none', details: { leader } })
       )
     }
-    this.#options.leader.forward(leader, request.method as 1, request.timeoutMs, request.body, {
-      done: (error, body) => this.#reply(request.id, error, () => body),
-    })
+    const handler = {
+      done: (error: AlthingError | undefined, body: unknown) => this.#reply(request.id, error, () => body),
+    }
+    this.#options.leader.forward(
+      leader,
+      request.method as 1,
+      request.timeoutMs,
+      request.body,
+      handler,
+      request.ref,
+    )
     return true
   }
 
-  #watch(request: Request): void {
+  #watch(request: OwnedRequest): void {
     const { id } = request
     if (this.#watchers.size >= watchersMax)
       throw new AlthingError('overloaded', `${watchersMax} watches on one connection`)
     if (this.#watchers.has(id)) throw invalidArgument('id', id, 'the id of no other watch of the connection')
-    const watchRequest = decodeWatchRequest(request.body)
-    this.#watchers.set(id, undefined)
+    const asked = decodeWatchRequest(request.body)
+    const watchRequest = this.#access.authorizeRead(asked, request.ref, 'watch')
+    const watch: SessionWatch = { range: watchRequest, ref: request.ref, watcher: undefined }
+    this.#watchers.set(id, watch)
     const sink = { push: (batch: WatchBatch) => this.#push(id, batch) }
-    const isCancelled = (): boolean => this.#isClosed || !this.#watchers.has(id)
+    const isCancelled = (): boolean => this.#isClosed || this.#watchers.get(id) !== watch
     this.#host.watch(watchRequest, sink, isCancelled, (error, watcher) => {
       if (error !== undefined || watcher === undefined) {
         this.#watchers.delete(id)
@@ -224,13 +337,13 @@ export class ClientSession {
         return
       }
       if (isCancelled()) watcher.close()
-      else this.#watchers.set(id, watcher)
+      else watch.watcher = watcher
     })
   }
 
   #cancel(body: unknown): void {
     if (typeof body !== 'number') return
-    this.#watchers.get(body)?.close()
+    this.#watchers.get(body)?.watcher?.close()
     this.#watchers.delete(body)
     this.#pausedWatches.delete(body)
   }
@@ -255,7 +368,7 @@ export class ClientSession {
     for (const id of [...this.#pausedWatches]) {
       if (this.#isFull || this.#isClosed) return
       this.#pausedWatches.delete(id)
-      this.#watchers.get(id)?.resume()
+      this.#watchers.get(id)?.watcher?.resume()
     }
   }
 
@@ -264,7 +377,13 @@ export class ClientSession {
       this.#fail(id, error)
       return
     }
-    const frame = encodeReply(id, replyStatus.ok, body())
+    let frame: Uint8Array
+    try {
+      frame = encodeReply(id, replyStatus.ok, body())
+    } catch (refusal) {
+      this.#fail(id, asAlthingError(refusal))
+      return
+    }
     if (frame.byteLength <= maxFrameBytes) this.#send(frame)
     else this.#fail(id, replyTooLarge(frame.byteLength))
   }
@@ -294,12 +413,8 @@ function replyTooLarge(bytes: number): AlthingError {
   })
 }
 
-/** What a client may put into the log: everything but the expiry of leases, which is the leader's to decide. */
-function validateClientCommand(command: StoreCommand): void {
-  if (command.type === 'expireLeases') {
-    throw new AlthingError('permission-denied', 'only the cluster itself expires leases', { outcome: 'none' })
-  }
-  if (command.type !== 'openSession') validateMutation(command)
+function isMutation(command: StoreCommand): command is Extract<StoreCommand, StoreMutation> {
+  return 'sequence' in command
 }
 
 function consistencyFrom(value: unknown): Consistency {

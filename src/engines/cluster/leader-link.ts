@@ -1,7 +1,9 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
-import { forwardedFlag, type Method } from './protocol.ts'
+import type { Credentials } from '../../access/access-control.ts'
+import { anonymous, type PrincipalRef } from '../../access/principal.ts'
+import { forwardedFlag, type Hello, type Method, speaksForFlag } from './protocol.ts'
 import { type ReplyHandler, RpcConnection } from './rpc-connection.ts'
 
 /** Requests that wait for a connection to the leader past which more are refused. */
@@ -14,6 +16,8 @@ export interface LeaderLinkOptions {
   readonly group?: string
   /** `undefined`: that member is not known. */
   addressOf(member: NodeId): string | undefined
+  /** What this node shows of itself where the transport does not prove that it is one. */
+  credentials?(): Credentials
 }
 
 /** A node's way to the one that leads, for what its own clients ask and only the leader can do. */
@@ -31,12 +35,23 @@ export class LeaderLink {
     this.#options = options
   }
 
-  /** `outcome` of an error tells whether the leader may have got the request. */
-  forward(leader: NodeId, method: Method, timeoutMs: number, body: unknown, handler: ReplyHandler): void {
+  /** Hands on a request of `principal` (default: nobody in particular). `outcome` of an error tells whether the leader may have got the request. */
+  forward(
+    leader: NodeId,
+    method: Method,
+    timeoutMs: number,
+    body: unknown,
+    handler: ReplyHandler,
+    principal: PrincipalRef = anonymous,
+  ): void {
     if (this.#leader !== leader) this.#turnTo(leader)
+    // Nodes of the first version know no principals, and while access control is off nobody needs one.
+    const isNamed = principal[0] !== 'anonymous'
+    const flags = isNamed ? forwardedFlag | speaksForFlag : forwardedFlag
+    const owned = isNamed ? [principal, body] : body
     const connection = this.#connection
     if (connection !== undefined && !connection.isClosed) {
-      connection.request(method, timeoutMs, forwardedFlag, body, handler)
+      connection.request(method, timeoutMs, flags, owned, handler)
       return
     }
     if (this.#waiting >= waitingMax) {
@@ -52,7 +67,7 @@ export class LeaderLink {
     this.#open().then(
       (opened) => {
         this.#waiting--
-        opened.request(method, timeoutMs, forwardedFlag, body, handler)
+        opened.request(method, timeoutMs, flags, owned, handler)
       },
       (cause: unknown) => {
         this.#waiting--
@@ -100,11 +115,18 @@ export class LeaderLink {
   }
 
   async #dial(leader: NodeId): Promise<RpcConnection> {
-    const { clusterId, group, addressOf } = this.#options
+    const { clusterId, group, addressOf, credentials } = this.#options
     const address = addressOf(leader)
     if (address === undefined) throw new AlthingError('unavailable', 'no leader is known')
-    const hello = { kind: 'client', clusterId, from: 0, ...(group === undefined ? {} : { group }) } as const
-    const options = { world: this.#world, address, hello }
+    const shown = credentials?.()
+    const hello: Hello = {
+      kind: 'client',
+      clusterId,
+      from: 0,
+      ...(group === undefined ? {} : { group }),
+      ...(shown === undefined ? {} : { credentials: shown }),
+    }
+    const options = { world: this.#world, address, hello, as: 'node' } as const
     return RpcConnection.open(options, this.#abort.signal, connectTimeoutMs)
   }
 }
