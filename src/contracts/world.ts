@@ -126,8 +126,10 @@ export interface Disk {
   makeDirectory(path: string): Promise<void>
   /** Atomic; replaces `to`. Durable only after {@link Disk.syncDirectory} of the folder. */
   rename(from: string, to: string): Promise<void>
-  /** Does nothing when the file is missing. Durable only after {@link Disk.syncDirectory}. */
+  /** Removes a file, or a folder that is empty. Does nothing when it is missing. Durable only after {@link Disk.syncDirectory}. */
   remove(path: string): Promise<void>
+  /** Bytes that may still be written to the file system that the folder is on; `undefined` where the system does not say. */
+  freeBytes(directory: string): Promise<number | undefined>
   /** Makes creations, renames and removals in the folder durable (fsync of the folder). */
   syncDirectory(path: string): Promise<void>
   /**

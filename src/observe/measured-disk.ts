@@ -12,8 +12,10 @@ export function measureDisk(disk: Disk, clock: Clock, onSync: OnSync): Disk {
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),
+    freeBytes: (directory) => disk.freeBytes(directory),
     syncDirectory: (path) => disk.syncDirectory(path),
     lock: (directory) => disk.lock(directory),
+    freeBytes: (path) => disk.freeBytes(path),
   }
 }
 

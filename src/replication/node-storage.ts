@@ -1,7 +1,12 @@
+import { invalidArgument } from '../contracts/errors.ts'
+import type { World } from '../contracts/world.ts'
 import type { Configuration, RestoredState } from '../protocols/raft/types.ts'
+import { type DiskNodeOptions, openDiskNode } from './disk-node-storage.ts'
 import type { GroupId } from './group-id.ts'
-import type { RaftStorage } from './storage.ts'
-import type { StorageIdentity } from './wal/identity.ts'
+import { MemoryNodeStorage } from './memory-node-storage.ts'
+import type { DiskStorageOptions, RaftStorage } from './storage.ts'
+import { checkIdentity, type StorageIdentity } from './wal/identity.ts'
+import { walDefaults } from './wal/write-ahead-log.ts'
 
 export type { GroupId, StorageIdentity }
 
@@ -45,4 +50,40 @@ export interface NodeStorage {
   lookAtSpace(): Promise<DiskSpace>
   /** Waits for what was appended, then lets the folder go. Idempotent. */
   close(): Promise<void>
+}
+
+/**
+ * Opens, or makes, the storage in `directory` (of the world's data folder) and holds the folder's lock until closed. A folder of format version 1 is opened as that of
+ * group 1. Rejects with `conflict` (another process or another node's data), `corrupt` (naming file and offset: nothing was changed), `not-found` (nothing is there, and no
+ * identity was given), or `disk-failed`.
+ */
+export async function openNodeStorage(
+  world: World,
+  directory: string,
+  options: DiskStorageOptions = {},
+): Promise<NodeStorage> {
+  return openDiskNode(world, directory, checkOptions(options))
+}
+
+/** The same without a disk: nothing survives the object. For `memory:` and for tests. */
+export function createMemoryNodeStorage(
+  identity: StorageIdentity = { clusterId: 'memory', nodeId: 1 },
+): NodeStorage {
+  return new MemoryNodeStorage(identity)
+}
+
+function checkOptions(options: DiskStorageOptions): DiskNodeOptions {
+  if (options.identity !== undefined) checkIdentity(options.identity)
+  const { segmentBytes = walDefaults.segmentBytes, groupBytesMax = walDefaults.groupBytesMax } = options
+  const { snapshotBlockBytes = 1, spaceLowBytes = 4 * segmentBytes } = options
+  checkInteger('segmentBytes', segmentBytes, 4096, 2 ** 30)
+  checkInteger('groupBytesMax', groupBytesMax, 1, 2 ** 28)
+  checkInteger('snapshotBlockBytes', snapshotBlockBytes, 1, 2 ** 24)
+  checkInteger('spaceLowBytes', spaceLowBytes, 0, Number.MAX_SAFE_INTEGER)
+  return { ...options, segmentBytes, groupBytesMax, spaceLowBytes }
+}
+
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < min || value > max)
+    throw invalidArgument(name, value, `an integer of ${min} to ${max}`)
 }

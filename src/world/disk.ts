@@ -48,7 +48,14 @@ export class NodeDisk implements Disk {
   }
 
   remove(name: string): Promise<void> {
-    return translated(name, () => fs.rm(this.#resolve(name), { force: true }))
+    return translated(name, () => removeEntry(this.#resolve(name)))
+  }
+
+  async freeBytes(directory: string): Promise<number | undefined> {
+    return translated(directory, async () => {
+      const { bavail, bsize } = await fs.statfs(this.#resolve(directory))
+      return bavail * bsize
+    })
   }
 
   syncDirectory(name: string): Promise<void> {
@@ -66,6 +73,15 @@ export class NodeDisk implements Disk {
       throw invalidArgument('path', name, 'a path inside the data folder')
     }
     return full
+  }
+}
+
+async function removeEntry(full: string): Promise<void> {
+  try {
+    await fs.rm(full, { force: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error
+    await fs.rmdir(full)
   }
 }
 

@@ -56,6 +56,8 @@ export class MemoryDisk implements Disk {
 
   async syncDirectory(): Promise<void> {}
 
+  async freeBytes(): Promise<undefined> {}
+
   async lock(): Promise<{ release(): Promise<void> }> {
     return { release: async () => {} }
   }

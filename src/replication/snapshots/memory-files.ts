@@ -42,6 +42,10 @@ export class MemoryFiles implements Disk {
 
   async syncDirectory(): Promise<void> {}
 
+  async freeBytes(): Promise<number | undefined> {
+    return undefined
+  }
+
   async lock(): Promise<{ release(): Promise<void> }> {
     return { release: async () => {} }
   }

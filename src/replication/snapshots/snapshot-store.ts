@@ -14,13 +14,22 @@ export class SnapshotStore {
   readonly #directory: string
   readonly #latch: FailureLatch
   readonly #blockBytes: number
+  readonly #saved: (meta: SnapshotMeta) => void
   /** Number of open readers by file name. */
   readonly #readers = new Map<string, number>()
   #names: string[] = []
   #temporaries = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(disk: Disk, directory: string, latch: FailureLatch, blockBytes: number = blockBytesDefault) {
+  /** `saved` is called for each snapshot that has become durable here, written or received. */
+  constructor(
+    disk: Disk,
+    directory: string,
+    latch: FailureLatch,
+    blockBytes: number = blockBytesDefault,
+    saved: (meta: SnapshotMeta) => void = () => {},
+  ) {
+    this.#saved = saved
     this.#disk = disk
     this.#directory = directory
     this.#latch = latch
@@ -100,6 +109,7 @@ export class SnapshotStore {
       await this.#disk.rename(temporaryPath, `${this.#directory}/${name}`)
       await this.#disk.syncDirectory(this.#directory)
       if (newest !== name) this.#names.push(name)
+      this.#saved(meta)
       await this.#removeOlder()
     })
   }
@@ -131,6 +141,10 @@ export class SnapshotStore {
     this.#last = result.catch(() => undefined)
     return result
   }
+}
+
+export function isSnapshotName(name: string): boolean {
+  return pattern.test(name)
 }
 
 /** Sorted by name, snapshots are sorted by index. */

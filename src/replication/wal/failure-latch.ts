@@ -46,7 +46,7 @@ export class FailureLatch {
   }
 }
 
-function isDiskFull(error: unknown): boolean {
+export function isDiskFull(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
   if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true
   return 'cause' in error && error.cause !== error && isDiskFull(error.cause)

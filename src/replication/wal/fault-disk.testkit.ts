@@ -27,6 +27,8 @@ export class FaultDisk implements Disk {
   fault: ((operation: string, path: string) => void) | undefined
   /** Every durable write in order: path, offset, length. */
   readonly durableWrites: { path: string; offset: number; length: number }[] = []
+  /** What the system says is free. */
+  free: number | undefined
   operations = 0
   isDead = false
 
@@ -81,10 +83,8 @@ export class FaultDisk implements Disk {
 
   async list(directory: string): Promise<string[]> {
     const prefix = `${directory}/`
-    return [...this.names.keys()]
-      .filter((path) => path.startsWith(prefix))
-      .map((path) => path.slice(prefix.length))
-      .sort()
+    const below = [...this.names.keys()].filter((path) => path.startsWith(prefix))
+    return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] as string))].sort()
   }
 
   async makeDirectory(): Promise<void> {}
@@ -105,6 +105,10 @@ export class FaultDisk implements Disk {
   async syncDirectory(path: string): Promise<void> {
     if (await this.change('syncDirectory', path)) return never()
     this.durableNames = new Map(this.names)
+  }
+
+  async freeBytes(): Promise<number | undefined> {
+    return this.free
   }
 
   async lock(): Promise<{ release(): Promise<void> }> {

@@ -1,16 +1,18 @@
 import type { Entry, HardState, SnapshotMeta } from '../../protocols/raft/types.ts'
 import type { Item } from './items.ts'
 
-/** The log as the items of the segments, applied in their order, make it. Pure: what recovery decides, it decides here. */
+/** One group's log as the items of the segments, applied in their order, make it. Pure: what recovery decides, it decides here. */
 export class LogImage {
   #hardState: HardState
   #entries: Entry[] = []
   #nextIndex: number
   #resetIndex = 0
+  #nextIndexMax: number
 
-  /** `nextIndex`, `hardState`: from the header of the oldest segment. */
+  /** `nextIndex`, `hardState`: from the first record of the oldest segment. */
   constructor(nextIndex: number, hardState: HardState) {
     this.#nextIndex = nextIndex
+    this.#nextIndexMax = nextIndex
     this.#hardState = hardState
   }
 
@@ -26,8 +28,18 @@ export class LogImage {
     return this.#nextIndex
   }
 
+  /** As the log reckons it while it is written, without knowing what a reset has dropped: see `GroupState.nextIndex`. */
+  get nextIndexMax(): number {
+    return this.#nextIndexMax
+  }
+
+  /** The lowest index that is in the log, or would be. */
+  get firstIndex(): number {
+    return this.#entries[0]?.index ?? this.#nextIndex
+  }
+
   /** A text says why the item cannot follow what came before it. */
-  apply(item: Item): string | undefined {
+  apply(item: Extract<Item, { type: 'hardState' | 'entry' | 'reset' }>): string | undefined {
     switch (item.type) {
       case 'hardState':
         this.#hardState = item.hardState
@@ -36,6 +48,7 @@ export class LogImage {
         return this.#append(item.entry)
       case 'reset':
         this.#resetIndex = item.index
+        this.#nextIndexMax = Math.max(this.#nextIndexMax, item.index + 1)
         this.#startAfter(item.index, item.term)
         return undefined
     }
@@ -63,6 +76,7 @@ export class LogImage {
     this.#entries.length = Math.max(0, Math.min(this.#entries.length, entry.index - firstIndex))
     this.#entries.push(entry)
     this.#nextIndex = entry.index + 1
+    this.#nextIndexMax = this.#nextIndex
     return undefined
   }
 

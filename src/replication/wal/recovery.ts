@@ -1,16 +1,20 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Disk, DiskFile, Logger } from '../../contracts/world.ts'
+import { asBuffer } from '../entry-codec.ts'
 import { corruptFile, inFile } from './failure-latch.ts'
 import type { StorageIdentity } from './identity.ts'
-import { readItems } from './items.ts'
-import { LogImage } from './log-image.ts'
+import type { GroupId } from '../group-id.ts'
+import { type Item, readItems } from './items.ts'
+import { NodeImage } from './node-image.ts'
 import { isZero, recordHeaderBytes } from './record.ts'
 import { listSegments, segmentPath } from './segment-files.ts'
 import {
+  decodeMark,
   decodeSeal,
   decodeSegmentHeader,
   encodeSeal,
   recordsOffset,
+  recordsOffsetOf,
   type SegmentHeader,
   sealOffset,
 } from './segment-header.ts'
@@ -19,18 +23,20 @@ import { type ScanEnd, scanRecords } from './segment-scan.ts'
 /** A segment that is read no more until it is removed. */
 export interface SegmentSummary {
   readonly sequence: number
-  /** Highest index of an entry in it; 0 when it has none. */
-  indexMax: number
+  /** Highest index of an entry in it, of every group that has one. */
+  readonly indexMax: Map<GroupId, number>
 }
 
 /** What the segments of a folder hold, and where the next record goes. */
 export interface RecoveredLog {
-  readonly image: LogImage
+  readonly image: NodeImage
   /** Ascending; the last one is being written. */
   readonly segments: readonly SegmentSummary[]
   readonly sizeBytes: number
   readonly endOffset: number
   readonly crc: number
+  /** Of the last segment. In another version than the present one nothing is added to it. */
+  readonly version: SegmentHeader['version']
 }
 
 type WholeEnd = Exclude<ScanEnd, { kind: 'corrupt' }>
@@ -54,18 +60,17 @@ export async function recoverLog(
   const sequences = await listSegments(disk, directory)
   if (sequences.length === 0) return undefined
   const segments: ReadSegment[] = []
-  let image: LogImage | undefined
+  const image = new NodeImage()
   let lastBytes: Buffer = Buffer.alloc(0)
   for (const [position, sequence] of sequences.entries()) {
     const path = segmentPath(directory, sequence)
-    lastBytes = toBuffer(await disk.read(path))
-    const header = readHeader(path, lastBytes, sequence, identity)
-    image ??= new LogImage(header.nextIndex, header.hardState)
+    const { bytes, header } = await readSegmentFile(disk, path, sequence, identity)
+    lastBytes = bytes
     checkFollows(path, header, segments.at(-1))
     const isLast = position === sequences.length - 1
-    const segment = readSegment(path, lastBytes, header, image)
-    checkEnd(path, segment.end, isLast)
-    checkSeal(path, lastBytes, segment.end, isLast)
+    const segment = readSegment(path, bytes, header, image, position === 0)
+    checkEnd(path, segment, isLast)
+    checkSeal(path, bytes, segment.end, isLast)
     segments.push(segment)
   }
   const last = segments.at(-1) as ReadSegment
@@ -74,22 +79,49 @@ export async function recoverLog(
   if (finished !== undefined) await sealSegment(disk, directory, finished)
   if (last.end.kind === 'torn') await cutTail(disk, directory, last, lastBytes, logger)
   return {
-    image: image as LogImage,
+    image,
     segments: segments.map(({ summary }) => summary),
     sizeBytes: last.header.sizeBytes,
     endOffset: last.end.offset,
     crc: last.end.crc,
+    version: last.header.version,
   }
 }
 
-function readHeader(path: string, bytes: Buffer, sequence: number, identity: StorageIdentity): SegmentHeader {
+/** The bytes of the file that may be other than zero. */
+async function readSegmentFile(
+  disk: Disk,
+  path: string,
+  sequence: number,
+  identity: StorageIdentity,
+): Promise<{ readonly bytes: Buffer; readonly header: SegmentHeader }> {
+  const file = await disk.open(path)
+  try {
+    const size = await file.size()
+    const head = asBuffer(await file.read(0, recordsOffset))
+    const header = checkHeader(path, head, size, sequence, identity)
+    const mark = header.version === 1 ? undefined : decodeMark(head)
+    const end = Math.min(mark ?? size, size)
+    return { bytes: asBuffer(await file.read(0, end)), header }
+  } finally {
+    await file.close()
+  }
+}
+
+function checkHeader(
+  path: string,
+  bytes: Buffer,
+  size: number,
+  sequence: number,
+  identity: StorageIdentity,
+): SegmentHeader {
   const header = inFile(path, 0, () => decodeSegmentHeader(bytes))
   if (typeof header === 'string') throw corruptFile(path, 0, header)
   if (header.sequence !== sequence) {
     throw corruptFile(path, 0, `its header says it is segment ${header.sequence}`)
   }
-  if (bytes.length !== header.sizeBytes) {
-    throw corruptFile(path, bytes.length, `the file should have ${header.sizeBytes} bytes`)
+  if (size !== header.sizeBytes) {
+    throw corruptFile(path, size, `the file should have ${header.sizeBytes} bytes`)
   }
   if (header.clusterId !== identity.clusterId || header.nodeId !== identity.nodeId) {
     throw new AlthingError(
@@ -112,20 +144,48 @@ function checkFollows(path: string, header: SegmentHeader, before: ReadSegment |
   }
 }
 
-function readSegment(path: string, bytes: Buffer, header: SegmentHeader, image: LogImage): ReadSegment {
-  const summary: SegmentSummary = { sequence: header.sequence, indexMax: 0 }
-  const end = scanRecords(bytes, recordsOffset, header.previousCrc, ({ offset, payload }) => {
-    for (const item of inFile(path, offset, () => readItems(payload))) {
-      const problem = image.apply(item)
-      if (problem !== undefined) throw corruptFile(path, offset, problem)
-      if (item.type === 'entry') summary.indexMax = Math.max(summary.indexMax, item.entry.index)
-    }
+function readSegment(
+  path: string,
+  bytes: Buffer,
+  header: SegmentHeader,
+  image: NodeImage,
+  isFirst: boolean,
+): ReadSegment {
+  const summary: SegmentSummary = { sequence: header.sequence, indexMax: new Map() }
+  const from = recordsOffsetOf(header)
+  if (isFirst && header.lone !== undefined) image.start(1, header.lone)
+  const end = scanRecords(bytes, from, header.previousCrc, ({ offset, payload }) => {
+    const items = inFile(path, offset, () => readItems(payload, header.version))
+    const isStart = offset === from && header.version !== 1
+    const problem = isStart ? readStart(items, image, isFirst) : readRecord(items, image, summary)
+    if (problem !== undefined) throw corruptFile(path, offset, problem)
   })
   if (end.kind === 'corrupt') throw corruptFile(path, end.offset, end.reason)
   return { header, end, summary }
 }
 
-function checkEnd(path: string, end: WholeEnd, isLast: boolean): void {
+/** The first record of a segment, which it has had since it got its name. */
+function readStart(items: readonly Item[], image: NodeImage, isFirst: boolean): string | undefined {
+  return isFirst ? image.begin(items) : image.compare(items)
+}
+
+function readRecord(items: readonly Item[], image: NodeImage, summary: SegmentSummary): string | undefined {
+  for (const item of items) {
+    const problem = image.apply(item)
+    if (problem !== undefined) return problem
+    if (item.type === 'entry') noteEntry(summary, item.group, item.entry.index)
+  }
+  return undefined
+}
+
+export function noteEntry({ indexMax }: SegmentSummary, group: GroupId, index: number): void {
+  if (index > (indexMax.get(group) ?? 0)) indexMax.set(group, index)
+}
+
+function checkEnd(path: string, { end, header }: ReadSegment, isLast: boolean): void {
+  if (end.offset === recordsOffsetOf(header) && header.version !== 1) {
+    throw corruptFile(path, end.offset, 'the first record, which every segment has, is missing')
+  }
   if (end.kind === 'torn' && !isLast) {
     throw corruptFile(path, end.offset, 'the record is incomplete, but a later segment exists')
   }
@@ -216,8 +276,4 @@ function endOfContent(bytes: Buffer, from: number): number {
   const step = 4096
   while (end > from && isZero(bytes, Math.max(from, end - step), end)) end = Math.max(from, end - step)
   return end
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

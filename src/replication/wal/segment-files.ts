@@ -1,5 +1,5 @@
 import type { Disk, DiskFile } from '../../contracts/world.ts'
-import { encodeSegmentHeader, type SegmentHeader } from './segment-header.ts'
+import { encodeMark, markOffset } from './segment-header.ts'
 
 const pattern = /^wal-(\d{10,16})\.log$/
 
@@ -16,22 +16,35 @@ export async function listSegments(disk: Disk, directory: string): Promise<numbe
     .sort((a, b) => a - b)
 }
 
-/** Makes the segment at its full size, zeros after the header; it has its name only once that is durable. */
-export async function createSegment(disk: Disk, directory: string, header: SegmentHeader): Promise<DiskFile> {
-  const path = segmentPath(directory, header.sequence)
-  const file = await disk.open(`${path}.tmp`, { create: true })
+/** Where the file of the next segment is made ready. */
+export function sparePath(directory: string): string {
+  return `${directory}/wal-spare.tmp`
+}
+
+/** A file of zeros, of full size. Durable with its first use. */
+export async function createZeros(disk: Disk, path: string, sizeBytes: number): Promise<DiskFile> {
+  const file = await disk.open(path, { create: true })
   try {
     await file.truncate(0)
-    await file.truncate(header.sizeBytes)
-    await file.write(0, [encodeSegmentHeader(header)])
-    await file.sync()
-    await disk.rename(`${path}.tmp`, path)
-    await disk.syncDirectory(directory)
+    await file.truncate(sizeBytes)
     return file
   } catch (error) {
     await file.close()
     throw error
   }
+}
+
+/** Writes what the segment begins with (header, mark, first record) and gives the file its name, durably, in this order: a segment with a name is whole. */
+export async function nameSegment(
+  disk: Disk,
+  directory: string,
+  spare: DiskFile,
+  sequence: number,
+  beginning: readonly Uint8Array[],
+): Promise<void> {
+  await spare.writeDurably(0, beginning)
+  await disk.rename(sparePath(directory), segmentPath(directory, sequence))
+  await disk.syncDirectory(directory)
 }
 
 const copyBytes = 1024 * 1024
@@ -44,7 +57,11 @@ const copyBytes = 1024 * 1024
 export async function renewSegment(
   disk: Disk,
   path: string,
-  { sizeBytes, endOffset }: { readonly sizeBytes: number; readonly endOffset: number },
+  {
+    sizeBytes,
+    endOffset,
+    mark,
+  }: { readonly sizeBytes: number; readonly endOffset: number; readonly mark?: number },
 ): Promise<DiskFile> {
   const from = await disk.open(path)
   const to = await disk.open(`${path}.tmp`, { create: true })
@@ -54,6 +71,7 @@ export async function renewSegment(
     for (let offset = 0; offset < endOffset; offset += copyBytes) {
       await to.write(offset, [await from.read(offset, Math.min(copyBytes, endOffset - offset))])
     }
+    if (mark !== undefined) await to.write(markOffset, [encodeMark(mark)])
     await to.sync()
     await disk.rename(`${path}.tmp`, path)
     return to

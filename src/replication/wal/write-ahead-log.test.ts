@@ -97,7 +97,7 @@ describe('compaction', () => {
 })
 
 describe('a disk that fails', () => {
-  test.each(['writeDurably', 'sync', 'rename', 'syncDirectory'])(
+  test.each(['writeDurably', 'truncate', 'rename', 'syncDirectory'])(
     'at %s is failed for good',
     async (operation) => {
       const disk = new FaultDisk()

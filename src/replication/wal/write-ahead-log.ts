@@ -1,15 +1,23 @@
 import { assert } from '../../base/assert.ts'
 import { createDeferred, type Deferred } from '../../base/deferred.ts'
 import { AlthingError } from '../../contracts/errors.ts'
-import { type Disk, type DiskFile, maxFrameBytes } from '../../contracts/world.ts'
-import type { Entry, HardState } from '../../protocols/raft/types.ts'
+import { type Disk, maxFrameBytes } from '../../contracts/world.ts'
+import type { Configuration, Entry, HardState, SnapshotMeta } from '../../protocols/raft/types.ts'
+import type { GroupId } from '../group-id.ts'
 import { corruptFile, type FailureLatch } from './failure-latch.ts'
+import { type GroupState, groupStateOf, newGroupState, noteItem, startItems } from './group-state.ts'
 import type { StorageIdentity } from './identity.ts'
 import { type Item, itemBytes, writeItem } from './items.ts'
+import type { GroupImage } from './node-image.ts'
+import { fillStepBytes, OpenSegment } from './open-segment.ts'
 import { alignUp, recordBytes, recordHeaderBytes, recordTerminator, sealRecord } from './record.ts'
-import type { RecoveredLog, SegmentSummary } from './recovery.ts'
-import { createSegment, renewSegment, segmentPath } from './segment-files.ts'
-import { encodeSeal, recordsOffset, sealOffset } from './segment-header.ts'
+import { noteEntry, type RecoveredLog, type SegmentSummary } from './recovery.ts'
+import type { RemovedGroups } from './removed-groups.ts'
+import { Retention } from './retention.ts'
+import { createZeros, nameSegment, renewSegment, segmentPath, sparePath } from './segment-files.ts'
+import { encodeMark, encodeSegmentHeader, markOffset, recordsOffset } from './segment-header.ts'
+import type { SpaceWatch } from './space-watch.ts'
+import { SpareSegment } from './spare-segment.ts'
 
 export interface WalOptions {
   /** Size of a segment (default 64 MiB, at least 4 KiB). A larger record gets a segment of its own size. */
@@ -29,106 +37,143 @@ export interface WalDependencies {
 
 /** Items that enter the log together; `done` only with the last piece of a large append. */
 interface Job {
+  readonly group: GroupId
   readonly items: readonly Item[]
   readonly bytes: number
   readonly done?: Deferred<void>
 }
 
-/** Zeros are laid this far ahead of the records: a sync that need not allocate blocks takes half the time. */
-const fillAheadBytes = 1024 * 1024
-
 /**
- * The write-ahead log of one node: one durable write at a time, each taking all that waits (group commit). The caller bounds what waits: raft's
- * limits on uncommitted bytes and on bytes in flight do.
+ * The write-ahead log of one node, shared by its groups: one durable write at a time, each taking all that waits, of whatever group (group commit). The caller bounds what
+ * waits: raft's limits on uncommitted bytes and on bytes in flight do.
  */
 export class WriteAheadLog {
   readonly #dependencies: WalDependencies
   readonly #options: WalOptions
-  readonly #segments: SegmentSummary[]
-  #file: DiskFile
-  #sizeBytes: number
-  #offset: number
+  readonly #space: SpaceWatch
+  readonly #spare: SpareSegment
+  readonly #groups = new Map<GroupId, GroupState>()
+  readonly #removed: RemovedGroups
+  readonly #retention: Retention
+  #segment: OpenSegment
   #crc: number
-  #hardState: HardState
-  /** One more than the highest index that was ever in the log: what lies below it in removed segments, a snapshot stands for. */
-  #nextIndex: number
-  #filledTo: number
-  #fill: Promise<void> | undefined
   #queue: Job[] = []
   #writing: Promise<void> | undefined
-  #removing: Promise<void> = Promise.resolve()
   #closed = false
 
   private constructor(
     dependencies: WalDependencies,
     options: WalOptions,
-    file: DiskFile,
+    space: SpaceWatch,
     recovered: RecoveredLog,
+    segment: OpenSegment,
   ) {
     this.#dependencies = dependencies
     this.#options = options
-    this.#file = file
-    this.#segments = [...recovered.segments]
-    this.#sizeBytes = recovered.sizeBytes
-    this.#offset = recovered.endOffset
+    this.#space = space
+    this.#spare = new SpareSegment(dependencies, space, options.segmentBytes)
+    this.#segment = segment
     this.#crc = recovered.crc
-    this.#hardState = recovered.image.hardState
-    const indexesMax = recovered.segments.map((segment) => segment.indexMax)
-    this.#nextIndex = Math.max(recovered.image.nextIndex, ...indexesMax.map((index) => index + 1))
-    this.#filledTo = alignUp(recovered.endOffset, 4096)
+    this.#removed = recovered.image.removed
+    for (const [group, image] of recovered.image.groups) this.#groups.set(group, groupStateOf(group, image))
+    this.#retention = new Retention(dependencies, recovered.segments, this.#groups)
   }
 
-  /** Makes the first segment of a new log; {@link recoverLog} then finds it. */
+  /** Makes the first segment of a new log; `recoverLog` then finds it. */
   static async create(dependencies: WalDependencies, options: WalOptions): Promise<void> {
     const { disk, directory, identity } = dependencies
-    const file = await createSegment(disk, directory, {
-      ...identity,
-      sizeBytes: options.segmentBytes,
-      sequence: 1,
-      nextIndex: 1,
-      previousCrc: 0,
-      hardState: { term: 0, vote: 0 },
-    })
-    await file.close()
+    const { record } = sealedRecord([], recordsOffset, 0)
+    const file = await createZeros(disk, sparePath(directory), options.segmentBytes)
+    try {
+      const header = { ...identity, sizeBytes: options.segmentBytes, sequence: 1, previousCrc: 0 }
+      await nameSegment(
+        disk,
+        directory,
+        file,
+        1,
+        beginningOf(header, record, Math.min(fillStepBytes, options.segmentBytes)),
+      )
+    } finally {
+      await file.close()
+    }
   }
 
   static async open(
     dependencies: WalDependencies,
     options: WalOptions,
+    space: SpaceWatch,
     recovered: RecoveredLog,
   ): Promise<WriteAheadLog> {
     const { sequence } = recovered.segments.at(-1) as SegmentSummary
-    const { disk, directory } = dependencies
-    const { sizeBytes, endOffset } = recovered
-    const file = await renewSegment(disk, segmentPath(directory, sequence), { sizeBytes, endOffset })
+    const { disk, directory, latch } = dependencies
+    const { sizeBytes, endOffset, version } = recovered
+    const path = segmentPath(directory, sequence)
+    const filledTo = Math.min(alignUp(endOffset, 4096), sizeBytes)
+    const mark = Math.min(filledTo + fillStepBytes, sizeBytes)
+    const file = await renewSegment(disk, path, { sizeBytes, endOffset, ...(version === 1 ? {} : { mark }) })
     await disk.syncDirectory(directory)
-    return new WriteAheadLog(dependencies, options, file, recovered)
+    const at = { offset: endOffset, filledTo, mark }
+    const segment = new OpenSegment({ disk, latch, space, path, file, sizeBytes, ...at })
+    const log = new WriteAheadLog(dependencies, options, space, recovered, segment)
+    // Nothing is added to a segment of the version before.
+    if (version === 1) await log.#startSegment(0)
+    return log
   }
 
-  append(hardState: HardState | undefined, entries: readonly Entry[]): Promise<void> {
-    const items: Item[] = hardState === undefined ? [] : [{ type: 'hardState', hardState }]
+  append(group: GroupId, hardState: HardState | undefined, entries: readonly Entry[]): Promise<void> {
+    const items: Item[] = hardState === undefined ? [] : [{ type: 'hardState', group, hardState }]
     for (const entry of entries) {
       assert(entry.data.byteLength <= maxFrameBytes, 'a log entry is larger than a frame', {
         index: entry.index,
       })
-      items.push({ type: 'entry', entry })
+      items.push({ type: 'entry', group, entry })
     }
-    return this.#submit(items)
+    return this.#submit(group, items)
   }
 
-  reset(index: number, term: number, hardState: HardState): Promise<void> {
-    return this.#submit([
-      { type: 'hardState', hardState },
-      { type: 'reset', index, term },
+  reset(group: GroupId, index: number, term: number, hardState: HardState): Promise<void> {
+    return this.#submit(group, [
+      { type: 'hardState', group, hardState },
+      { type: 'reset', group, index, term },
     ])
   }
 
-  /** Removes the oldest segments that hold no entry after `index`. Never the one that is being written. */
-  compact(index: number): Promise<void> {
-    this.#removing = this.#removing.then(() => this.#dependencies.latch.guard(() => this.#remove(index)))
-    // The next call waits on this promise too, but need not be made for the failure to be handled.
-    this.#removing.catch(() => undefined)
-    return this.#removing
+  create(group: GroupId, initialConfiguration: Configuration): Promise<void> {
+    return this.#submit(group, [{ type: 'created', group, initialConfiguration }])
+  }
+
+  /** Nothing is appended to the group from now on. */
+  async remove(group: GroupId): Promise<void> {
+    await this.#submit(group, [{ type: 'removed', group }])
+    await this.#retention.release()
+  }
+
+  wasRemoved(group: GroupId): boolean {
+    return this.#removed.has(group)
+  }
+
+  /** The group's entries up to `index` are not needed: resolves when the segments that nobody needs any more are gone. */
+  compact(group: GroupId, index: number): Promise<void> {
+    const state = this.#groups.get(group)
+    if (state !== undefined) state.compactedIndex = Math.max(state.compactedIndex, index)
+    return this.#retention.release()
+  }
+
+  /** A snapshot of the group is durable. */
+  snapshotted(group: GroupId, index: number): void {
+    const state = this.#groups.get(group)
+    if (state !== undefined) state.snapshotIndex = Math.max(state.snapshotIndex, index)
+  }
+
+  /** Calls `handler` when the group keeps old segments from being removed: see `RaftStorage.onPinned`. */
+  onPinned(group: GroupId, handler: () => void): void {
+    const state = this.#groups.get(group)
+    if (state !== undefined) state.pinned = handler
+  }
+
+  /** Waits for what was appended. */
+  async settle(): Promise<void> {
+    await this.#writing
   }
 
   /** Waits for what was appended. Idempotent. */
@@ -136,15 +181,15 @@ export class WriteAheadLog {
     if (this.#closed) return
     this.#closed = true
     await this.#writing
-    await this.#fill
-    await this.#removing.catch(() => undefined)
-    await this.#file.close()
+    await this.#retention.settle()
+    await this.#spare.close()
+    await this.#segment.close()
   }
 
-  async #submit(items: readonly Item[]): Promise<void> {
+  async #submit(group: GroupId, items: readonly Item[]): Promise<void> {
     this.#dependencies.latch.check()
     if (this.#closed) throw new AlthingError('closed', 'the storage is closed', { outcome: 'none' })
-    const jobs = splitIntoJobs(items, this.#options.groupBytesMax)
+    const jobs = splitIntoJobs(group, items, this.#options.groupBytesMax)
     const last = jobs.at(-1)
     if (last === undefined) {
       await this.#writing
@@ -159,21 +204,21 @@ export class WriteAheadLog {
 
   async #writeAll(): Promise<void> {
     while (this.#queue.length > 0) {
-      const group = this.#takeGroup()
+      const jobs = this.#takeJobs()
       try {
         this.#dependencies.latch.check()
-        await this.#writeGroup(group)
+        await this.#write(jobs)
       } catch (error) {
         const failure = this.#dependencies.latch.fail(error)
-        for (const job of group) job.done?.reject(failure)
+        for (const job of jobs) job.done?.reject(failure)
         continue
       }
-      for (const job of group) job.done?.resolve()
+      for (const job of jobs) job.done?.resolve()
     }
     this.#writing = undefined
   }
 
-  #takeGroup(): Job[] {
+  #takeJobs(): Job[] {
     let bytes = 0
     let count = 0
     for (const job of this.#queue) {
@@ -184,126 +229,128 @@ export class WriteAheadLog {
     return this.#queue.splice(0, count)
   }
 
-  async #writeGroup(group: readonly Job[]): Promise<void> {
-    const payloadLength = group.reduce((sum, job) => sum + job.bytes, 1)
+  async #write(jobs: readonly Job[]): Promise<void> {
+    const payloadLength = jobs.reduce((sum, job) => sum + job.bytes, 1)
     const length = recordBytes(payloadLength)
-    if (this.#offset + length > this.#sizeBytes) await this.#startSegment(recordsOffset + length)
+    if (!this.#segment.hasRoom(length)) await this.#startSegment(length)
     const record = Buffer.allocUnsafe(length)
     let at = recordHeaderBytes
-    for (const job of group) for (const item of job.items) at = this.#put(record, at, item)
+    for (const job of jobs) at = this.#putJob(record, at, job)
     record[at] = recordTerminator
-    const crc = sealRecord(record, payloadLength, this.#offset, this.#crc)
-    await this.#reserve(this.#offset + length)
-    await this.#file.writeDurably(this.#offset, [record])
+    const crc = sealRecord(record, payloadLength, this.#segment.offset, this.#crc)
+    await this.#segment.write(record)
     this.#crc = crc
-    this.#offset += length
-    this.#fillAhead()
+    if (this.#segment.isHalfFull) this.#spare.prepare()
   }
 
-  #put(record: Buffer, offset: number, item: Item): number {
-    switch (item.type) {
-      case 'hardState':
-        this.#hardState = item.hardState
-        break
-      case 'reset':
-        this.#nextIndex = Math.max(this.#nextIndex, item.index + 1)
-        break
-      case 'entry': {
-        const segment = this.#segments.at(-1) as SegmentSummary
-        segment.indexMax = Math.max(segment.indexMax, item.entry.index)
-        this.#nextIndex = Math.max(this.#nextIndex, item.entry.index + 1)
-      }
+  #putJob(record: Buffer, offset: number, { group, items }: Job): number {
+    const state = this.#stateFor(group, items[0])
+    let indexMax = 0
+    let at = offset
+    for (const item of items) {
+      noteItem(state, item)
+      if (item.type === 'entry' && item.entry.index > indexMax) indexMax = item.entry.index
+      at = writeItem(record, at, item)
     }
-    return writeItem(record, offset, item)
+    if (indexMax > 0) noteEntry(this.#retention.last, group, indexMax)
+    return at
   }
 
-  /** The next segment exists before the seal says so; recovery accepts a crash at any point in between. */
-  async #startSegment(minimumBytes: number): Promise<void> {
-    const { disk, directory, identity } = this.#dependencies
-    const sequence = (this.#segments.at(-1) as SegmentSummary).sequence + 1
-    const sizeBytes = Math.max(this.#options.segmentBytes, alignUp(minimumBytes, 4096))
-    await this.#fill
-    const file = await createSegment(disk, directory, {
-      ...identity,
+  #stateFor(group: GroupId, first: Item | undefined): GroupState {
+    if (first?.type === 'created') this.#groups.set(group, newGroupState(group, first.initialConfiguration))
+    const state = this.#groups.get(group)
+    assert(state !== undefined, 'the log has no such group', { group })
+    if (first?.type === 'removed') {
+      this.#groups.delete(group)
+      this.#removed.add(group)
+    }
+    return state
+  }
+
+  /** The next segment exists, with all that it needs to stand alone, before the seal says so; recovery accepts a crash at any point in between. */
+  async #startSegment(recordLength: number): Promise<void> {
+    const { disk, directory, identity, latch } = this.#dependencies
+    const sequence = this.#retention.last.sequence + 1
+    const items = startItems(this.#groups, this.#removed)
+    const { record, crc } = sealedRecord(items, recordsOffset, this.#crc)
+    const offset = recordsOffset + record.length
+    const sizeBytes = Math.max(this.#options.segmentBytes, alignUp(offset + recordLength, 4096))
+    const spare = await this.#spare.take(sizeBytes)
+    const filledTo = Math.max(spare.filledTo, alignUp(offset, 4096))
+    const header = { ...identity, sizeBytes, sequence, previousCrc: this.#crc }
+    await nameSegment(disk, directory, spare.file, sequence, beginningOf(header, record, filledTo))
+    await this.#segment.finish(this.#crc)
+    const path = segmentPath(directory, sequence)
+    const at = { offset, filledTo, mark: filledTo }
+    this.#segment = new OpenSegment({
+      disk,
+      latch,
+      space: this.#space,
+      path,
+      file: spare.file,
       sizeBytes,
-      sequence,
-      nextIndex: this.#nextIndex,
-      previousCrc: this.#crc,
-      hardState: this.#hardState,
+      ...at,
     })
-    await this.#file.writeDurably(sealOffset, [encodeSeal({ endOffset: this.#offset, crc: this.#crc })])
-    await this.#file.close()
-    this.#file = file
-    this.#sizeBytes = sizeBytes
-    this.#offset = recordsOffset
-    this.#filledTo = 4096
-    this.#segments.push({ sequence, indexMax: 0 })
-  }
-
-  /** No zeros may be on their way to where a record is written. */
-  async #reserve(end: number): Promise<void> {
-    if (end <= this.#filledTo) return
-    await this.#fill
-    this.#dependencies.latch.check()
-    this.#filledTo = Math.max(this.#filledTo, alignUp(end, 4096))
-  }
-
-  #fillAhead(): void {
-    if (this.#fill !== undefined || this.#filledTo - this.#offset > fillAheadBytes / 2) return
-    const from = this.#filledTo
-    const to = Math.min(from + fillAheadBytes, this.#sizeBytes)
-    if (from >= to) return
-    this.#fill = this.#file.writeDurably(from, [Buffer.alloc(to - from)]).then(
-      () => {
-        this.#filledTo = to
-        this.#fill = undefined
-      },
-      (error: unknown) => {
-        this.#dependencies.latch.fail(error)
-        this.#fill = undefined
-      },
-    )
-  }
-
-  async #remove(index: number): Promise<void> {
-    const { disk, directory } = this.#dependencies
-    while (this.#segments.length > 1) {
-      const oldest = this.#segments[0] as SegmentSummary
-      if (oldest.indexMax > index) return
-      this.#segments.shift()
-      await disk.remove(segmentPath(directory, oldest.sequence))
-      // One by one, so that a crash never leaves a gap between segments.
-      await disk.syncDirectory(directory)
-    }
+    this.#crc = crc
+    this.#retention.segments.push({ sequence, indexMax: new Map() })
+    void this.#space.look()
+    void this.#retention.check()
   }
 }
 
-/** Fits the log to the snapshot, or throws `corrupt` naming what is missing. Returns whether the log must be told that it starts anew. */
+function sealedRecord(
+  items: readonly Item[],
+  fileOffset: number,
+  previousCrc: number,
+): { readonly record: Buffer; readonly crc: number } {
+  const payloadLength = items.reduce((sum, item) => sum + itemBytes(item), 1)
+  const record = Buffer.allocUnsafe(recordBytes(payloadLength))
+  let at = recordHeaderBytes
+  for (const item of items) at = writeItem(record, at, item)
+  record[at] = recordTerminator
+  return { record, crc: sealRecord(record, payloadLength, fileOffset, previousCrc) }
+}
+
+function beginningOf(
+  header: Parameters<typeof encodeSegmentHeader>[0],
+  record: Buffer,
+  mark: number,
+): Buffer[] {
+  const head = Buffer.alloc(recordsOffset)
+  encodeSegmentHeader(header).copy(head)
+  encodeMark(mark).copy(head, markOffset)
+  return [head, record]
+}
+
+/** Fits the group's log to its snapshot, or throws `corrupt` naming what is missing. Returns whether the log must be told that it starts anew. */
 export function joinSnapshot(
   directory: string,
   recovered: RecoveredLog,
-  snapshot: Parameters<RecoveredLog['image']['join']>[0],
+  group: GroupId,
+  snapshot: SnapshotMeta | undefined,
 ): boolean {
-  const joined = recovered.image.join(snapshot)
+  const image = recovered.image.groups.get(group) as GroupImage
+  const joined = image.log.join(snapshot)
   if (typeof joined !== 'string') return joined.dropped
   const oldest = recovered.segments[0] as SegmentSummary
-  throw corruptFile(segmentPath(directory, oldest.sequence), 0, `${joined} before it are missing`)
+  const path = segmentPath(directory, oldest.sequence)
+  throw corruptFile(path, 0, `of group ${group}, ${joined} before it are missing`)
 }
 
-function splitIntoJobs(items: readonly Item[], bytesMax: number): Job[] {
+function splitIntoJobs(group: GroupId, items: readonly Item[], bytesMax: number): Job[] {
   const jobs: Job[] = []
   let gathered: Item[] = []
   let bytes = 0
   for (const item of items) {
     const length = itemBytes(item)
     if (gathered.length > 0 && bytes + length > bytesMax) {
-      jobs.push({ items: gathered, bytes })
+      jobs.push({ group, items: gathered, bytes })
       gathered = []
       bytes = 0
     }
     gathered.push(item)
     bytes += length
   }
-  if (gathered.length > 0) jobs.push({ items: gathered, bytes })
+  if (gathered.length > 0) jobs.push({ group, items: gathered, bytes })
   return jobs
 }

@@ -67,6 +67,10 @@ export class DiskPort implements Disk {
     return this.#submit('names', path, (normal) => this.#disk.names.remove(normal))
   }
 
+  freeBytes(directory: string): Promise<number | undefined> {
+    return this.#submit('names', directory, () => this.#disk.freeBytes)
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.#submit('sync', path, (normal) => {
       if (this.#disk.names.get(normal) !== 'folder') throw diskError('ENOENT', 'fsync', path)

@@ -106,6 +106,13 @@ export class SimulatedDisk {
     return this.names.files().reduce((sum, [, file]) => sum + file.size, 0)
   }
 
+  /** `undefined` while the disk is without end. */
+  get freeBytes(): number | undefined {
+    const { isFull, capacityBytes } = this.conditions
+    if (isFull) return 0
+    return Number.isFinite(capacityBytes) ? Math.max(0, capacityBytes - this.usedBytes) : undefined
+  }
+
   /** Performs an operation for a loop after its latency; rejects with what `effect` throws, or with an injected failure. */
   submit<T>(loop: SimulatedLoop, submission: Submission<T>): Promise<T> {
     if (loop.isEnded) return new Promise(() => {})

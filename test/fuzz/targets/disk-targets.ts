@@ -26,9 +26,17 @@ function isSnapshot(path: string): boolean {
 
 function items(): FuzzTarget {
   const groups: readonly (readonly Item[])[] = [
-    [{ type: 'hardState', hardState: { term: 7, vote: 2 } }],
-    [{ type: 'reset', index: 40, term: 6 }],
-    sampleEntries.map((entry): Item => ({ type: 'entry', entry })),
+    [{ type: 'hardState', group: 3, hardState: { term: 7, vote: 2 } }],
+    [{ type: 'reset', group: 1, index: 40, term: 6 }],
+    [
+      { type: 'created', group: 9, initialConfiguration: { voters: [1, 2], learners: [3] } },
+      { type: 'removed', group: 8 },
+    ],
+    [
+      { type: 'group', group: 2, start: { nextIndex: 5, hardState: { term: 3, vote: 1 } } },
+      { type: 'gone', group: 4, last: 7 },
+    ],
+    sampleEntries.map((entry): Item => ({ type: 'entry', group: 70_000, entry })),
   ]
   return codecTarget({
     name: 'log-record',
@@ -40,7 +48,7 @@ function items(): FuzzTarget {
       values.reduce((offset, item) => writeItem(bytes, offset, item), 0)
       return bytes
     },
-    decode: readItems,
+    decode: (bytes) => readItems(bytes, 2),
     kindOf: (values) =>
       values
         .map(({ type }) => type[0])
