@@ -1,6 +1,7 @@
 import { AlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
-import { NodeClient } from '../engines/cluster/node-client.ts'
+import type { NodeClient } from '../engines/cluster/node-client.ts'
+import { openNode } from './open-node.ts'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
 import { addressesOf } from './target.ts'
 
@@ -50,7 +51,7 @@ function askAll(world: World, addresses: readonly string[]): Promise<MemberAnswe
 async function ask(world: World, address: string): Promise<MemberAnswer> {
   let client: NodeClient | undefined
   try {
-    client = await NodeClient.open(world, address, { timeoutMs: answerTimeoutMs })
+    client = await openNode(world, address, { timeoutMs: answerTimeoutMs })
     // Once for the connection to be warm, once to measure.
     await client.status()
     const sentWallMs = world.clock.wallMs()

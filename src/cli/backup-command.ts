@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander'
 import type { World } from '../contracts/world.ts'
 import { writeBackupFile } from '../engines/cluster/backup/backup-file.ts'
 import { type TakenBackup, takeBackup } from '../engines/cluster/backup/take-backup.ts'
-import { NodeClient } from '../engines/cluster/node-client.ts'
+import type { NodeClient } from '../engines/cluster/node-client.ts'
+import { openNode } from './open-node.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 import { wholeNumber } from './arguments.ts'
@@ -55,7 +56,7 @@ async function backup(file: string, options: BackupOptions): Promise<void> {
   try {
     for (const { address } of sources)
       if (!nodes.has(address))
-        nodes.set(address, await NodeClient.open(world, address, { timeoutMs: callTimeoutMs }))
+        nodes.set(address, await openNode(world, address, { timeoutMs: callTimeoutMs }))
     const bytes = takeBackup({
       groups: sources.map(({ group, address }) => ({ group, node: nodes.get(address) as NodeClient })),
       takenAtMs: world.clock.wallMs(),
@@ -95,7 +96,7 @@ async function offersOf(world: World, url: string): Promise<BackupSource[]> {
   const offers = await Promise.all(
     answers.map(async ({ id, address, status }): Promise<BackupSource[]> => {
       if (status === undefined) return []
-      const client = await NodeClient.open(world, address)
+      const client = await openNode(world, address)
       try {
         const groups = (await client.operate('backup.list')) as unknown as BackupSource[]
         const { role, isReady } = status
@@ -115,7 +116,7 @@ async function record(world: World, url: string, taken: TakenBackup): Promise<bo
   try {
     const leader = leaderAmong(await askMembers(world, url))
     if (leader === undefined) return false
-    const client = await NodeClient.open(world, leader.address)
+    const client = await openNode(world, leader.address)
     try {
       await client.operate('backup.record', { revision: own.revision, bytes: taken.bytes })
     } finally {

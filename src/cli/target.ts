@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { AlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import { type Althing, open } from '../node/althing.ts'
+import { tlsOf } from '../node/client-security.ts'
 import { statusOf } from '../node/local-cluster.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
@@ -29,7 +30,9 @@ export function withTargetOptions(command: Command): Command {
 
 /** A world for a command: only what is wrong is worth a line. */
 export function commandWorld(): World {
-  return createNodeWorld({ dataFolder: '.', logger: new NodeLogger('warn') })
+  const tls = tlsOf({})
+  const options = { dataFolder: '.', logger: new NodeLogger('warn') }
+  return createNodeWorld(tls === undefined ? options : { ...options, tls })
 }
 
 /** The URL asked for, that of the environment, or that of a cluster of this folder which answers. Rejects with `unavailable`. */

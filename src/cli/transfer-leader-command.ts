@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
-import { NodeClient } from '../engines/cluster/node-client.ts'
+import { openNode } from './open-node.ts'
 import { wholeNumber } from './arguments.ts'
 import { askMembers, leaderAmong } from './ask-members.ts'
 import { print } from './output.ts'
@@ -57,7 +57,7 @@ async function handOver(world: World, url: string, to: number): Promise<number> 
 }
 
 async function askLeader(world: World, address: string, to: number): Promise<void> {
-  const client = await NodeClient.open(world, address)
+  const client = await openNode(world, address)
   try {
     await client.transferLeadership(to)
   } finally {

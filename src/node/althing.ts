@@ -11,12 +11,13 @@ import { LeaseKeeper } from '../coordination/lease-keeper.ts'
 import { LockService } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
+import { type ClientSecurity, credentialsOf, tlsOf } from './client-security.ts'
 import { plainCodec, TypedStore } from '../store/typed-store.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 
-export interface OpenOptions {
-  /** Where it runs. Default: this machine. */
+export interface OpenOptions extends ClientSecurity {
+  /** Where it runs. Default: this machine. It also says how connections are secured: `secret` and `tls` are for the default world. */
   readonly world?: World
   /** `althing://` only: the cluster's id, to be sure not to talk to another. */
   readonly clusterId?: string
@@ -33,7 +34,7 @@ export interface OpenOptions {
  * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk;
  * - `althing://host:port,host:port` a cluster.
  *
- * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `corrupt` or `conflict` (the folder).
+ * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `corrupt` or `conflict` (the folder).
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Althing> {
   if (typeof url !== 'string') throw invalidUrl(url)
@@ -64,12 +65,14 @@ function invalidUrl(url: unknown): AlthingError {
 
 async function openCluster(url: string, options: OpenOptions): Promise<Althing> {
   const endpoints = endpointsOf(url)
-  const world = options.world ?? quietWorld('.')
+  const world = worldOf(options)
+  const credentials = credentialsOf(options)
   const timeoutMs = durationMs('timeout', options.timeout)
   const store = openClusterStore(world, {
     endpoints,
     ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(credentials === undefined ? {} : { credentials }),
   })
   try {
     await store.connect()
@@ -123,6 +126,17 @@ export class Althing {
       await this.raw.close()
     }
   }
+}
+
+function worldOf(options: OpenOptions): World {
+  const { world, secret, tls } = options
+  if (world === undefined) {
+    const secured = tlsOf(options)
+    const quiet = { dataFolder: '.', logger: new NodeLogger('warn') }
+    return createNodeWorld(secured === undefined ? quiet : { ...quiet, tls: secured })
+  }
+  if (secret === undefined && tls === undefined) return world
+  throw invalidArgument('world', 'given', 'absent where `secret` or `tls` is given: the world has its own')
 }
 
 /** An application's own world: only what is wrong is worth a line in its log. */

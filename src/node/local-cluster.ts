@@ -6,6 +6,7 @@ import type { World } from '../contracts/world.ts'
 import { NodeClient } from '../engines/cluster/node-client.ts'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
 import type { Member } from '../replication/peer-transport.ts'
+import { credentialsOf } from './client-security.ts'
 import { startControlServer } from './control-server.ts'
 import { freePorts } from './free-ports.ts'
 import type { HttpListener } from './http-listener.ts'
@@ -137,7 +138,9 @@ export async function statusOf(
 ): Promise<NodeStatus | undefined> {
   let client: NodeClient | undefined
   try {
-    client = await NodeClient.open(world, address, { clusterId, timeoutMs: 1_000 })
+    const credentials = credentialsOf({})
+    const shown = credentials === undefined ? {} : { credentials }
+    client = await NodeClient.open(world, address, { clusterId, timeoutMs: 1_000, ...shown })
     return await client.status()
   } catch {
     return undefined

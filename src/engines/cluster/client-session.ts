@@ -5,7 +5,7 @@ import { type Connection, type Logger, maxFrameBytes } from '../../contracts/wor
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand, StoreMutation } from '../../models/store/types.ts'
 import { isReadOnly } from '../../models/store/txn.ts'
-import { validateMutation, validateRange } from '../../models/store/validate.ts'
+import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
 import type { Member } from '../../replication/peer-transport.ts'
 import {
   encodeLeaseStatuses,
@@ -13,6 +13,7 @@ import {
   decodeRangeRequest,
   encodeStoreReply,
 } from '../../models/store/wire.ts'
+import { allLeases, type LeasePage, type LeasePageRequest } from '../local/lease-pages.ts'
 import type { Consistency, StoreHost } from '../local/store-host.ts'
 import type { Watcher } from '../local/watch-hub.ts'
 import type { LeaderLink } from './leader-link.ts'
@@ -23,7 +24,9 @@ import {
   decodeRequest,
   encodeError,
   encodeMembers,
+  encodeRenewal,
   encodeReply,
+  encodeReplyAround,
   encodeWelcome,
   forwardedFlag,
   malformed,
@@ -33,7 +36,7 @@ import {
   type Welcome,
 } from './protocol.ts'
 import type { OwnedRequest, SessionAccess } from './session-access.ts'
-import { partsOf } from './watch-parts.ts'
+import { encodedPartsOf } from './watch-parts.ts'
 import { decodeWatchRequest } from './watch-request.ts'
 
 export interface ClientSessionOptions {
@@ -103,6 +106,11 @@ export class ClientSession {
 
   /** What callers may do has changed: what this one may do no more ends now. */
   accessChanged(): void {
+    // A client that can show something else will: it connects anew, and is told there what is not valid any more.
+    if (!this.#access.isValid) {
+      this.close()
+      return
+    }
     for (const [id, { range, ref }] of [...this.#watchers]) {
       try {
         this.#access.authorizeRead(range, ref, 'watch')
@@ -111,8 +119,6 @@ export class ClientSession {
         this.#fail(id, asAlthingError(error))
       }
     }
-    // A client that can show something else will: it connects anew.
-    if (!this.#access.isValid) this.close()
   }
 
   close(): void {
@@ -158,6 +164,8 @@ export class ClientSession {
         return this.#range(request)
       case methods.keepLeaseAlive:
         return this.#keepLeaseAlive(request)
+      case methods.readTxn:
+        return this.#readTxn(request)
       case methods.leases:
         return this.#leases(request)
       case methods.watch:
@@ -220,7 +228,7 @@ export class ClientSession {
     const command = this.#access.clientCommand(asked, ref)
     if (isMutation(command)) validateMutation(command)
     const data = command === asked ? body : encodeCommand(command)
-    this.#atLeader({ ...request, body: data }, () => {
+    const run = (): void => {
       const host = this.#host
       this.#access.authorizeCommand(command, ref, host.model)
       host.mutate(data, command, (error, reply) => {
@@ -231,7 +239,27 @@ export class ClientSession {
           return reply === undefined ? null : encodeStoreReply(reply)
         })
       })
-    })
+    }
+    // What only reads is a read of any node.
+    if (command.type === 'txn' && isReadOnly(command)) run()
+    else this.#atLeader({ ...request, body: data }, run)
+  }
+
+  /** As `mutate` for a transaction that only reads, but from this node's own copy where that is asked for. */
+  #readTxn(request: OwnedRequest): void {
+    const { ref } = request
+    const [bytes, consistency] = Array.isArray(request.body) ? (request.body as unknown[]) : []
+    if (!(bytes instanceof Uint8Array)) throw malformed('command')
+    const command = this.#access.clientCommand(decodeCommand(bytes), ref)
+    if (command.type !== 'txn') throw malformed('transaction')
+    validateMutation(command)
+    const host = this.#host
+    host.readTxn(command, consistencyFrom(consistency), (error, reply) =>
+      this.#reply(request.id, error, () => {
+        this.#access.authorizeCommand(command, ref, host.model)
+        return reply === undefined ? null : encodeStoreReply({ ok: true, type: 'txn', reply })
+      }),
+    )
   }
 
   #range(request: OwnedRequest): void {
@@ -249,24 +277,42 @@ export class ClientSession {
     )
   }
 
+  /** A page of them; all at once for a client of the previous version. */
   #leases(request: OwnedRequest): void {
-    const { ref } = request
+    const { ref, body } = request
+    const [consistency, after = 0, limit = 0] = Array.isArray(body) ? (body as unknown[]) : [body]
+    if (typeof after !== 'number' || typeof limit !== 'number') throw malformed('page of leases')
     this.#access.authorizeLease(ref)
-    this.#host.leases({}, consistencyFrom(request.body), (error, page) =>
-      this.#reply(request.id, error, () =>
-        encodeLeaseStatuses(this.#access.readableLeases(page?.leases ?? [], ref)),
-      ),
+    const shown = ({ leases }: LeasePage): unknown =>
+      encodeLeaseStatuses(this.#access.readableLeases(leases, ref))
+    const page = (of: LeasePageRequest): Promise<LeasePage> =>
+      new Promise((resolve, reject) =>
+        this.#host.leases(of, consistencyFrom(consistency), (error, found) =>
+          found === undefined ? reject(error) : resolve(found),
+        ),
+      )
+    const answer = Array.isArray(body)
+      ? page({ after, limit }).then((found) => [shown(found), found.more])
+      : allLeases(page).then((leases) => shown({ leases, more: false }))
+    answer.then(
+      (reply) => this.#reply(request.id, undefined, () => reply),
+      (error: unknown) => this.#fail(request.id, asAlthingError(error)),
     )
   }
 
+  /** One lease, or a list of them with a result each. */
   #keepLeaseAlive(request: OwnedRequest): void {
     const { body } = request
-    if (typeof body !== 'number') throw malformed('lease')
+    const leases = Array.isArray(body) ? (body as number[]) : [body as number]
+    validateRenewals(leases)
     this.#atLeader(request, () => {
       this.#access.authorizeLease(request.ref)
-      this.#host.keepLeaseAlive(body, (error, grant) =>
-        this.#reply(request.id, error, () => (grant === undefined ? null : [grant.lease, grant.ttlMs])),
-      )
+      this.#host.keepLeasesAlive(leases, (error, results = []) => {
+        const single = results[0]
+        if (Array.isArray(body)) this.#reply(request.id, error, () => results.map(encodeRenewal))
+        else if (single instanceof AlthingError) this.#fail(request.id, single)
+        else this.#reply(request.id, error, () => (single === undefined ? null : encodeRenewal(single)))
+      })
     })
   }
 
@@ -351,7 +397,8 @@ export class ClientSession {
   #push(id: number, batch: WatchBatch): boolean {
     if (this.#isClosed || this.#cutOffWhenDeaf()) return false
     // Whole, whatever its size: a batch that is begun must be ended, and the next one waits until it has been read.
-    for (const part of partsOf(batch)) this.#connection.send(encodeReply(id, replyStatus.more, part))
+    for (const part of encodedPartsOf(batch))
+      this.#connection.send(encodeReplyAround(id, replyStatus.more, part))
     this.#deafBytes = Math.max(this.#deafBytes, this.#connection.queuedBytes + queuedBytesMax)
     if (!this.#isFull) return true
     this.#pausedWatches.add(id)

@@ -17,6 +17,7 @@ import type {
   RenewalSource,
   Store,
   StoreCapabilities,
+  TxnReply,
   Watch,
   WatchRequest,
 } from '../../contracts/store.ts'
@@ -24,7 +25,8 @@ import type { World } from '../../contracts/world.ts'
 import type { Credentials } from '../../access/access-control.ts'
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
-import { validateMutation, validateRange } from '../../models/store/validate.ts'
+import type { TxnMutation } from '../../models/store/txn.ts'
+import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
 import {
   decodeLeaseStatuses,
   decodeRangeReply,
@@ -33,14 +35,15 @@ import {
 } from '../../models/store/wire.ts'
 import { defaultTimeoutMs, withDeadline } from '../local/deadline.ts'
 import { CommandStore } from '../local/command-store.ts'
+import { allLeases, type LeasePage } from '../local/lease-pages.ts'
 import { closedError } from '../local/local-store.ts'
 import { unwrapReply } from '../local/store-host.ts'
 import { problemOfWatch } from '../local/watch-validation.ts'
 import { callCluster } from './call.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { CommandStamps } from './command-stamps.ts'
-import { EndpointPool } from './endpoint-pool.ts'
-import { type Hello, type Method, malformed, methods } from './protocol.ts'
+import { EndpointPool, type NodeSpeaker } from './endpoint-pool.ts'
+import { decodeRenewal, type Hello, type Method, malformed, methods } from './protocol.ts'
 
 export interface ClusterStoreOptions {
   /** `host:port` of one or more nodes. */
@@ -51,6 +54,8 @@ export interface ClusterStoreOptions {
   readonly group?: string
   /** What nodes are shown of who calls, where they ask for it. */
   readonly credentials?: Credentials
+  /** For a node that makes calls in the name of a caller; in place of `credentials`. Its leases have no thread. */
+  readonly node?: NodeSpeaker
   /** How long a call waits, when it does not say itself (default 5000). */
   readonly timeoutMs?: number
 }
@@ -93,6 +98,7 @@ export class ClusterStore extends CommandStore implements Store {
       endpoints: options.endpoints,
       clusterId: options.clusterId ?? '',
       greeting: greetingOf(options),
+      ...(options.node === undefined ? {} : { node: options.node }),
     })
     if (renewal !== undefined) this.renewal = renewal
   }
@@ -118,13 +124,27 @@ export class ClusterStore extends CommandStore implements Store {
     return this.#read(methods.keepLeaseAlive, options, leaseGrantFrom, () => lease)
   }
 
-  leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
-    return this.#read(
-      methods.leases,
-      options,
-      decodeLeaseStatuses,
-      () => options.consistency ?? 'linearizable',
-    )
+  async keepLeasesAlive(
+    leases: readonly LeaseId[],
+    options: CallOptions = {},
+  ): Promise<readonly (LeaseGrant | AlthingError)[]> {
+    return await this.#read(methods.keepLeaseAlive, options, renewalsFrom, () => {
+      validateRenewals(leases)
+      return leases
+    })
+  }
+
+  async leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
+    const consistency = options.consistency ?? 'linearizable'
+    try {
+      return await allLeases(({ after = 0, limit = 0 }) =>
+        this.#read(methods.leases, options, leasePageFrom, () => [consistency, after, limit]),
+      )
+    } catch (error) {
+      // A node of the previous version does not know pages.
+      if (!isAlthingError(error, 'corrupt')) throw error
+      return await this.#read(methods.leases, options, decodeLeaseStatuses, () => consistency)
+    }
   }
 
   watch(request: WatchRequest): Watch {
@@ -144,6 +164,12 @@ export class ClusterStore extends CommandStore implements Store {
     this.#isClosed = true
     for (const watch of this.#watches) watch.stream.fail(closedError())
     this.#pool.close()
+  }
+
+  protected override async readSerializable(txn: TxnMutation, options: CallOptions): Promise<TxnReply> {
+    const command = encodeCommand({ session: 0, sequence: 0, acknowledged: 0, ...txn })
+    const reply = await this.#read(methods.readTxn, options, replyFrom, () => [command, 'serializable'])
+    return unwrapReply(reply, 'txn').reply
   }
 
   async #read<T>(
@@ -268,6 +294,17 @@ function replyFrom(body: unknown): StoreReply {
   const reply = decodeStoreReply(body)
   if (!reply.ok) throw errorFromJson(reply.error)
   return reply
+}
+
+function renewalsFrom(body: unknown): readonly (LeaseGrant | AlthingError)[] {
+  if (!Array.isArray(body)) throw malformed('lease grants')
+  return body.map(decodeRenewal)
+}
+
+function leasePageFrom(body: unknown): LeasePage {
+  if (!Array.isArray(body) || body.length !== 2 || typeof body[1] !== 'boolean')
+    throw malformed('page of leases')
+  return { leases: decodeLeaseStatuses(body[0]), more: body[1] }
 }
 
 function leaseGrantFrom(body: unknown): LeaseGrant {

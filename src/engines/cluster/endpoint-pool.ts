@@ -1,3 +1,5 @@
+import type { Credentials } from '../../access/access-control.ts'
+import type { PrincipalRef } from '../../access/principal.ts'
 import { AlthingError, type ErrorCode, isAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import { KnownEndpoints, troubleMs } from './known-endpoints.ts'
@@ -6,6 +8,14 @@ import type { Hello } from './protocol.ts'
 import { RpcConnection } from './rpc-connection.ts'
 import { dialStaggered } from './staggered-dial.ts'
 
+export type Greeting = Omit<Hello, 'kind' | 'clusterId' | 'from'>
+
+/** A node that makes calls of its own, or in the name of a caller that it has told apart itself. */
+export interface NodeSpeaker {
+  readonly principal: PrincipalRef
+  credentials(): Credentials
+}
+
 export interface EndpointPoolOptions {
   readonly world: World
   /** `host:port` of one or more nodes; the others are learnt from them. */
@@ -13,7 +23,9 @@ export interface EndpointPoolOptions {
   /** Checked against the nodes' own; empty: any. */
   readonly clusterId: string
   /** What each node is shown besides: the group wanted, and so on. */
-  readonly greeting?: Omit<Hello, 'kind' | 'clusterId' | 'from'>
+  readonly greeting?: Greeting
+  /** For a node that speaks for a caller: what it shows of itself, asked for at each dial. */
+  readonly node?: NodeSpeaker
 }
 
 interface OpenEndpoint {
@@ -187,6 +199,12 @@ export class EndpointPool {
     }
   }
 
+  #hello(): Hello {
+    const { clusterId, greeting, node } = this.#options
+    const spoken = node === undefined ? {} : { credentials: node.credentials(), as: node.principal }
+    return { kind: 'client', clusterId, from: 0, ...greeting, ...spoken }
+  }
+
   #dial(address: string): Promise<RpcConnection> {
     const under = this.#opening.get(address)
     if (under !== undefined) return under
@@ -195,7 +213,8 @@ export class EndpointPool {
       {
         world: this.#world,
         address,
-        hello: { kind: 'client', clusterId: this.#options.clusterId, from: 0, ...this.#options.greeting },
+        hello: this.#hello(),
+        as: this.#options.node === undefined ? 'client' : 'node',
         onLeader: (leader) => this.#known.leaderIs(leader, address),
         onMembers: (members, version) => this.#learnMembers(members, version),
         onClosed: (connection) => {

@@ -1,9 +1,21 @@
+import type { Credentials } from '../../access/access-control.ts'
 import type { AlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import type { NodeStatus } from './node-status.ts'
-import { type Method, methods } from './protocol.ts'
+import { type Hello, type Method, methods } from './protocol.ts'
 import type { Plain } from './operator-calls.ts'
 import { RpcConnection } from './rpc-connection.ts'
+
+export interface NodeClientOptions {
+  /** Default: any. */
+  readonly clusterId?: string
+  /** For the greeting and for each call (default 2000). */
+  readonly timeoutMs?: number
+  /** What the node is shown of who calls. */
+  readonly credentials?: Credentials
+  /** A node that calls another shows what only nodes have (default: a client). */
+  readonly as?: 'client' | 'node'
+}
 
 /** A connection to one node, for what concerns that node alone. Unlike a store client it never turns to another. */
 export class NodeClient {
@@ -11,16 +23,17 @@ export class NodeClient {
   readonly #world: World
   readonly #timeoutMs: number
 
-  /** Rejects with `unavailable`, `timeout` or `incompatible-peer`. */
-  static async open(
-    world: World,
-    address: string,
-    options: { readonly clusterId?: string; readonly timeoutMs?: number } = {},
-  ): Promise<NodeClient> {
-    const { clusterId = '', timeoutMs = 2_000 } = options
-    const hello = { kind: 'client', clusterId, from: 0 } as const
+  /** Rejects with `unavailable`, `timeout`, `unauthenticated` or `incompatible-peer`. */
+  static async open(world: World, address: string, options: NodeClientOptions = {}): Promise<NodeClient> {
+    const { clusterId = '', timeoutMs = 2_000, credentials, as = 'client' } = options
+    const hello: Hello = {
+      kind: 'client',
+      clusterId,
+      from: 0,
+      ...(credentials === undefined ? {} : { credentials }),
+    }
     const connection = await RpcConnection.open(
-      { world, address, hello },
+      { world, address, hello, as },
       new AbortController().signal,
       timeoutMs,
     )
