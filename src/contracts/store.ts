@@ -1,4 +1,5 @@
 import type { ByteString } from '../base/bytes.ts'
+import type { AlthingError } from './errors.ts'
 import type { ThreadEntry } from './world.ts'
 
 /**
@@ -14,15 +15,26 @@ export interface Store {
   readonly capabilities: StoreCapabilities
   /** Reads keys at one revision. Linearizable unless asked otherwise. */
   range(request: RangeRequest, options?: ReadOptions): Promise<RangeReply>
-  /** Compares, then applies one of two lists of operations, atomically and at one revision. Linearizable. */
-  txn(request: TxnRequest, options?: CallOptions): Promise<TxnReply>
+  /**
+   * Compares, then applies one of two lists of operations, atomically and at one revision. Linearizable. A transaction without `put` and `delete` is a read of any
+   * node, and may be asked to be `serializable` as such (`invalid-argument` for another).
+   */
+  txn(request: TxnRequest, options?: ReadOptions): Promise<TxnReply>
   /** Grants a lease of `ttlMs` (bounds: {@link storeLimits}). */
   grantLease(request: GrantLeaseRequest, options?: CallOptions): Promise<LeaseGrant>
   /** Starts the lease's time anew. `lease-not-found` when it has expired. The time counts from some moment between call and reply. */
   keepLeaseAlive(lease: LeaseId, options?: CallOptions): Promise<LeaseGrant>
+  /**
+   * Starts the time of many leases anew with one call; the results are in the order asked for, each a grant, or the error that {@link Store.keepLeaseAlive} of it would reject with. At most 1,000
+   * leases (`too-large`). Absent where the engine has no such call.
+   */
+  keepLeasesAlive?(
+    leases: readonly LeaseId[],
+    options?: CallOptions,
+  ): Promise<readonly (LeaseGrant | AlthingError)[]>
   /** Ends the lease and deletes its keys in one revision. `lease-not-found` when there is none. */
   revokeLease(lease: LeaseId, options?: CallOptions): Promise<{ readonly revision: number }>
-  /** All leases, or one with its keys. */
+  /** All leases with their keys, in the order of their ids. Very many are read in several steps, each of which shows its own moment. */
   leases(options?: ReadOptions): Promise<readonly LeaseStatus[]>
   /** Forgets versions older than `revision` (a version that is still current at it stays). Reads below then fail with `compacted`. */
   compact(revision: number, options?: CallOptions): Promise<{ readonly compactRevision: number }>
@@ -192,6 +204,8 @@ export interface LeaseGrant {
 
 export interface LeaseStatus extends LeaseGrant {
   readonly keys: readonly ByteString[]
+  /** Set when `keys` are only the first of more than a reply can hold. */
+  readonly moreKeys?: boolean
   /** Time left by the expiring node's clock; `undefined` on a node that does not measure it. */
   readonly remainingMs?: number
 }
@@ -224,10 +238,12 @@ export type WatchBatch =
   | { readonly kind: 'progress'; readonly revision: number }
   /**
    * The events from `fromRevision` on were compacted away before they could be reported. `kvs` is the whole range at `revision`: what is not
-   * in it is gone. The watch goes on after `revision`.
+   * in it is gone. The watch goes on after `revision`. `reason` says why where the engine knows: `slow`, the consumer did not read in time what it was sent;
+   * `compacted`, the watch was set, or came back, at a revision that was gone already.
    */
   | {
       readonly kind: 'resync'
+      readonly reason?: 'slow' | 'compacted'
       readonly fromRevision: number
       readonly revision: number
       readonly kvs: readonly KeyValue[]
@@ -253,6 +269,8 @@ export interface StoreLimits {
   readonly rangeReplyBytesMax: number
   readonly leaseTtlMsMin: number
   readonly leaseTtlMsMax: number
+  /** Leases renewed by one call. */
+  readonly renewalsMax: number
 }
 
 /** Bounds of the built-in engines. */
@@ -264,4 +282,5 @@ export const storeLimits: StoreLimits = {
   rangeReplyBytesMax: 8 * 1024 * 1024,
   leaseTtlMsMin: 100,
   leaseTtlMsMax: 365 * 86_400_000,
+  renewalsMax: 1_000,
 }

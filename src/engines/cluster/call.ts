@@ -210,7 +210,9 @@ class Call<T> {
    */
   #refined(error: unknown): unknown {
     if (!isAlthingError(error) || !this.#request.isMutation) return error
-    if (error.code === 'session-expired') return withOutcome(error, this.#mayBeApplied ? 'unknown' : 'none')
+    // Two refusals come without a look at what earlier attempts did: the session is gone, or the command was kept out of the log.
+    if (error.code === 'session-expired' || error.code === 'no-space')
+      return withOutcome(error, this.#mayBeApplied ? 'unknown' : 'none')
     return error.outcome === undefined ? withOutcome(error, 'none') : error
   }
 }

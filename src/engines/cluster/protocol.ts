@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr'
 import type { Credentials } from '../../access/access-control.ts'
 import { AlthingError, type ErrorJson, errorFromJson } from '../../contracts/errors.ts'
+import type { LeaseGrant } from '../../contracts/store.ts'
 import type { Member } from '../../replication/peer-transport.ts'
 
 /**
@@ -22,9 +23,9 @@ export const methods = {
   mutate: 1,
   /** body: [RangeRequest, consistency]; reply: a RangeReply */
   range: 2,
-  /** body: lease; reply: [lease, ttlMs] */
+  /** body: lease, or a list of them; reply: [lease, ttlMs], or a list of those or of errors (`encodeRenewal`) */
   keepLeaseAlive: 3,
-  /** body: consistency; reply: lease statuses */
+  /** body: [consistency, after, limit]; reply: [lease statuses, more]. Version 1: the consistency alone, and all statuses at once. */
   leases: 4,
   /** body: a WatchRequest; replies: watch batches, with status `more` */
   watch: 5,
@@ -40,6 +41,8 @@ export const methods = {
   ping: 10,
   /** body: [name, argument]; reply: what the call of that name answers ({@link OperatorCall}). For operators: rare, and checked by name. */
   operate: 11,
+  /** body: [an encoded StoreCommand, consistency]: a transaction that only reads; reply: a StoreReply */
+  readTxn: 12,
 } as const
 
 export type Method = (typeof methods)[keyof typeof methods]
@@ -222,6 +225,33 @@ export function decodeRequest(frame: Uint8Array): Request {
 
 export function encodeReply(id: number, status: number, body: unknown): Uint8Array {
   return packr.pack([id, status, body])
+}
+
+/** A reply whose body was encoded before ({@link encodeBody}), and may go to others too. */
+export function encodeReplyAround(id: number, status: number, body: Uint8Array): Uint8Array {
+  // MessagePack: an array of 3 elements is a byte and then the three.
+  const head = packr.pack([id, status, null])
+  const frame = Buffer.allocUnsafe(head.byteLength - 1 + body.byteLength)
+  head.copy(frame, 0, 0, head.byteLength - 1)
+  frame.set(body, head.byteLength - 1)
+  return frame
+}
+
+/** The body of a reply by itself. */
+export function encodeBody(body: unknown): Uint8Array {
+  return packr.pack(body)
+}
+
+/** What became of one lease of a list to renew. */
+export function encodeRenewal(result: LeaseGrant | AlthingError): unknown {
+  return result instanceof AlthingError ? encodeError(result) : [result.lease, result.ttlMs]
+}
+
+/** Throws `corrupt`. */
+export function decodeRenewal(wire: unknown): LeaseGrant | AlthingError {
+  if (typeof wire === 'string') return decodeError(wire)
+  if (!Array.isArray(wire) || !isWhole(wire[0]) || !isWhole(wire[1])) throw malformed('lease grant')
+  return { lease: wire[0], ttlMs: wire[1] }
 }
 
 export function decodeReply(frame: Uint8Array): Reply {

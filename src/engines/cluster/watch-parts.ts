@@ -1,5 +1,6 @@
 import type { KeyValue, WatchBatch, WatchEvent } from '../../contracts/store.ts'
 import { encodeWatchBatch, type Wire } from '../../models/store/wire.ts'
+import { encodeBody } from './protocol.ts'
 
 /** Bytes of keys and values after which a part ends. With one more key it must fit in a frame, whatever its encoding adds. */
 const partBytes = 4 * 1024 * 1024
@@ -14,6 +15,30 @@ export function* partsOf(batch: WatchBatch): Iterable<readonly [boolean, Wire]> 
     for (const [isLast, kvs] of slices(batch.kvs, keyValueBytes))
       yield [isLast, encodeWatchBatch({ ...batch, kvs })]
   } else yield [true, encodeWatchBatch(batch)]
+}
+
+const encodings = new WeakMap<WatchBatch, readonly Uint8Array[]>()
+
+/**
+ * The encodings of {@link partsOf}. Watchers of one range are given the same batch: where it is a single part it is encoded once for all of them, and forgotten with the
+ * batch. A larger one is encoded a part at a time, so that it is never in memory twice.
+ */
+export function encodedPartsOf(batch: WatchBatch): Iterable<Uint8Array> {
+  const known = encodings.get(batch)
+  if (known !== undefined) return known
+  if (batch.kind !== 'events') return encodedParts(batch)
+  for (const part of partsOf(batch)) {
+    const isWhole = part[0]
+    if (!isWhole) break
+    const encoded = [encodeBody(part)]
+    encodings.set(batch, encoded)
+    return encoded
+  }
+  return encodedParts(batch)
+}
+
+function* encodedParts(batch: WatchBatch): Generator<Uint8Array, void, undefined> {
+  for (const part of partsOf(batch)) yield encodeBody(part)
 }
 
 function* slices<T>(

@@ -1,12 +1,16 @@
+import { invalidArgument } from '../../contracts/errors.ts'
 import type {
   CallOptions,
   GrantLeaseRequest,
   LeaseGrant,
   LeaseId,
+  ReadOptions,
   TxnReply,
   TxnRequest,
 } from '../../contracts/store.ts'
+import { isReadOnly, type TxnMutation } from '../../models/store/txn.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
+import { validateMutation } from '../../models/store/validate.ts'
 import { unwrapReply } from './store-host.ts'
 
 /** The mutating half of a store, said as commands of the store model. How a command gets into the log is the engine's. */
@@ -14,10 +18,23 @@ export abstract class CommandStore {
   /** Validates the command, has it applied, and returns the model's reply. */
   protected abstract mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply>
 
-  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
+  /** A transaction that only reads, from the node's own copy. */
+  protected abstract readSerializable(txn: TxnMutation, options: CallOptions): Promise<TxnReply>
+
+  async txn(request: TxnRequest, options: ReadOptions = {}): Promise<TxnReply> {
     const { compare = [], then = [], else: otherwise = [] } = request
-    const reply = await this.mutate({ type: 'txn', compare, then, else: otherwise }, options)
-    return unwrapReply(reply, 'txn').reply
+    const txn = { type: 'txn', compare, then, else: otherwise } as const
+    if (options.consistency === 'serializable') {
+      validateMutation(txn)
+      if (!isReadOnly(txn))
+        throw invalidArgument(
+          'consistency',
+          options.consistency,
+          `'linearizable' for a transaction that writes`,
+        )
+      return this.readSerializable(txn, options)
+    }
+    return unwrapReply(await this.mutate(txn, options), 'txn').reply
   }
 
   async grantLease({ ttlMs }: GrantLeaseRequest, options: CallOptions = {}): Promise<LeaseGrant> {

@@ -16,13 +16,18 @@ import type {
   WatchRequest,
 } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
-import { encodeCommand } from '../../models/store/codec.ts'
+import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store/types.ts'
-import { validateMutation, validateRange } from '../../models/store/validate.ts'
-import { createMemoryStorage, type DiskStorageOptions, openDiskStorage } from '../../replication/storage.ts'
+import type { TxnMutation } from '../../models/store/txn.ts'
+import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
+import type { Configuration } from '../../protocols/raft/types.ts'
+import { createMemoryNodeStorage, openNodeStorage } from '../../replication/node-storage.ts'
+import type { DiskStorageOptions } from '../../replication/storage.ts'
 import { CommandStore } from './command-store.ts'
 import { defaultTimeoutMs, withDeadline } from './deadline.ts'
+import { allLeases } from './lease-pages.ts'
 import { ownBatch, ownKeyValue, ownTxnReply } from './own-copies.ts'
+import type { StoreBounds } from './store-admission.ts'
 import { type Callback, StoreHost } from './store-host.ts'
 import type { Watcher } from './watch-hub.ts'
 import { WatchStream } from './watch-stream.ts'
@@ -33,8 +38,10 @@ export interface LocalStoreOptions {
   readonly directory?: string
   /** See `RaftGroupOptions`. */
   readonly snapshotEntries?: number
-  /** See `StoreHostOptions`. */
+  /** See `HistoryBounds`. */
   readonly keepRevisions?: number
+  readonly keepMs?: number
+  readonly bounds?: Partial<StoreBounds>
   readonly snapshotBytes?: number
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
@@ -46,14 +53,17 @@ export interface LocalStoreOptions {
  */
 export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
   const { world, directory } = options
-  const { storage, restored } =
+  const initial: Configuration = { voters: [1] }
+  const node =
     directory === undefined
-      ? createMemoryStorage()
-      : await openDiskStorage(world, directory, {
+      ? createMemoryNodeStorage()
+      : await openNodeStorage(world, directory, {
           ...options.files,
           identity: { clusterId: 'local', nodeId: 1 },
+          version1Configuration: initial,
         })
   try {
+    const { storage, restored } = node.groups.get(1) ?? (await node.createGroup(1, initial))
     const ready = createDeferred<void>()
     let store: LocalStore | undefined
     const failed = (error: AlthingError): void => {
@@ -63,21 +73,23 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
     const host = await StoreHost.open({
       world,
       raft: { id: 1 },
-      configuration: { voters: [1] },
+      configuration: restored.initialConfiguration,
       storage,
       restored,
       keepEntries: 0,
       observer: { leaderReady: () => ready.resolve(), failed },
       ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
+      ...(options.keepMs === undefined ? {} : { keepMs: options.keepMs }),
+      ...(options.bounds === undefined ? {} : { bounds: options.bounds }),
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
       ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
     })
     host.start()
     await ready.promise
-    store = new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', () => storage.close())
+    store = new LocalStore(world, host, directory === undefined ? 'memory' : 'disk', () => node.close())
     return store
   } catch (error) {
-    await storage.close()
+    await node.close()
     throw error
   }
 }
@@ -123,7 +135,7 @@ export class LocalStore extends CommandStore implements Store {
     ).then((reply) => ({ ...reply, kvs: reply.kvs.map(ownKeyValue) }))
   }
 
-  override async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
+  override async txn(request: TxnRequest, options: ReadOptions = {}): Promise<TxnReply> {
     return ownTxnReply(await super.txn(request, options))
   }
 
@@ -135,11 +147,24 @@ export class LocalStore extends CommandStore implements Store {
     )
   }
 
-  leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
+  keepLeasesAlive(
+    leases: readonly LeaseId[],
+    options: CallOptions = {},
+  ): Promise<readonly (LeaseGrant | AlthingError)[]> {
     return this.#read(
       options,
-      () => {},
-      (done) => this.host.leases(options.consistency ?? 'linearizable', done),
+      () => validateRenewals(leases),
+      (done) => this.host.keepLeasesAlive(leases, done),
+    )
+  }
+
+  leases(options: ReadOptions = {}): Promise<readonly LeaseStatus[]> {
+    return allLeases((request) =>
+      this.#read(
+        options,
+        () => {},
+        (done) => this.host.leases(request, options.consistency ?? 'linearizable', done),
+      ),
     )
   }
 
@@ -189,6 +214,14 @@ export class LocalStore extends CommandStore implements Store {
     await this.#release()
   }
 
+  protected override readSerializable(txn: TxnMutation, options: CallOptions): Promise<TxnReply> {
+    return this.#read(
+      options,
+      () => {},
+      (done) => this.host.readTxn(txn, 'serializable', done),
+    )
+  }
+
   protected override async mutate(mutation: StoreMutation, options: CallOptions): Promise<StoreReply> {
     validateMutation(mutation)
     if (this.#closing !== undefined) throw closedError('none')
@@ -196,7 +229,8 @@ export class LocalStore extends CommandStore implements Store {
     const bound = { timeoutMs: options.timeoutMs ?? defaultTimeoutMs, outcome: () => 'unknown' as const }
     return withDeadline<StoreReply>(this.#world, options, bound, (settle) => {
       // The log and the model take the bytes of this moment: the caller's buffers are its own again when the call returns.
-      this.host.mutate(encodeCommand(command), undefined, (error, reply) => {
+      const data = encodeCommand(command)
+      this.host.mutate(data, decodeCommand(data), (error, reply) => {
         if (reply === undefined) settle.reject(error)
         else settle.resolve(reply)
       })

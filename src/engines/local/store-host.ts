@@ -1,23 +1,32 @@
 import { assert } from '../../base/assert.ts'
-import { AlthingError, errorFromJson } from '../../contracts/errors.ts'
+import { AlthingError, asAlthingError, errorFromJson } from '../../contracts/errors.ts'
 import type {
   LeaseGrant,
   LeaseId,
-  LeaseStatus,
   RangeReply,
   RangeRequest,
   ReadOptions,
+  TxnReply,
+  WatchEvent,
   WatchRequest,
 } from '../../contracts/store.ts'
-import type { Timer, World } from '../../contracts/world.ts'
+import type { World } from '../../contracts/world.ts'
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
-import { Lessor } from '../../models/store/lessor.ts'
+import { touchesSystemKeys } from '../../models/store/system-keys.ts'
 import { StoreModel } from '../../models/store/store-model.ts'
-import type { StateHash, StoreChange, StoreCommand, StoreReply } from '../../models/store/types.ts'
+import { isReadOnly, type TxnMutation } from '../../models/store/txn.ts'
+import type { StateHash, StoreCommand, StoreReply } from '../../models/store/types.ts'
 import type { Configuration, Entry, RestoredState } from '../../protocols/raft/types.ts'
+import { runInSlices } from '../../replication/in-slices.ts'
 import { type GroupObserver, RaftGroup, type RaftGroupOptions } from '../../replication/raft-group.ts'
-import type { RaftStorage } from '../../replication/storage.ts'
-import { WatchHub, type Watcher, type WatchSink } from './watch-hub.ts'
+import { HistoryKeeper } from './history-keeper.ts'
+import type { HistoryBounds } from './history-policy.ts'
+import { LeaseClock } from './lease-clock.ts'
+import { type LeasePage, type LeasePageRequest, pageOfLeases } from './lease-pages.ts'
+import { modelFromSnapshot } from './model-from-snapshot.ts'
+import { SpaceWarning } from './space-warning.ts'
+import { StoreAdmission, type StoreBounds, type StoreSpace, validateQuota } from './store-admission.ts'
+import { WatchHub, type WatchHubBounds, type Watcher, type WatchSink } from './watch-hub.ts'
 
 export type Consistency = NonNullable<ReadOptions['consistency']>
 
@@ -26,91 +35,82 @@ export type MutationCallback = (error: AlthingError | undefined, reply: StoreRep
 export type Callback<T> = (error: AlthingError | undefined, value: T | undefined) => void
 
 export interface StoreHostOptions
-  extends Pick<RaftGroupOptions, 'raft' | 'transport' | 'snapshotEntries' | 'snapshotBytes' | 'keepEntries'> {
+  extends Omit<RaftGroupOptions, 'model' | 'observer' | 'restored'>,
+    Partial<HistoryBounds>,
+    Partial<WatchHubBounds> {
   readonly world: World
   readonly configuration: Configuration
-  readonly storage: RaftStorage
   readonly restored: Omit<RestoredState, 'initialConfiguration'>
   readonly observer?: GroupObserver
-  /**
-   * Revisions kept for older reads and for watches that resume (default 25 000; 0: all). The leader compacts when half as many more have gathered.
-   */
-  readonly keepRevisions?: number
+  /** Bounds that this member keeps while it leads. */
+  readonly bounds?: Partial<StoreBounds>
 }
 
-/** Leases that one command expires at most, so that a pile-up does not stop the loop. */
-const expiriesPerCommandMax = 500
+/** The hash of a copy of the store with the place in the log that it belongs to: copies are to agree on it at the same index. */
+export interface IndexedHash extends StateHash {
+  readonly index: number
+}
 
-/** The store on one member of a group: the model, its watchers, and, while this member leads, the clock of its leases. */
+/** The store on one member of a group: the model, its watchers, and, while this member leads, the clock of its leases and the keeper of its bounds. */
 export class StoreHost {
   readonly group: RaftGroup
   readonly model: StoreModel
   readonly watches: WatchHub
   readonly #world: World
-  readonly #lessor = new Lessor()
-  #lessorTimer: Timer | undefined
-  #lessorDueMs = Number.POSITIVE_INFINITY
-  #isExpiring = false
-  readonly #keepRevisions: number
-  #isCompacting = false
+  readonly #admission: StoreAdmission
+  readonly #leases: LeaseClock
+  readonly #history: HistoryKeeper
+  readonly #spaceWarning: SpaceWarning
+  readonly #systemListeners: ((events: readonly WatchEvent[] | undefined) => void)[] = []
   #onCheckpoint: ((index: number, hash: StateHash) => void) | undefined
 
-  /** Reads the newest snapshot into a model and sets the group up; `start` lets it run. */
+  /** Reads the newest snapshot into a model, in steps that leave the loop free, and sets the group up; `start` lets it run. */
   static async open(options: StoreHostOptions): Promise<StoreHost> {
-    const model = new StoreModel()
-    if (options.restored.snapshot !== undefined) {
-      const reader = await options.storage.openSnapshot()
-      assert(reader !== undefined, 'the snapshot that the log starts after is on disk', {
-        snapshot: options.restored.snapshot,
-      })
-      const chunks: Uint8Array[] = []
-      try {
-        for await (const chunk of reader.chunks()) chunks.push(chunk)
-      } finally {
-        await reader.close()
-      }
-      model.restore(chunks)
-    }
+    const { world, storage, restored } = options
+    const model = restored.snapshot === undefined ? new StoreModel() : await modelFromSnapshot(world, storage)
     return new StoreHost(options, model)
   }
 
   private constructor(options: StoreHostOptions, model: StoreModel) {
-    this.#world = options.world
-    this.#keepRevisions = options.keepRevisions ?? 25_000
+    const { world } = options
+    this.#world = world
     this.model = model
-    this.watches = new WatchHub(options.world, model)
-    const observer = options.observer ?? {}
+    this.watches = new WatchHub(world, model, options)
+    this.#admission = new StoreAdmission(model, options.bounds)
+    this.#spaceWarning = new SpaceWarning(world.logger)
     this.group = new RaftGroup({
       ...options,
       model: {
         apply: (entry, hint) => this.#apply(entry, hint as StoreCommand | undefined),
         snapshot: () => this.model.snapshot(),
-        restore: (chunks) => this.model.restore(chunks),
+        restore: (chunks) => this.model.restoring(chunks),
       },
-      observer: {
-        ...observer,
-        stateChanged: (status) => {
-          if (status.role !== 'leader') this.#stopLeading()
-          observer.stateChanged?.(status)
-        },
-        leaderReady: () => {
-          this.#startLeading()
-          observer.leaderReady?.()
-        },
-        applied: (index) => {
-          this.#compactWhenDue()
-          observer.applied?.(index)
-        },
-        restored: (snapshot) => {
-          this.watches.replaced()
-          observer.restored?.(snapshot)
-        },
-        failed: (error) => {
-          this.#stopLeading()
-          observer.failed?.(error)
-        },
-      },
+      observer: this.#observe(options.observer ?? {}),
     })
+    const isLeading = (): boolean => this.group.isLeaderReady
+    this.#leases = new LeaseClock({
+      world,
+      model,
+      isLeading,
+      expire: (leases, done) => this.#run({ type: 'expireLeases', leases }, done),
+    })
+    this.#history = new HistoryKeeper({
+      world,
+      model,
+      isLeading,
+      bounds: options,
+      quotaBytes: () => this.#admission.quotaBytes,
+      compact: (revision, done) =>
+        this.#run({ session: 0, sequence: 0, acknowledged: 0, type: 'compact', revision }, done),
+    })
+  }
+
+  /**
+   * Calls `listener` in the turn of the loop in which a change of the cluster's own keys was applied, before anything else is: with its events, or without when the
+   * whole copy was replaced.
+   */
+  onSystemChange(listener: (events: readonly WatchEvent[] | undefined) => void): void {
+    this.#systemListeners.push(listener)
   }
 
   start(): void {
@@ -122,12 +122,64 @@ export class StoreHost {
     this.#onCheckpoint = handler
   }
 
+  /** Of this copy as it is now. */
+  stateHash(): IndexedHash {
+    return { index: this.group.appliedIndex, ...this.model.stateHash() }
+  }
+
+  /** Whether the hash that is kept up to date is that of what is in memory, by counting all of it again. In steps, while the store serves. */
+  async verifyStateHash(): Promise<boolean> {
+    const expected = this.model.stateHash()
+    const recomputed = this.model.recomputeStateHash()
+    let found: StateHash | undefined
+    const steps = (function* () {
+      found = yield* recomputed
+    })()
+    // The first step freezes the state, at once: no command can come between it and `expected`.
+    await runInSlices(this.#world, steps, () => true)
+    return found?.hash === expected.hash && found.sessionsHash === expected.sessionsHash
+  }
+
+  /** How full the store is, by the bounds of this member. */
+  get space(): StoreSpace {
+    return this.#admission.space
+  }
+
+  /** Refuses what grows the store with `no-space` and this reason while it is set, whatever the quota says: the node's disk is all but full, say. */
+  refuseGrowth(reason: string | undefined): void {
+    this.#admission.refuseGrowth(reason)
+    this.#spaceWarning.look(this.space)
+  }
+
+  /** Sets the quota for all members, through the log. All of them must be of a version that knows the command (protocol version 2). */
+  setQuota(bytes: number, done: Callback<{ readonly quotaBytes: number }>): void {
+    try {
+      validateQuota(bytes)
+    } catch (error) {
+      done(asAlthingError(error), undefined)
+      return
+    }
+    const command: StoreCommand = { type: 'setQuota', bytes }
+    this.mutate(encodeCommand(command), command, (error) => done(error, { quotaBytes: bytes }))
+  }
+
   /**
-   * Puts a validated command into the log; `data` is its encoding. `command` saves decoding it again when it is applied; it must not be changed any more, and
-   * is left out where that is not certain.
+   * Has a validated command applied; `data` is its encoding. Through the log, but for a transaction that only reads: that is a read. `command` must not be changed any more, and its values must
+   * be its own, as those of `decodeCommand` are. Refuses with `no-space` or `too-large`, outcome none of this copy, what goes beyond the bounds.
    */
-  mutate(data: Uint8Array, command: StoreCommand | undefined, done: MutationCallback): void {
+  mutate(data: Uint8Array, command: StoreCommand, done: MutationCallback): void {
+    if (command.type === 'txn' && isReadOnly(command)) {
+      this.#readInstead(command, done)
+      return
+    }
+    const refusal = this.group.isLeaderReady ? this.#admission.refusal(command, data.byteLength) : undefined
+    if (refusal !== undefined) {
+      done(refusal, undefined)
+      return
+    }
+    this.#admission.started(data.byteLength)
     this.group.propose(data, command, (result) => {
+      this.#admission.ended(data.byteLength)
       if (result.ok) done(undefined, result.reply as StoreReply)
       else done(result.error, undefined)
     })
@@ -137,15 +189,33 @@ export class StoreHost {
     this.#read(consistency, () => this.model.range(request), done)
   }
 
-  leases(consistency: Consistency, done: Callback<readonly LeaseStatus[]>): void {
-    this.#read(consistency, () => this.#leaseStatuses(), done)
+  /** A transaction without `put` and `delete`, at any member, without an entry in the log. `invalid-argument` for another. */
+  readTxn(txn: TxnMutation, consistency: Consistency, done: Callback<TxnReply>): void {
+    this.#read(consistency, () => this.model.readTxn(txn), done)
+  }
+
+  leases(request: LeasePageRequest, consistency: Consistency, done: Callback<LeasePage>): void {
+    const read = (): LeasePage => {
+      const page = pageOfLeases(this.model, request)
+      if (!this.group.isLeaderReady) return page
+      return { ...page, leases: page.leases.map((status) => this.#leases.withRemaining(status)) }
+    }
+    this.#read(consistency, read, done)
+  }
+
+  keepLeaseAlive(lease: LeaseId, done: Callback<LeaseGrant>): void {
+    this.keepLeasesAlive([lease], (error, results) => {
+      const result = error ?? results?.[0]
+      if (result === undefined || result instanceof AlthingError) done(result, undefined)
+      else done(undefined, result)
+    })
   }
 
   /**
-   * Starts the lease's time anew. Only the member that leads measures, and it must know that it still led when the call arrived: otherwise
-   * another could have begun to count earlier.
+   * Starts the time of each lease anew; the results are in the order asked for. Only the member that leads measures, and it must know that it still led when
+   * the call arrived: otherwise another could have begun to count earlier.
    */
-  keepLeaseAlive(lease: LeaseId, done: Callback<LeaseGrant>): void {
+  keepLeasesAlive(leases: readonly LeaseId[], done: Callback<readonly (LeaseGrant | AlthingError)[]>): void {
     if (!this.group.isLeaderReady) {
       const notLeading = new AlthingError('unavailable', 'this node does not lead', { outcome: 'none' })
       done(this.group.failure ?? notLeading, undefined)
@@ -155,7 +225,11 @@ export class StoreHost {
       if (error !== undefined) done(error, undefined)
       else if (!this.group.isLeaderReady)
         done(new AlthingError('unavailable', 'leadership was lost', { outcome: 'none' }), undefined)
-      else this.#renew(lease, done)
+      else
+        done(
+          undefined,
+          leases.map((lease) => this.#leases.renew(lease)),
+        )
     })
   }
 
@@ -189,6 +263,62 @@ export class StoreHost {
     this.group.close()
   }
 
+  #observe(observer: GroupObserver): GroupObserver {
+    return {
+      ...observer,
+      stateChanged: (status) => {
+        if (status.role !== 'leader') this.#stopLeading()
+        observer.stateChanged?.(status)
+      },
+      leaderReady: () => {
+        this.#leases.start()
+        this.#history.start()
+        observer.leaderReady?.()
+      },
+      applied: (index) => {
+        this.#history.look()
+        this.#spaceWarning.look(this.space)
+        observer.applied?.(index)
+      },
+      restored: (snapshot) => {
+        this.watches.replaced()
+        this.#tellSystemListeners(undefined)
+        observer.restored?.(snapshot)
+      },
+      failed: (error) => {
+        this.#stopLeading()
+        observer.failed?.(error)
+      },
+    }
+  }
+
+  #stopLeading(): void {
+    this.#leases.stop()
+    this.#history.stop()
+  }
+
+  /** A command of the member's own. */
+  #run(command: StoreCommand, done: (failed: boolean) => void): void {
+    this.mutate(encodeCommand(command), command, (error) => done(error !== undefined))
+  }
+
+  /** The reply is the one the log would have given, but that it is kept for no repeat: a repeated read does no harm. */
+  #readInstead(txn: TxnMutation, done: MutationCallback): void {
+    this.group.readBarrier((error) => {
+      if (error !== undefined) {
+        done(error, undefined)
+        return
+      }
+      let reply: StoreReply
+      try {
+        reply = { ok: true, type: 'txn', reply: this.model.readTxn(txn) }
+      } catch (refusal) {
+        reply = { ok: false, error: asAlthingError(refusal).toJSON() }
+      }
+      done(undefined, reply)
+    })
+  }
+
   #read<T>(consistency: Consistency, read: () => T, done: Callback<T>): void {
     const serve = (error?: AlthingError): void => {
       if (error !== undefined) {
@@ -208,111 +338,19 @@ export class StoreHost {
     else this.group.readBarrier(serve)
   }
 
+  #tellSystemListeners(events: readonly WatchEvent[] | undefined): void {
+    for (const listener of this.#systemListeners) listener(events)
+  }
+
   #apply(entry: Entry, hint: StoreCommand | undefined): StoreReply {
     const { reply, change } = this.model.applyWithChange(hint ?? decodeCommand(entry.data))
     if (change !== undefined) {
-      this.#followLeases(change)
+      if (this.group.isLeaderReady) this.#leases.follow(change)
       this.watches.publish(change)
+      if (touchesSystemKeys(change.events)) this.#tellSystemListeners(change.events)
     }
     if (reply.ok && reply.type === 'checkpoint') this.#onCheckpoint?.(entry.index, reply)
     return reply
-  }
-
-  #followLeases(change: StoreChange): void {
-    if (!this.group.isLeaderReady) return
-    const nowMs = this.#world.clock.monotonicMs()
-    for (const { lease, ttlMs } of change.leasesGranted) this.#lessor.granted(lease, ttlMs, nowMs)
-    for (const lease of change.leasesEnded) this.#lessor.ended(lease)
-    if (change.leasesGranted.length > 0) this.#armExpiry()
-  }
-
-  /** Every lease gets its whole time anew: a change of leader never ends one early. */
-  #startLeading(): void {
-    this.#lessor.promote(this.model.leases(), this.#world.clock.monotonicMs())
-    this.#isExpiring = false
-    this.#armExpiry()
-  }
-
-  #stopLeading(): void {
-    this.#lessorTimer?.cancel()
-    this.#lessorDueMs = Number.POSITIVE_INFINITY
-    this.#lessor.demote()
-  }
-
-  #renew(lease: LeaseId, done: Callback<LeaseGrant>): void {
-    const nowMs = this.#world.clock.monotonicMs()
-    const ttlMs = this.#lessor.renewed(lease, nowMs)
-    if (ttlMs !== undefined) done(undefined, { lease, ttlMs })
-    else if (this.#lessor.remainingMs(lease, nowMs) === undefined) {
-      done(
-        new AlthingError('lease-not-found', `lease ${lease} has ended, or was never granted`, {
-          outcome: 'none',
-        }),
-        undefined,
-      )
-    } else
-      done(new AlthingError('unavailable', `lease ${lease} is just expiring`, { outcome: 'none' }), undefined)
-  }
-
-  #leaseStatuses(): readonly LeaseStatus[] {
-    const leases = this.model.leases()
-    if (!this.group.isLeaderReady) return leases
-    const nowMs = this.#world.clock.monotonicMs()
-    return leases.map((status) => {
-      const remainingMs = this.#lessor.remainingMs(status.lease, nowMs)
-      return remainingMs === undefined ? status : { ...status, remainingMs }
-    })
-  }
-
-  /** Through the log like any command, so that all replicas forget the same. */
-  #compactWhenDue(): void {
-    if (this.#keepRevisions === 0 || this.#isCompacting || !this.group.isLeaderReady) return
-    if (this.model.stats.revisionsKept < this.#keepRevisions * 1.5) return
-    this.#isCompacting = true
-    const revision = this.model.revision - this.#keepRevisions
-    const command: StoreCommand = { session: 0, sequence: 0, acknowledged: 0, type: 'compact', revision }
-    this.mutate(encodeCommand(command), command, () => {
-      this.#isCompacting = false
-    })
-  }
-
-  #armExpiry(): void {
-    const dueMs = this.#lessor.nextDeadlineMs()
-    if (dueMs === undefined || dueMs >= this.#lessorDueMs) return
-    this.#lessorTimer?.cancel()
-    this.#lessorDueMs = dueMs
-    const delayMs = Math.max(0, dueMs - this.#world.clock.monotonicMs())
-    this.#lessorTimer = this.#world.timers.after(delayMs, () => {
-      this.#lessorDueMs = Number.POSITIVE_INFINITY
-      this.#expireDue()
-    })
-  }
-
-  #expireDue(): void {
-    if (this.#isExpiring || !this.group.isLeaderReady) return
-    const leases = this.#lessor.due(this.#world.clock.monotonicMs(), expiriesPerCommandMax)
-    if (leases.length === 0) {
-      this.#armExpiry()
-      return
-    }
-    this.#isExpiring = true
-    const command: StoreCommand = { type: 'expireLeases', leases }
-    this.mutate(encodeCommand(command), command, (error) => {
-      this.#isExpiring = false
-      if (error !== undefined) this.#lessor.expiryFailed(leases)
-      if (!this.group.isLeaderReady) return
-      if (error === undefined) this.#expireDue()
-      else this.#retryExpiry()
-    })
-  }
-
-  #retryExpiry(): void {
-    this.#lessorTimer?.cancel()
-    this.#lessorDueMs = this.#world.clock.monotonicMs() + 100
-    this.#lessorTimer = this.#world.timers.after(100, () => {
-      this.#lessorDueMs = Number.POSITIVE_INFINITY
-      this.#expireDue()
-    })
   }
 }
 

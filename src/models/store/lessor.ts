@@ -76,12 +76,12 @@ export class Lessor {
     if (this.#alarms.size > 2 * this.#leases.size + strayAlarmsMax) this.#dropStrayAlarms()
   }
 
-  /** At most `max` leases whose time is over, the longest overdue first. They are expiring from now on, until `ended` or `expiryFailed`. */
-  due(nowMs: number, max: number): LeaseId[] {
+  /** Leases whose time is over, the longest overdue first, until `takes` says no to one. They are expiring from now on, until `ended` or `expiryFailed`. */
+  due(nowMs: number, takes: (lease: LeaseId) => boolean): LeaseId[] {
     const due: LeaseId[] = []
-    while (due.length < max) {
+    for (;;) {
       const alarm = this.#nextAlarm()
-      if (alarm === undefined || alarm.atMs > nowMs) break
+      if (alarm === undefined || alarm.atMs > nowMs || !takes(alarm.timed.lease)) break
       this.#alarms.pop()
       alarm.timed.isExpiring = true
       due.push(alarm.timed.lease)

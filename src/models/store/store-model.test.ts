@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytesFromText, textFromBytes } from '../../base/bytes.ts'
+import { bytesFromText } from '../../base/bytes.ts'
 import type { Compare, Operation } from '../../contracts/store.ts'
 import { storeLimits } from '../../contracts/store.ts'
 import { decodeCommand, encodeCommand } from './codec.ts'

@@ -79,9 +79,18 @@ export class StoreModel implements Model<StoreCommand, StoreReply>, StoreReader 
       leases: this.#leases.size,
       sessions: this.#sessions.size,
       revisionsKept: this.#keys.recordCount,
-      bytes: this.#keys.bytes + this.#leases.size * leaseBytes,
+      bytes: this.bytes,
       historyBytes: this.#keys.historyBytes,
     }
+  }
+
+  /** What counts against the quota; see `store-size.ts`. */
+  get bytes(): number {
+    return this.#keys.bytes + this.#leases.size * leaseBytes
+  }
+
+  get leaseCount(): number {
+    return this.#leases.size
   }
 
   /** As set by the command `setQuota`; 0 when it is not set. */

@@ -40,6 +40,23 @@ export function validateRange(request: RangeRequest, field = 'range'): void {
   }
 }
 
+/** Checks the leases of one call for renewal. Throws `invalid-argument` or `too-large`. */
+export function validateRenewals(leases: readonly number[]): void {
+  if (!Array.isArray(leases)) throw invalidArgument('leases', leases, 'an array')
+  const { renewalsMax } = storeLimits
+  if (leases.length > renewalsMax) {
+    throw new AlthingError(
+      'too-large',
+      `leases has ${leases.length} entries, but at most ${renewalsMax} are allowed`,
+      {
+        outcome: 'none',
+        details: { field: 'leases', limit: renewalsMax },
+      },
+    )
+  }
+  for (const [i, lease] of leases.entries()) validateInteger(`leases[${i}]`, lease, 1)
+}
+
 /** Checks `key` and `end`. Throws `invalid-argument` or `too-large`. */
 export function validateKeyRange(range: KeyRange, field = 'range'): void {
   validateBytes(`${field}.key`, range.key)

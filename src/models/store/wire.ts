@@ -132,17 +132,21 @@ export function decodeStoreReply(wire: unknown): StoreReply {
 }
 
 export function encodeLeaseStatuses(leases: readonly LeaseStatus[]): Wire {
-  return leases.map((lease) => [lease.lease, lease.ttlMs, lease.keys, lease.remainingMs ?? null])
+  return leases.map(({ lease, ttlMs, keys, remainingMs = null, moreKeys }) =>
+    moreKeys === true ? [lease, ttlMs, keys, remainingMs, true] : [lease, ttlMs, keys, remainingMs],
+  )
 }
 
 export function decodeLeaseStatuses(wire: unknown): LeaseStatus[] {
   return list(wire, 'leases').map((item) => {
-    const [lease, ttlMs, keys, remainingMs] = tuple(item, 4, 'a lease')
+    const parts = list(item, 'a lease')
+    const [lease, ttlMs, keys, remainingMs, moreKeys] = parts.length === 5 ? parts : tuple(item, 4, 'a lease')
     return {
       lease: uint(lease, 'lease'),
       ttlMs: uint(ttlMs, 'ttlMs'),
       keys: list(keys, 'keys').map((key) => byteString(key, 'key')),
       ...(remainingMs === null ? {} : { remainingMs: finite(remainingMs, 'remainingMs') }),
+      ...(moreKeys === undefined ? {} : { moreKeys: boolean(moreKeys, 'moreKeys') }),
     }
   })
 }
@@ -155,12 +159,18 @@ export function encodeWatchBatch(batch: WatchBatch): Wire {
     case 'progress':
       return [batch.kind, batch.revision]
     case 'resync':
-      return [batch.kind, batch.revision, batch.fromRevision, batch.kvs.map(encodeKeyValue)]
+      return [
+        batch.kind,
+        batch.revision,
+        batch.fromRevision,
+        batch.kvs.map(encodeKeyValue),
+        batch.reason ?? null,
+      ]
   }
 }
 
 export function decodeWatchBatch(wire: unknown): WatchBatch {
-  const [kind, revisionWire, third, fourth] = list(wire, 'a watch batch')
+  const [kind, revisionWire, third, fourth, fifth] = list(wire, 'a watch batch')
   const revision = uint(revisionWire, 'revision')
   switch (kind) {
     case 'events':
@@ -174,10 +184,16 @@ export function decodeWatchBatch(wire: unknown): WatchBatch {
         revision,
         fromRevision: uint(third, 'fromRevision'),
         kvs: list(fourth, 'kvs').map(decodeKeyValue),
+        ...decodeReason(fifth),
       }
     default:
       throw malformed('a watch batch', kind)
   }
+}
+
+/** A node of the previous version gives none; a reason of a later one is passed over. */
+function decodeReason(wire: unknown): { reason?: 'slow' | 'compacted' } {
+  return wire === 'slow' || wire === 'compacted' ? { reason: wire } : {}
 }
 
 function encodeKeyValue(kv: KeyValue): Wire {
