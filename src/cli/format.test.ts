@@ -33,7 +33,13 @@ function answer(id: number, changes: Partial<NodeStatus> = {}, ahead = 0): Membe
     uptimeMs: 61_000,
     wallMs: 0,
     isReady: true,
-    members: [1, 2, 3].map((each) => ({ id: each, address: `127.0.0.1:740${each}`, isConnected: true })),
+    groups: { copies: 1, leading: 0 },
+    members: [1, 2, 3].map((each) => ({
+      id: each,
+      address: `127.0.0.1:740${each}`,
+      isVoter: true,
+      isConnected: true,
+    })),
     blocked: [],
     ...changes,
   }
@@ -194,6 +200,7 @@ describe('the doctor', () => {
     const members = [1, 2, 3].map((id) => ({
       id,
       address: '',
+      isVoter: true,
       isConnected: true,
       matchIndex: id === 3 ? 100 : 20_000,
       state: 'replicate' as const,

@@ -24,6 +24,8 @@ export interface PeerTransportOptions extends PeerLinkOptions {
   readonly members: readonly Member[]
   /** Told of every message for a group that this node does not host. Called once for each message: what it does, it should do rarely. */
   readonly unknownGroup?: (group: GroupId, from: NodeId) => void
+  /** Told of a frame that a peer has sent in answer to this node's greeting: a refusal. */
+  readonly answered?: (peer: NodeId, frame: Uint8Array) => void
 }
 
 /**
@@ -131,6 +133,7 @@ export class PeerTransport {
 
   #link(peer: NodeId, address: string): void {
     const link = new PeerLink(this.#options, peer, address, {
+      answered: (frame) => this.#options.answered?.(peer, frame),
       protocol: () => Math.min(this.#protocols.get(peer) ?? peerVersionMin, peerVersion),
       broken: () => {
         for (const group of [...this.#groups.values()]) group.handler?.unreachable(peer)

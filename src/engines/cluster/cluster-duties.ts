@@ -1,5 +1,5 @@
 import type { Credentials } from '../../access/access-control.ts'
-import { anonymous, node } from '../../access/principal.ts'
+import { anonymous, node, type PrincipalRef } from '../../access/principal.ts'
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
@@ -68,7 +68,7 @@ export class ClusterDuties {
       admission: this.admission,
       holdsGroups: (id) => this.#holdsGroups(id),
     })
-    this.served = new ServedGroups({ ...shared, hosts: hosts.all, credentials: () => this.#credentials() })
+    this.served = new ServedGroups({ ...shared, hosts: hosts.all, credentials: () => this.credentials })
     this.#director = new GroupDirector({ ...shared, membership: this.membership })
     this.#keeper = new GroupKeeper({
       ...shared,
@@ -115,9 +115,15 @@ export class ClusterDuties {
     this.#keeper.tick(this.#options.hosts.all, this.directory.all)
   }
 
-  #credentials(): Credentials {
+  /** What this node shows of itself where the transport does not prove that it is one. */
+  get credentials(): Credentials {
     const { nodeKey } = this.access.control
     return nodeKey === undefined ? {} : { nodeKey }
+  }
+
+  /** In whose name it calls others. */
+  get principal(): PrincipalRef {
+    return this.access.control.isEnabled ? node : anonymous
   }
 
   #holdsGroups(id: NodeId): boolean {
@@ -152,16 +158,14 @@ export class ClusterDuties {
           else reject(error)
         },
       }
-      const { control } = this.access
-      // In this node's own name: that the caller may do it has been checked here.
-      const principal = control.isEnabled ? node : anonymous
       this.served.own.link.forward(
         leader,
         methods.operate,
         forwardTimeoutMs,
         [name, argument],
         handler,
-        principal,
+        // In this node's own name: that the caller may do it has been checked here.
+        this.principal,
       )
     })
   }

@@ -1,26 +1,52 @@
-import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
+import type { AccessControl } from '../../access/access-control.ts'
+import { anonymous } from '../../access/principal.ts'
+import { AlthingError, asAlthingError, invalidArgument, isAlthingError } from '../../contracts/errors.ts'
 import type { Timer, World } from '../../contracts/world.ts'
-import type { NodeId, RaftOptions } from '../../protocols/raft/types.ts'
+import { membersOf } from '../../protocols/raft/configuration.ts'
+import {
+  type Configuration,
+  type NodeId,
+  raftDefaults,
+  type RaftOptions,
+} from '../../protocols/raft/types.ts'
+import type { GroupId } from '../../replication/group-id.ts'
 import { peerVersion } from '../../replication/message-codec.ts'
+import type { NodeStorage, OpenedGroup } from '../../replication/node-storage.ts'
 import { type Member, PeerTransport } from '../../replication/peer-transport.ts'
 import type { GroupObserver } from '../../replication/raft-group.ts'
-import { type DiskStorageOptions, openDiskStorage, type RaftStorage } from '../../replication/storage.ts'
+import type { DiskStorageOptions } from '../../replication/storage.ts'
 import { StoreHost } from '../local/store-host.ts'
+import { ClusterDuties } from './cluster-duties.ts'
 import { ClusterServer } from './cluster-server.ts'
+import { describeGroups, describeMembers, describeStore } from './describe-node.ts'
+import { Eligibility } from './drain.ts'
 import { ownGroupName } from './groups/group-descriptor.ts'
-import { registerOperations } from './operations.ts'
+import { GroupHosts, ownGroup } from './groups/group-hosts.ts'
+import { AddressBook } from './membership/address-book.ts'
+import { removedMember } from './membership/admission.ts'
+import { joinCluster } from './membership/join-cluster.ts'
+import { markRemoved, openNodeFolder } from './node-folder.ts'
+import type { NodeAccessOptions } from './node-access.ts'
+import { registerNodeCalls } from './node-calls.ts'
+import type { GroupStatus, NodeStatus, NodeVitals } from './node-status.ts'
+import { Operations } from './operations.ts'
 import { OperatorCalls } from './operator-calls.ts'
-import type { MemberStatus, NodeStatus, NodeVitals } from './node-status.ts'
-import { encodeHello } from './protocol.ts'
+import { decodeWelcome, encodeHello } from './protocol.ts'
 
 export interface ClusterNodeOptions {
   readonly world: World
   readonly id: NodeId
-  /** All members, this one included. The same list on every member. */
+  /**
+   * The founding members, this one included; the same list on every founder. They count when the folder is new, as the group's first configuration: later the log
+   * says who belongs to the cluster, and only addresses that it does not know are taken from here. With `join`: the members to ask for admission, and this
+   * node. May be empty where the folder holds a member's data.
+   */
   readonly members: readonly Member[]
+  /** The node is new and was invited (`member.add` gives the token that holds this secret): it founds nothing, and asks `members` to let it in. */
+  readonly join?: { readonly secret: string }
   /** The same on every member; nodes and clients of another cluster are refused. */
   readonly clusterId: string
-  /** Address to listen on; default: this member's own of `members`. */
+  /** Address to listen on; default: this member's own. */
   readonly listen?: string
   /** Folder within the world's disk (default `node-ID`). */
   readonly directory?: string
@@ -29,6 +55,7 @@ export interface ClusterNodeOptions {
   readonly httpAddress?: string
   /** How the process does, for the status. */
   readonly vitals?: () => NodeVitals
+  /** Of every group of the node. */
   readonly raft?: Partial<Omit<RaftOptions, 'id'>>
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
@@ -37,46 +64,46 @@ export interface ClusterNodeOptions {
   readonly keepRevisions?: number
   readonly snapshotBytes?: number
   readonly keepEntries?: number
+  /** Of group 1. */
   readonly observer?: GroupObserver
+  /** Of each other group, asked for when its copy is opened. */
+  readonly groupObserver?: (group: GroupId) => GroupObserver
+  /** How callers are told apart and bounded; what is allowed to whom is in the store. */
+  readonly access?: NodeAccessOptions
+  /** For so long the member that should lead a group must have been well before the group is handed to it (default 5000). */
+  readonly leaderStableMs?: number
+  /** How often this node compares the copies of the groups that it leads (default 0: only when asked). See `ReplicaChecker`. */
+  readonly replicaCheckMs?: number
 }
 
 /** Entries that a ready node may be behind what it knows to be committed. */
 const readyLagMax = 1_000
 const catchUpRetryMs = 100
+/** For the answers that are on their way when a node learns that it belongs to the cluster no more. */
+const farewellMs = 500
 
 /**
- * One member of a cluster: its share of the log on its disk, its copy of the store, and the socket that peers and clients come to. Rejects with
- * `corrupt`, `conflict`, `disk-failed`, `invalid-argument`, or `unavailable` (address taken) before it has taken any part.
+ * One member of a cluster: its share of the log on its disk, its copies of groups, and the socket that peers and clients come to. Rejects with
+ * `corrupt`, `conflict`, `disk-failed`, `invalid-argument`, `not-member` (it was removed), or `unavailable` (address taken) before it has taken any part.
  */
 export async function openClusterNode(options: ClusterNodeOptions): Promise<ClusterNode> {
-  const self = validateMembers(options)
-  const { world, id, clusterId, members, directory = `node-${id}` } = options
-  const { storage, restored } = await openDiskStorage(world, directory, {
-    ...options.files,
-    identity: { clusterId, nodeId: id },
+  validateMembers(options)
+  const { world, id, clusterId, directory = `node-${id}`, files } = options
+  const folder = await openNodeFolder({
+    world,
+    directory,
+    clusterId,
+    nodeId: id,
+    files: isFounded(options)
+      ? { ...files, version1Configuration: firstConfiguration(options) }
+      : { ...files },
   })
+  const { storage } = folder
   try {
-    const transport = new PeerTransport({
-      world,
-      self: id,
-      members,
-      hello: encodeHello({ kind: 'peer', clusterId, from: id, peerVersion }),
-    })
-    const node = new ClusterNode(options, transport, storage)
-    const host = await StoreHost.open({
-      world,
-      raft: { ...options.raft, id },
-      configuration: { voters: members.map((member) => member.id) },
-      storage,
-      restored,
-      transport: transport.group(1),
-      observer: node.observe(options.observer ?? {}),
-      ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
-      ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
-      ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
-      ...(options.keepEntries === undefined ? {} : { keepEntries: options.keepEntries }),
-    })
-    await node.start(host, options.listen ?? self.address)
+    const own =
+      storage.groups.get(ownGroup) ?? (await storage.createGroup(ownGroup, firstConfiguration(options)))
+    const node = new ClusterNode({ ...options, directory }, folder, own.restored.initialConfiguration)
+    await node.start(own)
     return node
   } catch (error) {
     await storage.close()
@@ -89,51 +116,250 @@ export class ClusterNode {
   readonly transport: PeerTransport
   /** What operators may ask of this node, besides its status. */
   readonly operators = new OperatorCalls()
-  /** Resolves when the node has failed for good, or was closed (`undefined`). Never rejects. */
+  /** Resolves when the node has failed for good, was removed from the cluster, or was closed (`undefined`). Never rejects. */
   readonly closed: Promise<AlthingError | undefined>
   #resolveClosed: (error: AlthingError | undefined) => void = () => {}
-  readonly #options: ClusterNodeOptions
+  readonly #options: ClusterNodeOptions & { readonly directory: string }
   readonly #world: World
-  readonly #storage: RaftStorage
+  readonly #storage: NodeStorage
+  readonly #storageId: string
   readonly #startedMs: number
-  #host: StoreHost | undefined
+  readonly #book: AddressBook
+  readonly #hosts: GroupHosts
+  readonly #eligibility: Eligibility
+  readonly #operations: Operations
+  readonly #advertised: string
+  #duties: ClusterDuties | undefined
   #server: ClusterServer | undefined
   #address = ''
   #isCaughtUp = false
+  /** This node stood in a configuration of group 1 that it used. */
+  #wasMember = false
   #catchUpTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
-  constructor(options: ClusterNodeOptions, transport: PeerTransport, storage: RaftStorage) {
+  constructor(
+    options: ClusterNodeOptions & { readonly directory: string },
+    folder: { readonly storage: NodeStorage; readonly storageId: string },
+    initial: Configuration,
+  ) {
+    const { world, id, clusterId, members } = options
     this.#options = options
-    this.#world = options.world
-    this.id = options.id
-    this.transport = transport
-    this.#storage = storage
-    this.#startedMs = options.world.clock.monotonicMs()
+    this.#world = world
+    this.id = id
+    this.#storage = folder.storage
+    this.#storageId = folder.storageId
+    this.#startedMs = world.clock.monotonicMs()
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+    this.#advertised = addressOf(options, initial)
+    this.#book = new AddressBook(members, () => this.transport.setMembers(this.#book.reachable))
+    const { storageId } = folder
+    const address = this.#advertised
+    this.transport = new PeerTransport({
+      world,
+      self: id,
+      members,
+      hello: encodeHello({ kind: 'peer', clusterId, from: id, peerVersion, storageId, address }),
+      answered: (peer, frame) => this.#refusedBy(peer, frame),
+    })
+    this.#hosts = new GroupHosts({
+      world,
+      self: id,
+      storage: folder.storage,
+      open: (group, opened) => this.#openHost(group, opened),
+      closing: (group) => this.#server?.closeGroup((served) => served.id() === group),
+      failed: (error) => void this.#close(asAlthingError(error)),
+      again: () => this.#reconcileGroups(),
+    })
+    this.#eligibility = new Eligibility(world, () => this.#hosts.all.values())
+    this.#operations = new Operations({
+      world,
+      self: id,
+      clusterId,
+      version: options.version ?? '',
+      operators: this.operators,
+      addressOf: (member) => this.#book.addressOf(member),
+      credentials: () => this.#duties?.credentials ?? {},
+      principal: () => this.#duties?.principal ?? anonymous,
+      space: () => this.#storage.space,
+      access: () => this.#duties?.access,
+      groups: () => [...this.groups].map(([group, host]) => ({ group, name: this.#nameOf(group), host })),
+      assertAllSpeak: () => this.#duties?.membership.assertAllSpeak(),
+      fail: (error) => void this.#close(error),
+      replicaCheckMs: options.replicaCheckMs ?? 0,
+      closed: this.closed,
+    })
   }
 
+  /** Group 1's copy: the default store. */
   get host(): StoreHost {
-    if (this.#host === undefined) throw new AlthingError('closed', 'the node has not started')
-    return this.#host
+    const host = this.#hosts.all.get(ownGroup)
+    if (host === undefined) throw new AlthingError('closed', 'the node has not started')
+    return host
   }
 
-  get storage(): RaftStorage {
+  /** This node's copies, by group; they come and go while it runs. */
+  get groups(): ReadonlyMap<GroupId, StoreHost> {
+    return this.#hosts.all
+  }
+
+  get storage(): NodeStorage {
     return this.#storage
+  }
+
+  /** Who may do what at this node. */
+  get access(): AccessControl {
+    if (this.#duties === undefined) throw new AlthingError('closed', 'the node has not started')
+    return this.#duties.access.control
   }
 
   get address(): string {
     return this.#address
   }
 
-  observe(observer: GroupObserver): GroupObserver {
+  /** Who belongs to the cluster, as this node's copy of group 1 says. */
+  get members(): readonly Member[] {
+    return this.#book.members
+  }
+
+  async start(own: OpenedGroup): Promise<void> {
+    const host = await this.#openHost(ownGroup, own)
+    this.#hosts.add(ownGroup, host)
+    await this.#hosts.openAll()
+    const { clusterId, listen = this.#advertised, raft, leaderStableMs } = this.#options
+    const shared = { world: this.#world, clusterId, operators: this.operators, transport: this.transport }
+    this.#duties = new ClusterDuties({
+      ...shared,
+      self: this.id,
+      storageId: this.#storageId,
+      electionTimeoutMs: raft?.electionTimeoutMs ?? raftDefaults.electionTimeoutMs,
+      host,
+      hosts: this.#hosts,
+      book: this.#book,
+      access: this.#options.access ?? {},
+      groupsChanged: () => this.#reconcileGroups(),
+      ...(leaderStableMs === undefined ? {} : { leaderStableMs }),
+    })
+    const { served, admission, access } = this.#duties
+    this.#server = new ClusterServer({
+      ...shared,
+      groups: served,
+      access: access.control,
+      limits: access.limits,
+      nodeId: this.id,
+      status: () => this.status(),
+      admitPeer: (hello) => admission.admit(hello),
+      catchUp: (done) => host.group.readBarrier(done),
+    })
+    registerNodeCalls(this.operators, this)
+    this.#storage.onSpace(({ isLow }) => this.#eligibility.set('no-space', isLow))
+    this.#eligibility.set('no-space', this.#storage.space.isLow)
+    this.#configurationChanged(host.group.configuration)
+    this.#compareWithFlags(host.group.configuration)
+    this.#address = await this.#server.listen(listen)
+    for (const each of this.groups.values()) each.start()
+    this.#duties.start()
+    this.#operations.start()
+    this.#catchUp()
+    this.#joinWhenNew()
+  }
+
+  status(): NodeStatus {
+    const { host } = this
+    const raft = host.group.status()
+    const problem = this.#problem()
+    const { httpAddress, vitals, clusterId, version = '' } = this.#options
+    return {
+      id: this.id,
+      clusterId,
+      address: this.#address,
+      ...(httpAddress === undefined ? {} : { httpAddress }),
+      version,
+      ...describeStore(host, raft),
+      clients: this.#server?.clients ?? 0,
+      uptimeMs: this.#world.clock.monotonicMs() - this.#startedMs,
+      wallMs: this.#world.clock.wallMs(),
+      ...(vitals === undefined ? {} : { vitals: vitals() }),
+      isReady: problem === undefined,
+      ...(problem === undefined ? {} : { problem }),
+      members: describeMembers(this.id, this.members, raft, this.transport),
+      groups: { copies: this.groups.size, leading: this.#leading },
+      blocked: [...this.transport.blocked],
+      operations: this.#operations.status(),
+    }
+  }
+
+  groupStatuses(): readonly GroupStatus[] {
+    return describeGroups(this.groups, (id) => this.#nameOf(id))
+  }
+
+  /**
+   * Hands over all that this node leads and takes no new clients: those it has are served on, so that it can be stopped without anybody noticing. Resolves with
+   * how many groups it still leads, which others could lead too, after `withinMs` at most.
+   */
+  async drain(withinMs: number): Promise<number> {
+    this.#server?.drain(true)
+    return this.#eligibility.drain(withinMs)
+  }
+
+  /** Takes the drain back. */
+  undrain(): void {
+    this.#server?.drain(false)
+    this.#eligibility.set('draining', false)
+  }
+
+  /** Stops serving and frees the disk. What is under way fails with `closed`. Idempotent. */
+  close(): Promise<void> {
+    return this.#close(undefined)
+  }
+
+  get #leading(): number {
+    return [...this.groups.values()].filter(({ group }) => group.role === 'leader').length
+  }
+
+  #nameOf(id: GroupId): string {
+    return id === ownGroup ? ownGroupName : (this.#duties?.directory.all.get(id)?.name ?? `group ${id}`)
+  }
+
+  async #openHost(group: GroupId, { storage, restored }: OpenedGroup): Promise<StoreHost> {
+    const { raft, keepRevisions, snapshotEntries, snapshotBytes, keepEntries } = this.#options
+    const host = await StoreHost.open({
+      world: this.#world,
+      raft: { ...raft, id: this.id },
+      configuration: restored.initialConfiguration,
+      storage,
+      restored,
+      transport: this.transport.group(group),
+      observer: group === ownGroup ? this.#observeOwn() : this.#observe(group),
+      ...(keepRevisions === undefined ? {} : { keepRevisions }),
+      ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
+      ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
+      ...(keepEntries === undefined ? {} : { keepEntries }),
+    })
+    this.#eligibility.apply(host)
+    this.#operations.opened(group, host)
+    return host
+  }
+
+  #observe(
+    group: GroupId,
+    observer: GroupObserver = this.#options.groupObserver?.(group) ?? {},
+  ): GroupObserver {
     return {
       ...observer,
       stateChanged: (status) => {
         const { role, term, leader } = status
-        this.#world.logger.log('info', 'raft state changed', { node: this.id, role, term, leader })
-        this.#server?.leaderChanged(leader)
+        this.#world.logger.log('info', 'raft state changed', { node: this.id, group, role, term, leader })
+        this.#server?.leaderChanged(group, leader)
         observer.stateChanged?.(status)
+      },
+      lostData: (peer, matchIndex) => {
+        this.#world.logger.log('error', 'a member has lost what it had acknowledged: replace it', {
+          group,
+          member: peer,
+          matchIndex,
+        })
+        observer.lostData?.(peer, matchIndex)
       },
       failed: (error) => {
         observer.failed?.(error)
@@ -142,92 +368,64 @@ export class ClusterNode {
     }
   }
 
-  async start(host: StoreHost, listen: string): Promise<void> {
-    this.#host = host
-    const { clusterId, members } = this.#options
-    this.#server = new ClusterServer({
-      world: this.#world,
-      host,
-      transport: this.transport,
-      clusterId,
-      nodeId: this.id,
-      members,
-      operators: this.operators,
-      status: () => this.status(),
-    })
-    registerOperations({
-      world: this.#world,
-      nodeId: this.id,
-      clusterId,
-      version: this.#options.version ?? '',
-      operators: this.operators,
-      groups: () => [{ group: 1, name: ownGroupName, host }],
-      closed: this.closed,
-    })
-    this.#address = await this.#server.listen(listen)
-    host.start()
-    this.#catchUp()
-  }
-
-  status(): NodeStatus {
-    const { host } = this
-    const raft = host.group.status()
-    const { model } = host
-    const problem = this.#problem()
+  #observeOwn(): GroupObserver {
+    const observer = this.#options.observer ?? {}
     return {
-      id: this.id,
-      clusterId: this.#options.clusterId,
-      address: this.#address,
-      ...(this.#options.httpAddress === undefined ? {} : { httpAddress: this.#options.httpAddress }),
-      version: this.#options.version ?? '',
-      role: raft.role,
-      term: raft.term,
-      leader: raft.leader,
-      commitIndex: raft.commitIndex,
-      appliedIndex: raft.appliedIndex,
-      firstIndex: raft.firstIndex,
-      lastIndex: raft.lastIndex,
-      persistedIndex: raft.persistedIndex,
-      revision: model.revision,
-      compactRevision: model.compactRevision,
-      keys: model.stats.keys,
-      leases: model.stats.leases,
-      watchers: host.watches.size,
-      clients: this.#server?.clients ?? 0,
-      uptimeMs: this.#world.clock.monotonicMs() - this.#startedMs,
-      wallMs: this.#world.clock.wallMs(),
-      ...(this.#options.vitals === undefined ? {} : { vitals: this.#options.vitals() }),
-      isReady: problem === undefined,
-      ...(problem === undefined ? {} : { problem }),
-      members: this.#options.members.map((member) => this.#memberStatus(member)),
-      blocked: [...this.transport.blocked],
+      ...this.#observe(ownGroup, observer),
+      configurationChanged: (configuration, index) => {
+        this.#configurationChanged(configuration)
+        observer.configurationChanged?.(configuration, index)
+      },
+      configurationCommitted: (configuration, index) => {
+        if (this.#wasMember && !membersOf(configuration).includes(this.id))
+          this.#leave(removedMember(this.id))
+        observer.configurationCommitted?.(configuration, index)
+      },
     }
   }
 
-  /** Stops serving and frees the disk. What is under way fails with `closed`. Idempotent. */
-  close(): Promise<void> {
-    return this.#close(undefined)
+  #configurationChanged(configuration: Configuration): void {
+    this.#book.configurationChanged(configuration)
+    this.#server?.membersChanged()
+    if (membersOf(configuration).includes(this.id)) this.#wasMember = true
+    this.#duties?.membership.wake()
   }
 
-  #memberStatus({ id, address }: Member): MemberStatus {
-    const progress = this.host.group.status().progress.get(id)
-    return {
-      id,
-      address,
-      isConnected: id === this.id || (this.transport.isConnected(id) && !this.transport.blocked.has(id)),
-      ...(progress === undefined ? {} : { matchIndex: progress.matchIndex, state: progress.state }),
-    }
+  /** The flags are those of the cluster's beginning: what the log says since is what holds. */
+  #compareWithFlags({ voters, addresses = {} }: Configuration): void {
+    const flags = this.#options.members
+    const isSame =
+      flags.length === voters.length &&
+      flags.every(({ id, address }) => voters.includes(id) && (addresses[id] ?? address) === address)
+    if (isSame || flags.length === 0 || voters.length === 0) return
+    this.#world.logger.log('info', 'the members given at the start are not those of the log, which holds', {
+      given: flags,
+      members: this.members,
+    })
+  }
+
+  #reconcileGroups(): void {
+    if (this.#duties === undefined || this.#closing !== undefined) return
+    for (const gone of this.#duties.served.prune()) this.#server?.closeGroup((served) => served === gone)
+    // A copy of group 1 that is behind may lack the descriptor of a group whose copy lies here.
+    if (this.#isCaughtUp) this.#hosts.reconcile(this.#duties.directory.all)
+    this.#duties.membership.wake()
   }
 
   #problem(): string | undefined {
     const { group } = this.host
     if (group.failure !== undefined) return group.failure.message
     if (this.#closing !== undefined) return 'closing'
-    const { leader, commitIndex, appliedIndex } = group.status()
+    const { leader, commitIndex, appliedIndex, configuration } = group.status()
+    if (configuration.voters.length === 0) return 'waiting to be admitted to the cluster'
     if (leader === 0) return 'no leader is known: a quorum of the members is needed'
     if (!this.#isCaughtUp) return 'catching up with the leader'
     if (commitIndex - appliedIndex > readyLagMax)
       return `${commitIndex - appliedIndex} committed entries are not yet applied`
+    if (this.#eligibility.hindrances.has('no-space'))
+      return 'the disk is almost full: this node does not lead; make room, or delete and compact'
+    if (this.#eligibility.hindrances.has('draining'))
+      return 'draining: it leads nothing and takes no new clients'
     return undefined
   }
 
@@ -235,9 +433,55 @@ export class ClusterNode {
   #catchUp(): void {
     this.host.group.readBarrier((error) => {
       if (this.#closing !== undefined) return
-      if (error === undefined) this.#isCaughtUp = true
-      else this.#catchUpTimer = this.#world.timers.after(catchUpRetryMs, () => this.#catchUp())
+      if (error === undefined) {
+        this.#isCaughtUp = true
+        this.#reconcileGroups()
+      } else this.#catchUpTimer = this.#world.timers.after(catchUpRetryMs, () => this.#catchUp())
     })
+  }
+
+  #joinWhenNew(): void {
+    const { host } = this
+    if (host.group.configuration.voters.length > 0) return
+    const { join, members, clusterId } = this.#options
+    if (join === undefined) {
+      const problem = 'this node was never admitted to its cluster: start it with its token (althing join)'
+      void this.#close(new AlthingError('not-member', problem, { outcome: 'none' }))
+      return
+    }
+    joinCluster({
+      world: this.#world,
+      clusterId,
+      id: this.id,
+      secret: join.secret,
+      storageId: this.#storageId,
+      address: this.#advertised,
+      members,
+      isOver: () => this.#closing !== undefined || host.group.configuration.voters.length > 0,
+    }).catch((error: unknown) => this.#close(asAlthingError(error)))
+  }
+
+  /** A peer that this node has called will not have it. */
+  #refusedBy(peer: NodeId, frame: Uint8Array): void {
+    try {
+      decodeWelcome(frame)
+    } catch (error) {
+      if (!isAlthingError(error, 'not-member')) return
+      this.#world.logger.log('warn', 'refused by a member', { peer, reason: error.message })
+      this.#leave(error)
+    }
+  }
+
+  /** The folder is marked, so that the node does not come back under its number. */
+  #leave(reason: AlthingError): void {
+    if (this.#closing !== undefined) return
+    this.#world.logger.log('error', 'this node belongs to the cluster no more', { reason: reason.message })
+    markRemoved(this.#world.disk, this.#options.directory, reason)
+      .catch((error: unknown) => {
+        const problem = asAlthingError(error).message
+        this.#world.logger.log('warn', 'the folder could not be marked as removed', { reason: problem })
+      })
+      .finally(() => this.#world.timers.after(farewellMs, () => void this.#close(reason)))
   }
 
   #close(reason: AlthingError | undefined): Promise<void> {
@@ -247,29 +491,52 @@ export class ClusterNode {
 
   async #shutDown(reason: AlthingError | undefined): Promise<void> {
     this.#catchUpTimer?.cancel()
-    this.#host?.close()
+    this.#duties?.close()
+    this.#hosts.close()
     this.transport.close()
     await this.#server?.close()
+    await this.#duties?.access.close()
     try {
       await this.#storage.close()
     } catch (error) {
       // After a failed write the log cannot be closed in good order either; the reason is already known.
-      this.#world.logger.log('warn', 'closing the log failed', {
-        reason: error instanceof Error ? error.message : String(error),
-      })
+      this.#world.logger.log('warn', 'closing the log failed', { reason: asAlthingError(error).message })
     }
     this.#resolveClosed(reason)
   }
 }
 
-function validateMembers({ id, members, clusterId }: ClusterNodeOptions): Member {
+/** A new node that founds the cluster knows the voters; one that joins waits to be told. */
+/** Its founding members are named, so this may be a folder made when they were named at every start, and not kept. */
+function isFounded({ join, members }: ClusterNodeOptions): boolean {
+  return join === undefined && members.length > 0
+}
+
+function firstConfiguration({ members, join, id }: ClusterNodeOptions): Configuration {
+  if (join !== undefined) return { voters: [] }
+  if (members.length === 0) {
+    const problem = `the folder of node ${id} is new: name the founding members, or join with a token`
+    throw new AlthingError('invalid-argument', problem, { outcome: 'none' })
+  }
+  return {
+    voters: members.map((member) => member.id),
+    addresses: Object.fromEntries(members.map((member) => [member.id, member.address])),
+  }
+}
+
+function addressOf({ id, members, listen }: ClusterNodeOptions, initial: Configuration): string {
+  const address = members.find((member) => member.id === id)?.address ?? initial.addresses?.[id] ?? listen
+  if (address === undefined) throw invalidArgument('listen', listen, 'the address that this node listens on')
+  return address
+}
+
+function validateMembers({ id, members, clusterId }: ClusterNodeOptions): void {
   if (clusterId === '') throw invalidArgument('clusterId', clusterId, 'a name that all members share')
   const ids = members.map((member) => member.id)
   if (!ids.every((each) => Number.isSafeInteger(each) && each > 0))
     throw invalidArgument('members', ids, 'whole numbers > 0')
   if (new Set(ids).size !== ids.length)
     throw invalidArgument('members', ids, 'a list in which each member id stands once')
-  const self = members.find((member) => member.id === id)
-  if (self === undefined) throw invalidArgument('id', id, `one of the members: ${ids.join(', ')}`)
-  return self
+  if (ids.length > 0 && !ids.includes(id))
+    throw invalidArgument('id', id, `one of the members: ${ids.join(', ')}`)
 }

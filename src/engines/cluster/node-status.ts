@@ -1,4 +1,5 @@
 import type { LoopDelay } from '../../contracts/vitals.ts'
+import type { OperationsStatus } from './operations-status.ts'
 import type { NodeId, Role } from '../../protocols/raft/types.ts'
 
 /** What a node says of itself: plain data, for the command line, the console and readiness. */
@@ -34,8 +35,12 @@ export interface NodeStatus {
   /** Why it is not ready, or has failed. */
   readonly problem?: string
   readonly members: readonly MemberStatus[]
+  /** Groups of which this node has a copy, and how many of them it leads; group 1 among them. */
+  readonly groups: { readonly copies: number; readonly leading: number }
   /** Members that a fault drill has cut this node off from. */
   readonly blocked: readonly NodeId[]
+  /** Absent from a node of the version before. */
+  readonly operations?: OperationsStatus
 }
 
 /** How the process does. */
@@ -49,8 +54,25 @@ export interface NodeVitals {
 export interface MemberStatus {
   readonly id: NodeId
   readonly address: string
+  /** It votes; false: a learner, which only receives. */
+  readonly isVoter: boolean
   readonly isConnected: boolean
   /** On the leader: how far the member's log is. */
   readonly matchIndex?: number
   readonly state?: 'probe' | 'replicate' | 'snapshot'
+}
+
+/** One copy of a group, as the node that has it says. */
+export interface GroupStatus {
+  readonly id: number
+  readonly name: string
+  readonly role: Role
+  readonly term: number
+  /** 0: unknown. */
+  readonly leader: NodeId
+  readonly commitIndex: number
+  readonly appliedIndex: number
+  readonly keys: number
+  readonly voters: readonly NodeId[]
+  readonly learners: readonly NodeId[]
 }

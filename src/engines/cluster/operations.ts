@@ -1,21 +1,135 @@
-import type { World } from '../../contracts/world.ts'
+import type { AlthingError } from '../../contracts/errors.ts'
+import { asAlthingError } from '../../contracts/errors.ts'
+import { membersOf } from '../../protocols/raft/configuration.ts'
+import type { NodeId } from '../../protocols/raft/types.ts'
+import type { GroupId } from '../../replication/group-id.ts'
+import type { StoreHost } from '../local/store-host.ts'
 import { type HostedGroup, registerBackupCalls } from './backup/backup-calls.ts'
-import type { OperatorCalls } from './operator-calls.ts'
+import { readLastBackup } from './backup/last-backup.ts'
+import type { OperationsStatus } from './operations-status.ts'
+import type { NodeAccess } from './node-access.ts'
+import { OperatorLinks, type OperatorLinksOptions } from './operator-links.ts'
+import { CheckpointLog } from './replicas/checkpoint-log.ts'
+import { type CheckedGroup, registerReplicaCalls } from './replicas/replica-calls.ts'
+import { ReplicaChecker } from './replicas/replica-checker.ts'
 
 /** The node, as far as its operation needs it. */
-export interface OperatedNode {
-  readonly world: World
-  readonly nodeId: number
-  readonly clusterId: string
+export interface OperationsOptions extends OperatorLinksOptions {
   readonly version: string
-  readonly operators: OperatorCalls
+  space(): OperationsStatus['disk']
+  /** `undefined` before the node has started. */
+  access(): NodeAccess | undefined
   /** Groups of which this node has a copy now. */
   groups(): readonly HostedGroup[]
+  /** Throws when a member could not read what only the present version writes into the log. */
+  assertAllSpeak(): void
+  /** Stops the node for good. */
+  fail(error: AlthingError): void
+  /** See {@link ReplicaChecker}; 0: only when asked. */
+  readonly replicaCheckMs: number
   /** Resolves when the node serves no more. */
   readonly closed: Promise<unknown>
 }
 
-/** What operators can do with a node that runs: back its groups up. */
-export function registerOperations(node: OperatedNode): void {
-  registerBackupCalls(node.operators, node)
+/** What operators can do with a node that runs: back its groups up, and compare their copies. */
+export class Operations {
+  readonly #options: OperationsOptions
+  readonly #links: OperatorLinks
+  readonly #checkpoints = new Map<GroupId, { readonly host: StoreHost; readonly log: CheckpointLog }>()
+  #checker: ReplicaChecker | undefined
+
+  constructor(options: OperationsOptions) {
+    this.#options = options
+    this.#links = new OperatorLinks(options)
+    const { operators, self } = options
+    registerBackupCalls(operators, { ...options, nodeId: self, groups: () => options.groups() })
+    registerReplicaCalls(operators, {
+      find: (group) => this.#checked().find((each) => each.group === group || each.name === group),
+      obstacle: () => this.#obstacle(),
+      fail: (error) => options.fail(error),
+    })
+    void options.closed.then(() => this.#close())
+  }
+
+  /** A copy of a group was opened; its log is not applied yet. */
+  opened(group: GroupId, host: StoreHost): void {
+    this.#checkpoints.get(group)?.log.close()
+    this.#checkpoints.set(group, { host, log: new CheckpointLog(this.#options.world, host) })
+  }
+
+  start(): void {
+    const { replicaCheckMs: everyMs, world } = this.#options
+    if (everyMs === 0) return
+    this.#checker = new ReplicaChecker({
+      world,
+      everyMs,
+      groups: () => this.#checked(),
+      replicas: (group) => this.#replicas(group),
+      callsOf: (node) => this.#links.to(node),
+    })
+  }
+
+  status(): OperationsStatus {
+    const { groups, space, access } = this.#options
+    const hosts = groups()
+    const own = hosts.find(({ group }) => group === 1)?.host
+    const lastBackup = own === undefined ? undefined : readLastBackup(own)
+    const auditProblem = access()?.audit?.failure?.message
+    return {
+      store: storeOf(own),
+      disk: space(),
+      isEligible: own?.group.status().isEligible ?? false,
+      access: {
+        isEnabled: access()?.control.isEnabled ?? false,
+        ...(auditProblem === undefined ? {} : { auditProblem }),
+      },
+      watchers: watchersOf(hosts.map(({ host }) => host)),
+      ...(lastBackup === undefined ? {} : { lastBackup }),
+      replicaChecks: this.#checker?.results ?? [],
+    }
+  }
+
+  #checked(): CheckedGroup[] {
+    return this.#options.groups().flatMap(({ group, name, host }) => {
+      const opened = this.#checkpoints.get(group)
+      return opened?.host === host ? [{ group, name, host, checkpoints: opened.log }] : []
+    })
+  }
+
+  #replicas(group: GroupId): readonly NodeId[] {
+    const host = this.#options.groups().find((each) => each.group === group)?.host
+    return host === undefined ? [] : membersOf(host.group.configuration)
+  }
+
+  #obstacle(): string | undefined {
+    try {
+      this.#options.assertAllSpeak()
+      return undefined
+    } catch (error) {
+      return asAlthingError(error).message
+    }
+  }
+
+  #close(): void {
+    this.#checker?.close()
+    for (const { log } of this.#checkpoints.values()) log.close()
+    this.#links.close()
+  }
+}
+
+function storeOf(host: StoreHost | undefined): OperationsStatus['store'] {
+  if (host === undefined) return { bytes: 0, historyBytes: 0, quotaBytes: 0, state: 'ok' }
+  const { bytes, quotaBytes, state } = host.space
+  return { bytes, historyBytes: host.model.stats.historyBytes, quotaBytes, state }
+}
+
+function watchersOf(hosts: readonly StoreHost[]): OperationsStatus['watchers'] {
+  const sum = { setAside: 0, setAsideTotal: 0, resyncsTotal: 0 }
+  for (const { watches } of hosts) {
+    const { setAside, setAsideTotal, resyncsTotal } = watches.stats
+    sum.setAside += setAside
+    sum.setAsideTotal += setAsideTotal
+    sum.resyncsTotal += resyncsTotal
+  }
+  return sum
 }

@@ -38,6 +38,36 @@ export const errorAnswer = z
   })
   .meta({ id: 'Error' })
 
+const operationsStatus = z.object({
+  store: z
+    .object({
+      bytes: whole,
+      historyBytes: whole.describe('the part of it that compaction can free'),
+      quotaBytes: whole,
+      state: z.enum(['ok', 'nearly-full', 'full']),
+    })
+    .describe("the cluster's own store"),
+  disk: z.object({ freeBytes: z.number().optional(), isLow: z.boolean() }),
+  watchers: z
+    .object({ setAside: whole, setAsideTotal: whole, resyncsTotal: whole })
+    .describe('clients that do not read what they watch, now and since the start'),
+  isEligible: z.boolean().describe('may lead: not while it drains, or while its disk is full or slow'),
+  access: z.object({ isEnabled: z.boolean(), auditProblem: z.string().optional() }),
+  lastBackup: z.object({ atMs: z.number(), revision: whole, bytes: whole }).optional(),
+  replicaChecks: z
+    .array(
+      z.object({
+        group: whole,
+        name: z.string(),
+        atMs: z.number(),
+        isSound: z.boolean(),
+        faulty: z.array(whole),
+        problem: z.string().optional(),
+      }),
+    )
+    .describe('the comparisons of copies that this node has made'),
+})
+
 export const nodeStatus = z
   .object({
     id: whole,
@@ -79,12 +109,15 @@ export const nodeStatus = z
       z.object({
         id: whole,
         address: z.string(),
+        isVoter: z.boolean().describe('false: a learner, which only receives'),
         isConnected: z.boolean(),
         matchIndex: whole.optional().describe('on the leader: how far the log of the member is'),
         state: z.enum(['probe', 'replicate', 'snapshot']).optional(),
       }),
     ),
+    groups: z.object({ copies: whole, leading: whole }).describe('copies here, and how many of them lead'),
     blocked: z.array(whole).describe('members that a fault drill has cut this node off from'),
+    operations: operationsStatus.optional(),
   })
   .meta({ id: 'NodeStatus' }) satisfies Describes<NodeStatus>
 

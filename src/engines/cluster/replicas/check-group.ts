@@ -1,8 +1,8 @@
 import { asAlthingError } from '../../../contracts/errors.ts'
 import type { World } from '../../../contracts/world.ts'
-import type { OperatedNode } from '../backup/take-backup.ts'
 import { answerFields } from '../backup/answer-fields.ts'
 import type { Plain } from '../operator-calls.ts'
+import type { CalledNode } from '../operator-links.ts'
 import { malformed } from '../protocol.ts'
 import type { ReplicaHash } from './checkpoint-log.ts'
 import {
@@ -16,9 +16,9 @@ export interface CheckGroupOptions {
   readonly world: World
   readonly group: number
   readonly name: string
-  readonly leader: OperatedNode
+  readonly leader: CalledNode
   /** Every copy of the group. */
-  readonly replicas: readonly { readonly node: number; readonly call: OperatedNode }[]
+  readonly replicas: readonly { readonly node: number; readonly call: CalledNode }[]
   /** Time for every copy to reach the place and to compute its hash (default 60 s). */
   readonly timeoutMs?: number
   /** Stop the nodes whose copies are found faulty, when most copies are sound. */
@@ -47,7 +47,7 @@ export async function checkGroup(options: CheckGroupOptions): Promise<ReplicaCom
 async function answerOf(
   world: World,
   node: number,
-  call: OperatedNode,
+  call: CalledNode,
   place: { readonly group: number; readonly index: number },
   untilMs: number,
 ): Promise<ReplicaAnswer> {

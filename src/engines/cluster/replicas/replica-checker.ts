@@ -1,7 +1,7 @@
 import { asAlthingError } from '../../../contracts/errors.ts'
 import type { Timer, World } from '../../../contracts/world.ts'
-import type { Member } from '../../../replication/peer-transport.ts'
-import type { OperatedNode } from '../backup/take-backup.ts'
+import type { NodeId } from '../../../protocols/raft/types.ts'
+import type { CalledNode } from '../operator-links.ts'
 import { checkGroup } from './check-group.ts'
 import { faultyReplicas, isSound, type ReplicaComparison } from './compare-replicas.ts'
 import type { CheckedGroup } from './replica-calls.ts'
@@ -27,9 +27,9 @@ export interface ReplicaCheckerOptions {
   readonly firstMs?: number
   groups(): readonly CheckedGroup[]
   /** The nodes that have a copy of the group. */
-  replicas(group: number): readonly Member[]
+  replicas(group: number): readonly NodeId[]
   /** Operator calls at another node, or at this one. */
-  callsOf(node: number): OperatedNode
+  callsOf(node: NodeId): CalledNode
 }
 
 const firstMsDefault = 10_000
@@ -84,7 +84,7 @@ export class ReplicaChecker {
         group,
         name,
         leader: callsOf(host.group.leader),
-        replicas: replicas(group).map(({ id }) => ({ node: id, call: callsOf(id) })),
+        replicas: replicas(group).map((node) => ({ node, call: callsOf(node) })),
         stopsFaulty: true,
       })
       this.#finished(comparison)

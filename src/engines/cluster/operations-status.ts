@@ -1,0 +1,35 @@
+import type { LastBackup } from './backup/last-backup.ts'
+import type { ReplicaCheckStatus } from './replicas/replica-checker.ts'
+
+/** What the one who runs a node watches besides the log: room, load, backups, copies that differ. Plain data. */
+export interface OperationsStatus {
+  /** Of the cluster's own store. */
+  readonly store: {
+    readonly bytes: number
+    readonly historyBytes: number
+    readonly quotaBytes: number
+    readonly state: 'ok' | 'nearly-full' | 'full'
+  }
+  readonly disk: {
+    /** Absent where the system does not say. */
+    readonly freeBytes?: number
+    readonly isLow: boolean
+  }
+  /** Of all groups here: clients that do not read what they watch, now and since the start. */
+  readonly watchers: {
+    readonly setAside: number
+    readonly setAsideTotal: number
+    readonly resyncsTotal: number
+  }
+  /** This node may lead. Not while it drains, or while its disk is full or slow. */
+  readonly isEligible: boolean
+  readonly access: {
+    readonly isEnabled: boolean
+    /** Why the audit log cannot be written. */
+    readonly auditProblem?: string
+  }
+  /** Of the cluster's own store; absent: none was ever taken. */
+  readonly lastBackup?: LastBackup
+  /** The comparisons of copies that this node has made. */
+  readonly replicaChecks: readonly ReplicaCheckStatus[]
+}
