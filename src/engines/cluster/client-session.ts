@@ -303,7 +303,8 @@ export class ClientSession {
   /** One lease, or a list of them with a result each. */
   #keepLeaseAlive(request: OwnedRequest): void {
     const { body } = request
-    const leases = Array.isArray(body) ? (body as number[]) : [body as number]
+    if (!Array.isArray(body) && typeof body !== 'number') throw malformed('lease')
+    const leases = Array.isArray(body) ? (body as number[]) : [body]
     validateRenewals(leases)
     this.#atLeader(request, () => {
       this.#access.authorizeLease(request.ref)
