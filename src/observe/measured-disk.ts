@@ -15,7 +15,6 @@ export function measureDisk(disk: Disk, clock: Clock, onSync: OnSync): Disk {
     freeBytes: (directory) => disk.freeBytes(directory),
     syncDirectory: (path) => disk.syncDirectory(path),
     lock: (directory) => disk.lock(directory),
-    freeBytes: (path) => disk.freeBytes(path),
   }
 }
 

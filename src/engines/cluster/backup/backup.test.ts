@@ -5,13 +5,14 @@ import { writeSnapshot } from '../../../models/store/snapshot.ts'
 import { StoreModel } from '../../../models/store/store-model.ts'
 import type { StoreCommand } from '../../../models/store/types.ts'
 import type { Plain } from '../operator-calls.ts'
+import type { CalledNode } from '../operator-links.ts'
 import { accessPrefix } from '../../../models/store/system-keys.ts'
 import { backupState } from './backup-state.ts'
 import { readBackup } from './backup-reader.ts'
 import { BackupWriter } from './backup-writer.ts'
 import { groupKeys } from '../groups/group-descriptor.ts'
 import { descriptorsIn, placeRestored, restoredOwnState, restoredState } from './restored-state.ts'
-import { type OperatedNode, takeBackup } from './take-backup.ts'
+import { takeBackup } from './take-backup.ts'
 import { verifyBackup } from './verify-backup.ts'
 
 const manifest = {
@@ -188,7 +189,7 @@ describe('a restored state', () => {
 describe('taking a backup', () => {
   test('ends it on the node when the reader leaves early', async () => {
     const asked: string[] = []
-    const node: OperatedNode = {
+    const node: CalledNode = {
       operate: async (name): Promise<Plain> => {
         asked.push(name)
         if (name === 'backup.read') return { data: new Uint8Array(10), done: false }

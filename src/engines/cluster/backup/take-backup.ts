@@ -1,18 +1,13 @@
 import { AlthingError } from '../../../contracts/errors.ts'
 import { malformed } from '../protocol.ts'
-import type { Plain } from '../operator-calls.ts'
+import type { CalledNode } from '../operator-links.ts'
 import type { BackupGroup, BackupManifest } from './backup-format.ts'
 import { BackupWriter } from './backup-writer.ts'
 import { answerFields } from './answer-fields.ts'
 
-/** A node that answers operator calls: a `NodeClient`, or the node itself. */
-export interface OperatedNode {
-  operate(name: string, argument?: Plain): Promise<Plain>
-}
-
 export interface TakeBackupOptions {
   /** What to back up, and from which node each group is read; one or more. */
-  readonly groups: readonly { readonly group: number | string; readonly node: OperatedNode }[]
+  readonly groups: readonly { readonly group: number | string; readonly node: CalledNode }[]
   /** Milliseconds since 1970, to be stated in the backup. */
   readonly takenAtMs: number
   /** Leave out users, roles and tokens, and the history of the store. */
@@ -72,7 +67,7 @@ interface Begun {
 }
 
 async function begin(
-  node: OperatedNode,
+  node: CalledNode,
   group: number | string,
   { withoutAccess = false, serializable = false }: TakeBackupOptions,
 ): Promise<Begun> {
@@ -105,7 +100,7 @@ function manifestOf({ takenAtMs, withoutAccess = false, serializable = false }: 
   return { takenAtMs: Math.round(takenAtMs), withoutAccess, serializable }
 }
 
-async function* chunksOf(node: OperatedNode, id: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* chunksOf(node: CalledNode, id: number): AsyncGenerator<Uint8Array, void, undefined> {
   for (let offset = 0; ; ) {
     const { data, done } = answerFields(await node.operate('backup.read', { id, offset }))
     if (!(data instanceof Uint8Array)) throw malformed('answer: data')
