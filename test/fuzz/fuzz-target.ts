@@ -88,9 +88,10 @@ export function codecTarget<T>(options: CodecOptions<T>): FuzzTarget {
   return { name, area, share, seeds, inputBytesMax: 4_096, run }
 }
 
-/** Bytes are compared as bytes, whether they are a `Buffer` or a `Uint8Array`. */
+/** Bytes are compared as bytes, whether they are a `Buffer` or a `Uint8Array`; the two zeros are one. */
 function comparable(value: unknown): unknown {
   if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString('latin1')}`
+  if (value === 0) return 0
   if (Array.isArray(value)) return value.map(comparable)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, comparable(item)]))

@@ -6,10 +6,13 @@ import { encodeEntry } from '../../../src/replication/entry-codec.ts'
 import { readItems, type Item, itemBytes, writeItem } from '../../../src/replication/wal/items.ts'
 import type { Entry } from '../../../src/protocols/raft/types.ts'
 import { codecTarget, type FuzzTarget, PropertyViolation, refusal } from '../fuzz-target.ts'
-import { type DiskImage, MemoryDisk } from '../memory-disk.ts'
+import { edited, sampleEdits } from '../edits.ts'
+import { MemoryDisk } from '../memory-disk.ts'
+import { backupTargets } from './backup-targets.ts'
 import { worldWith } from './disk-world.ts'
 import { type FolderContent, fillFolder, type GroupContent, readFolder } from './node-folder.ts'
-import { sampleCommands, sampleEntries } from './samples.ts'
+import { filledModel } from './filled-model.ts'
+import { sampleEntries } from './samples.ts'
 
 /** Log files: what is in a record, and a node's whole folder with one of its files changed. */
 export async function logTargets(): Promise<FuzzTarget[]> {
@@ -18,7 +21,7 @@ export async function logTargets(): Promise<FuzzTarget[]> {
 
 /** Snapshot files, and the state of the store that they carry. */
 export async function snapshotTargets(): Promise<FuzzTarget[]> {
-  return [storeSnapshot(), await folder('snapshot-file', 'snapshot', 0.5, isSnapshot)]
+  return [storeSnapshot(), await folder('snapshot-file', 'snapshot', 0.5, isSnapshot), ...backupTargets()]
 }
 
 function isSnapshot(path: string): boolean {
@@ -113,7 +116,7 @@ async function folder(
   const run = async (input: Buffer): Promise<string> => {
     const path = paths[(input[0] ?? 0) % paths.length] as string
     const disk = new MemoryDisk(image)
-    disk.put(path, changed(image, path, input.subarray(1)))
+    disk.put(path, edited(image.get(path) as Buffer, input.subarray(1)))
     try {
       const found = await readFolder(worldWith(disk))
       return `accepted ${judge(found, whole)}`
@@ -121,46 +124,8 @@ async function folder(
       return refusal(error, ['corrupt', 'conflict', 'not-found', 'incompatible-peer'])
     }
   }
-  return { name, area, share, seeds: editSeeds(paths.length), inputBytesMax: 512, run }
-}
-
-/**
- * An input is a list of edits: a file of many kilobytes is not carried along. Each: where (4 bytes, modulo the size), what (1 byte), how many bytes (1 byte), and
- * as many bytes for the edits that write.
- */
-function changed(image: DiskImage, path: string, edits: Buffer): Buffer {
-  let bytes: Buffer = Buffer.from(image.get(path) as Buffer)
-  for (let at = 0; at + 6 <= edits.length && bytes.length > 0; ) {
-    const offset = edits.readUInt32LE(at) % bytes.length
-    const kind = (edits[at + 4] as number) % 6
-    const count = 1 + (edits[at + 5] as number)
-    at += 6
-    if (kind === 0) bytes = bytes.subarray(0, offset)
-    else if (kind === 1) bytes.fill(0, offset, Math.min(bytes.length, offset + count))
-    else if (kind === 2) bytes = Buffer.concat([bytes.subarray(0, offset), bytes.subarray(offset + count)])
-    else if (kind === 3) bytes[offset] = (bytes[offset] as number) ^ (1 << (count & 7))
-    else if (kind === 4)
-      bytes.copy(bytes, offset, (offset * 7) % bytes.length, ((offset * 7) % bytes.length) + count)
-    else {
-      edits.copy(bytes, offset, at, at + count)
-      at += count
-    }
-  }
-  return bytes
-}
-
-function editSeeds(pathCount: number): Buffer[] {
-  const seeds: Buffer[] = [Buffer.from([0])]
-  for (let path = 0; path < Math.min(pathCount, 8); path++) {
-    for (let kind = 0; kind < 6; kind++) {
-      const edit = Buffer.alloc(6)
-      edit.writeUInt32LE(kind * 97 + path * 1_031, 0)
-      edit[4] = kind
-      edit[5] = 8 * kind
-      seeds.push(Buffer.concat([Buffer.from([path]), edit, Buffer.alloc(kind === 5 ? 41 : 0, 0xa5)]))
-    }
-  }
-  return seeds
+  const seeds = sampleEdits().map((edits, i) => Buffer.concat([Buffer.from([i]), edits]))
+  return { name, area, share, seeds, inputBytesMax: 512, run }
 }
 
 function judge(found: FolderContent, whole: FolderContent): string {
@@ -204,22 +169,4 @@ function storeSnapshot(): FuzzTarget {
     }
   }
   return { name: 'store-snapshot', area: 'snapshot', share: 4, seeds, inputBytesMax: 8_192, run }
-}
-
-function filledModel(): StoreModel {
-  const model = new StoreModel()
-  for (let round = 0; round < 3; round++) {
-    for (const command of sampleCommands) {
-      const isOpen = command.type === 'openSession' || command.type === 'expireLeases'
-      const unstamped = isOpen ? command : { ...command, session: round === 0 ? 0 : 1, sequence: round }
-      if (command.type !== 'closeSession') model.apply(unstamped)
-    }
-    for (let i = 0; i < 5; i++) model.apply(putOf(`key${round}/${i}`, i))
-  }
-  return model
-}
-
-function putOf(key: string, i: number): Parameters<StoreModel['apply']>[0] {
-  const then = [{ op: 'put', key, value: Buffer.alloc(10 + i, i) } as const]
-  return { session: 0, sequence: 0, acknowledged: 0, type: 'txn', compare: [], then, else: [] }
 }
