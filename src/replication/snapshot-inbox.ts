@@ -139,6 +139,13 @@ export class SnapshotInbox {
   #failed(transfer: Transfer, cause: unknown): void {
     if (this.#transfer !== transfer || this.#closed) return
     this.#abandon()
+    if (isAlthingError(cause, 'no-space')) {
+      // The sender hears nothing, and begins anew later.
+      this.#options.logger.log('warn', 'a snapshot cannot be received: the disk is full', {
+        from: transfer.from,
+      })
+      return
+    }
     if (!isAlthingError(cause, 'corrupt')) {
       this.#options.fail(cause)
       return

@@ -1,12 +1,17 @@
 import { crc32 } from 'node:zlib'
 import { bytesFromText, textFromBytes } from '../../base/bytes.ts'
-import type { SnapshotMeta } from '../../protocols/raft/types.ts'
+import {
+  configurationProblem,
+  decodeConfiguration,
+  encodeConfiguration,
+} from '../../protocols/raft/configuration.ts'
+import type { Configuration, SnapshotMeta } from '../../protocols/raft/types.ts'
 
 /**
  * A snapshot file. It names no node: the same bytes go to a follower.
  *
  *     0   8 bytes  "ALTHSNAP"
- *     8   u32      format version, 1
+ *     8   u32      format version, 1 or 2
  *     12  u32      bytes of data in a block
  *     16  u32      length of the meta
  *     20  u32      CRC-32 of bytes 0..19 and the meta
@@ -18,8 +23,11 @@ import type { SnapshotMeta } from '../../protocols/raft/types.ts'
  *     data
  *
  * Blocks stand at known offsets, so any part can be read and checked without the rest.
+ *
+ * Version 2 says that the configuration has learners or is joint: a node of the first release, which reads the voters alone, must not take it. What else a
+ * configuration holds (addresses) such a node passes over, so a file without those two stays of version 1 and can be sent to it.
  */
-export const snapshotFormatVersion = 1
+export const snapshotFormatVersionMax = 2
 export const snapshotPreludeBytes = 24
 export const blockHeaderBytes = 8
 export const blockBytesDefault = 128 * 1024
@@ -38,11 +46,12 @@ export interface SnapshotLayout {
 }
 
 export function encodeSnapshotHeader(meta: SnapshotMeta, blockBytes: number): Buffer {
-  const { index, term, configuration } = meta
-  const json = bytesFromText(JSON.stringify({ index, term, configuration: { voters: configuration.voters } }))
+  const { index, term } = meta
+  const configuration = JSON.parse(textFromBytes(encodeConfiguration(meta.configuration))) as Configuration
+  const json = bytesFromText(JSON.stringify({ index, term, configuration }))
   const bytes = Buffer.alloc(snapshotPreludeBytes + json.byteLength)
   magic.copy(bytes)
-  bytes.writeUInt32LE(snapshotFormatVersion, 8)
+  bytes.writeUInt32LE(versionFor(configuration), 8)
   bytes.writeUInt32LE(blockBytes, 12)
   bytes.writeUInt32LE(json.byteLength, 16)
   bytes.set(json, snapshotPreludeBytes)
@@ -55,7 +64,8 @@ export function snapshotHeaderBytes(prelude: Buffer): number | string {
   if (prelude.length < snapshotPreludeBytes) return 'the file is shorter than its header'
   if (prelude.compare(magic, 0, 8, 0, 8) !== 0) return 'the file does not start with "ALTHSNAP"'
   const version = prelude.readUInt32LE(8)
-  if (version !== snapshotFormatVersion) return `format version ${version} is not ${snapshotFormatVersion}`
+  if (version < 1 || version > snapshotFormatVersionMax)
+    return `format version ${version} is not one of 1 to ${snapshotFormatVersionMax}`
   const metaBytes = prelude.readUInt32LE(16)
   return metaBytes > metaBytesMax
     ? `the meta is said to have ${metaBytes} bytes`
@@ -71,8 +81,31 @@ export function decodeSnapshotHeader(bytes: Buffer): SnapshotLayout | string {
   if (headerCrc(header) !== crc) return 'the header fails its checksum'
   const blockBytes = header.readUInt32LE(12)
   if (blockBytes < 1 || blockBytes > blockBytesMax) return `blocks of ${blockBytes} bytes are not allowed`
-  const meta = JSON.parse(textFromBytes(header.subarray(snapshotPreludeBytes))) as SnapshotMeta
+  const meta = decodeMeta(header.subarray(snapshotPreludeBytes))
+  if (typeof meta === 'string') return meta
   return { meta, blockBytes, blocksOffset: length, headerCrc: crc }
+}
+
+/** A file may come from a peer: a right checksum says only that it came as it was sent. */
+function decodeMeta(bytes: Uint8Array): SnapshotMeta | string {
+  try {
+    const { index, term, configuration } = JSON.parse(textFromBytes(bytes)) as Record<string, unknown>
+    if (!isWhole(index) || !isWhole(term)) return 'the meta has no index or term'
+    const problem = configurationProblem(configuration)
+    if (problem !== undefined) return `the meta has a configuration that is not one: ${problem}`
+    const trimmed = decodeConfiguration(bytesFromText(JSON.stringify(configuration)))
+    return { index, term, configuration: trimmed }
+  } catch {
+    return 'the meta is not JSON'
+  }
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function versionFor({ outgoingVoters = [], learners = [] }: Configuration): number {
+  return outgoingVoters.length > 0 || learners.length > 0 ? 2 : 1
 }
 
 export function encodeBlockHeader(

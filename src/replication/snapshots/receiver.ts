@@ -9,7 +9,7 @@ import { SnapshotFileReader } from './reader.ts'
 export interface SnapshotReceiver {
   /**
    * Stores bytes of the sender's file and resolves with how many it has from the start without a gap. Bytes it has already are skipped; bytes beyond a gap
-   * are not taken: the sender goes on from the number returned.
+   * are not taken: the sender goes on from the number returned. Rejects with `no-space` when the disk is full: the transfer is then to be given up.
    */
   write(offset: number, data: Uint8Array): Promise<number>
   /** Checks every checksum and that the file is the snapshot announced (otherwise `corrupt`, and the transfer is void), then makes it the newest, durably. */
@@ -47,16 +47,16 @@ export class SnapshotFileReceiver implements SnapshotReceiver {
       this.#checkUnderWay()
       const { latch, temporaryPath, meta, install } = this.#options
       const file = await this.#open()
-      await latch.guard(() => file.sync())
+      await latch.guardNew(() => file.sync())
       await this.#closeFile()
       this.#over = true
       try {
         await this.#verify()
+        await install(temporaryPath, meta)
       } catch (error) {
-        await latch.guard(() => this.#options.disk.remove(temporaryPath))
+        if (!latch.failed) await latch.guard(() => this.#options.disk.remove(temporaryPath))
         throw error
       }
-      await install(temporaryPath, meta)
     })
   }
 
@@ -74,7 +74,7 @@ export class SnapshotFileReceiver implements SnapshotReceiver {
     const skipped = this.#received - offset
     if (skipped < 0 || skipped >= data.byteLength) return this.#received
     const file = await this.#open()
-    await this.#options.latch.guard(() => file.write(this.#received, [data.subarray(skipped)]))
+    await this.#options.latch.guardNew(() => file.write(this.#received, [data.subarray(skipped)]))
     this.#received += data.byteLength - skipped
     return this.#received
   }
@@ -98,7 +98,7 @@ export class SnapshotFileReceiver implements SnapshotReceiver {
 
   async #open(): Promise<DiskFile> {
     const { disk, latch, temporaryPath } = this.#options
-    this.#file ??= await latch.guard(async () => {
+    this.#file ??= await latch.guardNew(async () => {
       const file = await disk.open(temporaryPath, { create: true })
       await file.truncate(0)
       return file

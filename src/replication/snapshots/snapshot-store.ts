@@ -1,3 +1,4 @@
+import { isAlthingError } from '../../contracts/errors.ts'
 import type { Disk } from '../../contracts/world.ts'
 import type { SnapshotMeta } from '../../protocols/raft/types.ts'
 import { corruptFile, type FailureLatch } from '../wal/failure-latch.ts'
@@ -50,21 +51,33 @@ export class SnapshotStore {
     }
   }
 
+  /** Rejects with `no-space` when the disk is full; nothing is changed then. */
   async save(meta: SnapshotMeta, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#temporaryPath('save')
-    const file = await this.#latch.guard(() => this.#disk.open(path, { create: true }))
     try {
-      const writer = new SnapshotFileWriter(file, meta, this.#blockBytes)
-      await this.#latch.guard(() => writer.start())
-      for await (const chunk of chunks) await this.#latch.guard(() => writer.add(chunk))
-      await this.#latch.guard(() => writer.finish())
+      await this.#write(path, meta, chunks)
+      await this.#install(path, meta)
     } catch (error) {
-      await file.close()
       if (!this.#latch.failed) await this.#disk.remove(path)
       throw error
     }
-    await file.close()
-    await this.#install(path, meta)
+  }
+
+  async #write(
+    path: string,
+    meta: SnapshotMeta,
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const latch = this.#latch
+    const file = await latch.guardNew(() => this.#disk.open(path, { create: true }))
+    try {
+      const writer = new SnapshotFileWriter(file, meta, this.#blockBytes)
+      await latch.guardNew(() => writer.start())
+      for await (const chunk of chunks) await latch.guardNew(() => writer.add(chunk))
+      await latch.guardNew(() => writer.finish())
+    } finally {
+      await file.close()
+    }
   }
 
   async open(): Promise<SnapshotReader | undefined> {
@@ -106,7 +119,7 @@ export class SnapshotStore {
         await this.#disk.remove(temporaryPath)
         return
       }
-      await this.#disk.rename(temporaryPath, `${this.#directory}/${name}`)
+      await this.#latch.guardNew(() => this.#disk.rename(temporaryPath, `${this.#directory}/${name}`))
       await this.#disk.syncDirectory(this.#directory)
       if (newest !== name) this.#names.push(name)
       this.#saved(meta)
@@ -136,8 +149,17 @@ export class SnapshotStore {
     return `${this.#directory}/snapshot-${kind}-${this.#temporaries}.tmp`
   }
 
+  async #guard(work: () => Promise<void>): Promise<void> {
+    this.#latch.check()
+    try {
+      await work()
+    } catch (error) {
+      throw isAlthingError(error, 'no-space') ? error : this.#latch.fail(error)
+    }
+  }
+
   #inOrder(work: () => Promise<void>): Promise<void> {
-    const result = this.#last.then(() => this.#latch.guard(work))
+    const result = this.#last.then(() => this.#guard(work))
     this.#last = result.catch(() => undefined)
     return result
   }

@@ -32,6 +32,23 @@ async function refused(promise: Promise<unknown>): Promise<{ code?: string; mess
   )
 }
 
+/** Sends a snapshot of its own to the storage, whole. */
+async function receiveFrom(storage: RaftStorage, announced: typeof meta): Promise<void> {
+  const source = createMemoryStorage().storage
+  await source.saveSnapshot(announced, [bytes(200)])
+  const reader = await opened(source)
+  const file = await reader.read(0, reader.size)
+  await reader.close()
+  const receiver = storage.receiveSnapshot(announced, 1)
+  try {
+    await receiver.write(0, file)
+    await receiver.finish()
+  } catch (error) {
+    await receiver.abort()
+    throw error
+  }
+}
+
 function bytes(length: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, i) => (i * 7) & 0xff))
 }
@@ -118,6 +135,45 @@ describe('a snapshot', () => {
     expect(snapshots()).toBe(1)
     expect((await opened(storage)).meta.index).toBe(9)
   })
+
+  test('carries the whole configuration; only a node that understands it can read learners or a joint one', async () => {
+    const addresses = { 1: 'a:1', 12: 'b:2' }
+    for (const [configuration, version] of [
+      [{ voters: [1, 12] }, 1],
+      [{ voters: [1, 12], addresses }, 1],
+      [{ voters: [1], learners: [12], addresses }, 2],
+      [{ voters: [1], outgoingVoters: [1, 12] }, 2],
+    ] as const) {
+      const disk = new FaultDisk()
+      await (await storageOn(disk)).saveSnapshot({ ...meta, configuration }, [bytes(10)])
+      const path = [...disk.names.keys()].find((name) => name.endsWith('.snap')) as string
+      expect(disk.files().get(path)?.readUInt32LE(8)).toBe(version)
+      const reader = await opened(await storageOn(new FaultDisk(disk.files())))
+      expect(reader.meta.configuration).toEqual(configuration)
+    }
+  })
+
+  test.each(['write', 'truncate', 'sync', 'rename'])(
+    'that finds the disk full at %s is given up, and harms nothing',
+    async (operation) => {
+      const disk = new FaultDisk()
+      const storage = await storageOn(disk)
+      await storage.saveSnapshot(meta, [bytes(10)])
+      const names = [...disk.names.keys()]
+      disk.fault = (name, path) => {
+        if (name !== operation || !path.includes('snapshot-')) return
+        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      }
+      const later = { ...meta, index: 9 }
+      expect(await refused(storage.saveSnapshot(later, [bytes(200)]))).toMatchObject({ code: 'no-space' })
+      expect(await refused(receiveFrom(storage, later))).toMatchObject({ code: 'no-space' })
+      expect([...disk.names.keys()]).toEqual(names)
+      disk.fault = undefined
+      await storage.append({ entries: [] })
+      await storage.saveSnapshot({ ...meta, index: 11 }, [bytes(200)])
+      expect((await opened(storage)).meta.index).toBe(11)
+    },
+  )
 
   test('whose source fails is given up, and harms nothing', async () => {
     const disk = new FaultDisk()

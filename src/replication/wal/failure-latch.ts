@@ -37,6 +37,23 @@ export class FailureLatch {
     }
   }
 
+  /**
+   * Runs work on a file that nothing rests on yet, such as a snapshot being written: a full disk is then no failure of the storage, but `no-space`, and the caller
+   * removes the file.
+   */
+  async guardNew<T>(work: () => Promise<T>): Promise<T> {
+    this.check()
+    try {
+      return await work()
+    } catch (error) {
+      if (!isDiskFull(error)) throw this.fail(error)
+      throw new AlthingError('no-space', `there is no room for a new file in ${this.#directory}`, {
+        outcome: 'none',
+        cause: error,
+      })
+    }
+  }
+
   #message(cause: unknown): string {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const advice = isDiskFull(cause)
