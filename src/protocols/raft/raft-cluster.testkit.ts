@@ -1,7 +1,9 @@
 import { bytesFromText, textFromBytes } from '../../base/bytes.ts'
 import type { Random } from '../../contracts/world.ts'
+import { decodeConfiguration } from './configuration.ts'
 import { Raft } from './raft.ts'
 import type {
+  Configuration,
   Entry,
   HardState,
   Message,
@@ -57,10 +59,11 @@ export class TestMember {
   /** The model: one text for each index applied. */
   model: string[] = []
   readonly #options: Partial<RaftOptions> & { readonly id: NodeId }
-  readonly #voters: readonly NodeId[]
+  readonly #initial: Configuration
   readonly #random: Random
   readonly #send: (message: Message) => void
   readonly #observe: (member: TestMember, effect: RaftEffect) => void
+  readonly #stepped: (member: TestMember, event: RaftEvent, effects: readonly RaftEffect[]) => void
   #writes: Persist[] = []
   #held: Send[] = []
   #durableSequence = 0
@@ -68,17 +71,19 @@ export class TestMember {
 
   constructor(
     options: Partial<RaftOptions> & { readonly id: NodeId },
-    voters: readonly NodeId[],
+    initial: Configuration,
     random: Random,
     send: (message: Message) => void,
     observe: (member: TestMember, effect: RaftEffect) => void,
+    stepped: (member: TestMember, event: RaftEvent, effects: readonly RaftEffect[]) => void = () => {},
   ) {
     this.id = options.id
     this.#options = options
-    this.#voters = voters
+    this.#initial = initial
     this.#random = random
     this.#send = send
     this.#observe = observe
+    this.#stepped = stepped
     this.raft = this.#start(0)
   }
 
@@ -92,7 +97,9 @@ export class TestMember {
 
   step(event: RaftEvent, nowMs: number): void {
     const applied: number[] = []
-    for (const effect of this.raft.step(event, nowMs)) {
+    const effects = this.raft.step(event, nowMs)
+    this.#stepped(this, event, effects)
+    for (const effect of effects) {
       this.#observe(this, effect)
       this.#perform(effect, applied)
     }
@@ -152,7 +159,8 @@ export class TestMember {
 
   /** Takes a snapshot of all that is applied. */
   compact(nowMs: number, keepEntries: number): void {
-    const { appliedIndex: index, configuration } = this.raft.status()
+    const { appliedIndex: index } = this.raft.status()
+    const configuration = this.raft.configurationAt(index)
     const term = this.raft.term(index)
     if (index === 0 || term === undefined || index <= (this.disk.snapshot?.index ?? 0)) return
     this.disk.snapshot = { index, term, configuration }
@@ -172,7 +180,7 @@ export class TestMember {
     const restored = {
       hardState,
       entries: [...entries],
-      initialConfiguration: { voters: this.#voters },
+      initialConfiguration: this.#initial,
       ...(snapshot !== undefined && { snapshot }),
     }
     return new Raft(this.#options, restored, this.#random, nowMs)
@@ -205,6 +213,13 @@ export class TestMember {
   }
 }
 
-export function describeEntry(entry: Entry): string {
-  return entry.kind === 'empty' ? `${entry.term}:` : `${entry.term}:${textFromBytes(entry.data)}`
+export function describeEntry({ kind, term, data }: Entry): string {
+  if (kind === 'empty') return `${term}:`
+  return kind === 'command' ? `${term}:${textFromBytes(data)}` : `${term}:${describeConfiguration(data)}`
+}
+
+function describeConfiguration(data: Uint8Array): string {
+  const { voters, outgoingVoters, learners } = decodeConfiguration(data)
+  const outgoing = outgoingVoters === undefined ? '' : `&${outgoingVoters}`
+  return `{${voters}${outgoing}${learners === undefined ? '' : `;${learners}`}}`
 }

@@ -1,7 +1,17 @@
 import { bytesFromText } from '../../base/bytes.ts'
 import { Raft } from './raft.ts'
 import { SeededRandom } from './raft-cluster.testkit.ts'
-import type { Entry, Message, NodeId, RaftEffect, RaftEvent, RaftOptions, SnapshotMeta } from './types.ts'
+import { encodeConfiguration, votersOf } from './configuration.ts'
+import type {
+  Configuration,
+  Entry,
+  Message,
+  NodeId,
+  RaftEffect,
+  RaftEvent,
+  RaftOptions,
+  SnapshotMeta,
+} from './types.ts'
 
 type Type = Message['type']
 type OfType<T extends Type> = Extract<Message, { type: T }>
@@ -10,10 +20,12 @@ type Effect<T extends RaftEffect['type']> = Extract<RaftEffect, { type: T }>
 export interface DriverStart {
   readonly id?: NodeId
   readonly voters?: readonly NodeId[]
+  /** In place of `voters`, where there is more to say. */
+  readonly configuration?: Configuration
   readonly term?: number
   readonly vote?: NodeId
   /** Terms of the entries found in the log, from index 1 on (or after the snapshot). */
-  readonly log?: readonly number[]
+  readonly log?: readonly (number | Entry)[]
   readonly snapshot?: { readonly index: number; readonly term: number }
   readonly options?: Partial<RaftOptions>
   /** Whether each write is durable at once (default); otherwise `persist` says when. */
@@ -24,7 +36,6 @@ export interface DriverStart {
 /** One machine, stepped by hand; gathers what it wants done. */
 export class Driver {
   readonly raft: Raft
-  readonly voters: readonly NodeId[]
   nowMs = 0
   /** All effects since {@link Driver.clear}. */
   effects: RaftEffect[] = []
@@ -34,20 +45,26 @@ export class Driver {
   constructor(start: DriverStart = {}) {
     const { id = 1, voters = [1, 2, 3], term = 0, vote = 0, log = [], isDiskInstant = true, seed = 1 } = start
     const base = start.snapshot?.index ?? 0
-    const entries = log.map((entryTerm, position) => entry(base + position + 1, entryTerm))
+    const { configuration = { voters } } = start
+    const entries = log.map((each, position) =>
+      typeof each === 'number' ? entry(base + position + 1, each) : each,
+    )
     const snapshot: SnapshotMeta | undefined = start.snapshot && {
       ...start.snapshot,
-      configuration: { voters },
+      configuration,
     }
     const restored = {
       hardState: { term, vote },
       entries,
-      initialConfiguration: { voters },
+      initialConfiguration: configuration,
       ...(snapshot && { snapshot }),
     }
-    this.voters = voters
     this.raft = new Raft({ id, ...start.options }, restored, new SeededRandom(seed), 0)
     this.#isDiskInstant = isDiskInstant
+  }
+
+  get voters(): readonly NodeId[] {
+    return votersOf(this.raft.configuration)
   }
 
   get status() {
@@ -128,11 +145,13 @@ export class Driver {
     from: NodeId,
     term: number,
     prev: readonly [number, number],
-    terms: readonly number[] = [],
+    terms: readonly (number | Entry)[] = [],
     leaderCommit = 0,
   ): RaftEffect[] {
     const [prevLogIndex, prevLogTerm] = prev
-    const entries = terms.map((entryTerm, position) => entry(prevLogIndex + position + 1, entryTerm))
+    const entries = terms.map((each, position) =>
+      typeof each === 'number' ? entry(prevLogIndex + position + 1, each) : each,
+    )
     return this.receive('appendEntries', from, term, {
       prevLogIndex,
       prevLogTerm,
@@ -158,6 +177,10 @@ export class Driver {
     })
   }
 
+  change(target: Configuration, id = 1): RaftEffect[] {
+    return this.step({ type: 'changeConfiguration', id, target })
+  }
+
   clear(): void {
     this.effects = []
   }
@@ -175,6 +198,10 @@ export class Driver {
 
 export function entry(index: number, term: number, text = ''): Entry {
   return { index, term, kind: 'command', data: bytesFromText(text) }
+}
+
+export function configurationEntry(index: number, term: number, configuration: Configuration): Entry {
+  return { index, term, kind: 'configuration', data: encodeConfiguration(configuration) }
 }
 
 export function sent<T extends Type>(effects: readonly RaftEffect[], type: T): OfType<T>[] {

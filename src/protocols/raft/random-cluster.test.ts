@@ -1,16 +1,31 @@
 import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../../base/bytes.ts'
+import { ClusterView } from '../../testing/invariants/cluster-view.ts'
+import { createRaftInvariants } from '../../testing/invariants/raft-invariants.ts'
+import { decodeConfiguration, isJoint } from './configuration.ts'
 import { describeEntry, SeededRandom, TestMember } from './raft-cluster.testkit.ts'
-import type { Message, NodeId, RaftEffect } from './types.ts'
+import type { Configuration, Entry, Message, NodeId, RaftEffect, RaftEvent } from './types.ts'
+
+interface Play {
+  readonly voters: number
+  /** Nodes that wait to be told to what they belong. */
+  readonly spares?: number
+  /** Leaders serve reads by their leases, while the clocks of the members drift apart by nearly as much as they may. */
+  readonly hasLeases?: boolean
+}
 
 /**
  * A cluster whose every next event is drawn by chance: deliveries in any order, losses, doubles, partitions, disks that lag, crashes that
- * lose what was not written, compactions, transfers, stalls. After each event the safety properties of paper figure 3 are checked.
+ * lose what was not written, compactions, transfers, stalls, changes of the members, nodes that should not lead. After each event the safety properties of
+ * paper figure 3 and all the invariants of the simulator are checked.
  */
 class RandomCluster {
   readonly members: TestMember[]
   readonly #random: SeededRandom
-  readonly #quorumSize: number
+  readonly #hasSpares: boolean
+  readonly #view: ClusterView
+  /** How fast the clock of each member goes. */
+  readonly #rates: readonly number[]
   #nowMs = 0
   #network: Message[] = []
   #cut: ReadonlySet<NodeId> = new Set()
@@ -20,22 +35,31 @@ class RandomCluster {
   #nextId = 1
   readsServed = 0
   snapshotsInstalled = 0
+  changesCommitted = 0
+  jointsCommitted = 0
 
-  constructor(seed: number, size: number) {
+  constructor(seed: number, { voters: size, spares = 0, hasLeases = false }: Play) {
     this.#random = new SeededRandom(seed)
-    this.#quorumSize = Math.floor(size / 2) + 1
-    const voters = Array.from({ length: size }, (_, position) => position + 1)
+    this.#hasSpares = spares > 0
+    const ids = Array.from({ length: size + spares }, (_, position) => position + 1)
+    const voters = ids.slice(0, size)
+    this.#rates = ids.map(() => (hasLeases ? 1 + 0.09 * this.#random.float() : 1))
+    this.#view = new ClusterView(ids, createRaftInvariants(), (violation) => {
+      throw violation
+    })
     const limits = this.#random.float() < 0.5 ? { inflightMessagesMax: 2, messageBytesMax: 100 } : {}
-    this.members = voters.map(
+    this.members = ids.map(
       (id) =>
         new TestMember(
-          { id, ...limits },
-          voters,
+          { id, ...limits, ...(hasLeases && { leaseDriftMax: 0.1 }) },
+          { voters: id > size ? [] : voters },
           this.#random,
           (message) => this.#network.push(message),
           (member, effect) => this.#check(member, effect),
+          (member, event, effects) => this.#view.stepped(this.#nowMs, member.id, event, effects, member.raft),
         ),
     )
+    for (const { id } of this.members) this.#view.started(id)
   }
 
   get committedCount(): number {
@@ -56,10 +80,11 @@ class RandomCluster {
     for (let turn = 0; turn < 400 && !this.#hasConverged(before); turn++) {
       this.#nowMs += 50
       for (const member of this.members) {
-        member.step({ type: 'tick' }, this.#nowMs)
-        member.sync(this.#nowMs)
+        this.#step(member, { type: 'tick' })
+        member.sync(this.#timeOf(member))
         if (turn % 40 === 39 && member.role === 'leader') this.#propose(member)
         if (turn % 20 === 19) this.#giveUpTransfers(member)
+        if (turn === 0) this.#step(member, { type: 'setEligible', eligible: true })
       }
       for (let round = 0; round < 10; round++) this.#settle()
     }
@@ -75,7 +100,7 @@ class RandomCluster {
   /** What a shell does with a transfer whose chunks go unanswered. */
   #giveUpTransfers(member: TestMember): void {
     for (const [to, { state }] of member.raft.status().progress) {
-      if (state === 'snapshot') member.step({ type: 'snapshotSent', to, index: 0, ok: false }, this.#nowMs)
+      if (state === 'snapshot') this.#step(member, { type: 'snapshotSent', to, index: 0, ok: false })
     }
   }
 
@@ -83,12 +108,32 @@ class RandomCluster {
     const batch = this.#network
     this.#network = []
     for (const message of batch) this.#deliver(message)
-    for (const member of this.members) member.sync(this.#nowMs)
+    for (const member of this.members) member.sync(this.#timeOf(member))
   }
 
+  /** All who belong to the group by then have all of the log, and nothing is left half done. */
   #hasConverged(before: number): boolean {
-    const commits = this.members.map((member) => member.raft.status().commitIndex)
-    return this.committedCount > before && commits.every((commit) => commit === this.committedCount)
+    const leader = this.members.find(({ role }) => role === 'leader')
+    if (leader === undefined || this.committedCount <= before) return false
+    const { configuration, configurationIndex } = leader.raft.status()
+    if (isJoint(configuration) || configurationIndex > this.committedCount) return false
+    return this.members
+      .filter(({ id }) => [...configuration.voters, ...(configuration.learners ?? [])].includes(id))
+      .every((member) => member.raft.status().commitIndex === this.committedCount)
+  }
+
+  #timeOf({ id }: TestMember): number {
+    return this.#nowMs * (this.#rates[id - 1] as number)
+  }
+
+  #step(member: TestMember, event: RaftEvent): void {
+    member.step(event, this.#timeOf(member))
+  }
+
+  #restart(member: TestMember): void {
+    this.#view.started(member.id)
+    member.restart(this.#timeOf(member))
+    this.#step(member, { type: 'tick' })
   }
 
   #act(): void {
@@ -97,32 +142,33 @@ class RandomCluster {
     const dice = random.float()
     if (dice < 0.6) this.#deliverSome()
     else if (dice < 0.7) this.#nowMs += random.integer(1, 100)
-    else if (dice < 0.8) member.step({ type: 'tick' }, this.#nowMs)
-    else if (dice < 0.88) member.sync(this.#nowMs, random.integer(1, 3))
+    else if (dice < 0.8) this.#step(member, { type: 'tick' })
+    else if (dice < 0.88) member.sync(this.#timeOf(member), random.integer(1, 3))
     else if (dice < 0.94) this.#propose(this.members.find(({ role }) => role === 'leader') ?? member)
     else if (dice < 0.965) this.#read(member)
     else if (dice < 0.975) this.#disturb(member)
-    else if (dice < 0.98) member.restart(this.#nowMs)
-    else if (dice < 0.985)
+    else if (dice < 0.985 && this.#hasSpares) this.#change(member)
+    else if (dice < 0.98) this.#restart(member)
+    else if (dice < 0.987)
       this.#cut = new Set(this.members.filter(() => random.float() < 0.4).map(({ id }) => id))
-    else if (dice < 0.99) this.#cut = new Set()
-    else member.compact(this.#nowMs, random.integer(0, 3))
+    else if (dice < 0.992) this.#cut = new Set()
+    else member.compact(this.#timeOf(member), random.integer(0, 3))
   }
 
   #disturb(member: TestMember): void {
     const other = this.#pick(this.members).id
     const dice = this.#random.float()
-    if (dice < 0.3) member.step({ type: 'transferLeadership', to: other }, this.#nowMs)
-    else if (dice < 0.6)
-      member.step({ type: 'peerUnreachable', peer: other, isGone: dice < 0.55 }, this.#nowMs)
-    else if (dice < 0.8) member.step({ type: 'snapshotSent', to: other, index: 1, ok: false }, this.#nowMs)
+    if (dice < 0.25) this.#step(member, { type: 'transferLeadership', to: other })
+    else if (dice < 0.5) this.#step(member, { type: 'peerUnreachable', peer: other, isGone: dice < 0.45 })
+    else if (dice < 0.6) this.#step(member, { type: 'setEligible', eligible: dice < 0.55 })
+    else if (dice < 0.8) this.#step(member, { type: 'snapshotSent', to: other, index: 1, ok: false })
     else this.#nowMs += 1_500
   }
 
   #deliverSome(): void {
     if (this.#network.length === 0) {
       this.#nowMs += 20
-      for (const member of this.members) member.step({ type: 'tick' }, this.#nowMs)
+      for (const member of this.members) this.#step(member, { type: 'tick' })
       return
     }
     const at = this.#random.float() < 0.7 ? 0 : this.#random.integer(0, this.#network.length - 1)
@@ -134,25 +180,46 @@ class RandomCluster {
 
   #deliver(message: Message): void {
     if (this.#cut.has(message.from) !== this.#cut.has(message.to)) return
-    this.members[message.to - 1]?.step({ type: 'receive', message }, this.#nowMs)
+    const member = this.members[message.to - 1]
+    if (member !== undefined) this.#step(member, { type: 'receive', message })
   }
 
   #propose(member: TestMember): void {
     const id = this.#nextId++
     const data = Array.from({ length: this.#random.integer(1, 3) }, (_, n) => bytesFromText(`${id}.${n}`))
-    member.step({ type: 'propose', id, data }, this.#nowMs)
+    this.#step(member, { type: 'propose', id, data })
   }
 
   #read(member: TestMember): void {
     const id = this.#nextId++
     this.#readFloors.set(id, this.#committed.length)
-    member.step({ type: 'read', id }, this.#nowMs)
+    this.#step(member, { type: 'read', id })
+  }
+
+  /** One member comes, goes or is promoted; or, as often, any other set of members takes over. */
+  #change(anyone: TestMember): void {
+    const leader = this.members.find(({ role }) => role === 'leader') ?? anyone
+    const { voters, learners = [] } = leader.raft.configuration
+    const isNearby = this.#random.float() < 0.5
+    const one = this.#pick(this.members).id
+    const rest = voters.filter((id) => id !== one)
+    const near = rest.length === voters.length ? [...voters, one] : rest
+    const wanted = isNearby ? near : this.members.map(({ id }) => id).filter(() => this.#random.float() < 0.5)
+    const target: Configuration = {
+      voters: wanted.length === 0 ? [one] : wanted,
+      learners: this.#learnersFor(wanted.length === 0 ? [one] : wanted, learners),
+    }
+    this.#step(leader, { type: 'changeConfiguration', id: this.#nextId++, target })
+  }
+
+  #learnersFor(voters: readonly NodeId[], before: readonly NodeId[]): NodeId[] {
+    const others = this.members.map(({ id }) => id).filter((id) => !voters.includes(id))
+    return others.filter((id) => this.#random.float() < (before.includes(id) ? 0.7 : 0.2))
   }
 
   #check(member: TestMember, effect: RaftEffect): void {
     if (effect.type === 'stateChanged' && effect.role === 'leader') this.#checkLeader(member, effect.term)
-    if (effect.type === 'apply')
-      for (const entry of effect.entries) this.#checkCommitted(entry.index, entry.term, describeEntry(entry))
+    if (effect.type === 'apply') for (const entry of effect.entries) this.#checkCommitted(member, entry)
     if (effect.type === 'acceptSnapshot') this.snapshotsInstalled++
     if (effect.type === 'readReady') {
       this.readsServed++
@@ -169,18 +236,29 @@ class RandomCluster {
     }
   }
 
-  #checkCommitted(index: number, term: number, text: string): void {
+  #checkCommitted(member: TestMember, entry: Entry): void {
+    const { index, term, kind } = entry
+    const text = describeEntry(entry)
     const known = this.#committed[index - 1]
     if (known !== undefined) {
       expect({ term, text }, 'state machine safety').toEqual(known)
       return
     }
     expect(index, 'commits without gaps').toBe(this.#committed.length + 1)
-    const holders = this.members.filter((member) => member.hasDurably(index, term))
-    expect(holders.length, 'what is committed is on the disks of a quorum').toBeGreaterThanOrEqual(
-      this.#quorumSize,
-    )
+    this.#checkOnDisks(member.raft.configuration, index, term)
     this.#committed.push({ term, text })
+    if (kind !== 'configuration') return
+    this.changesCommitted++
+    if (isJoint(decodeConfiguration(entry.data))) this.jointsCommitted++
+  }
+
+  /** Of the first member that knows it, which is the leader that committed it. */
+  #checkOnDisks({ voters, outgoingVoters = voters }: Configuration, index: number, term: number): void {
+    const holders = this.members.filter((member) => member.hasDurably(index, term)).map(({ id }) => id)
+    for (const set of [voters, outgoingVoters]) {
+      const agreed = set.filter((id) => holders.includes(id))
+      expect(agreed.length * 2, 'what is committed is on the disks of a quorum').toBeGreaterThan(set.length)
+    }
   }
 
   #pick<T>(items: readonly T[]): T {
@@ -200,30 +278,61 @@ function expectLogsToMatch(a: TestMember, b: TestMember): void {
   expect(texts[0], 'log matching').toEqual(texts[1])
 }
 
+interface Tally {
+  committed: number
+  reads: number
+  snapshots: number
+  changes: number
+  joints: number
+}
+
+/** Plays `seeds` runs and heals each: what happened in all of them together. */
+function playAll(play: Play, seeds: number, steps: number): Tally {
+  const tally: Tally = { committed: 0, reads: 0, snapshots: 0, changes: 0, joints: 0 }
+  for (let seed = 1; seed <= seeds; seed++) {
+    const cluster = new RandomCluster(seed * 31 + play.voters, play)
+    try {
+      cluster.run(steps)
+      cluster.heal()
+    } catch (cause) {
+      throw new Error(`seed ${seed}, ${JSON.stringify(play)}: ${(cause as Error).message}`, { cause })
+    }
+    tally.committed += cluster.committedCount
+    tally.reads += cluster.readsServed
+    tally.snapshots += cluster.snapshotsInstalled
+    tally.changes += cluster.changesCommitted
+    tally.joints += cluster.jointsCommitted
+  }
+  return tally
+}
+
 describe('a cluster under random faults', () => {
-  const seeds = 120
-  for (const size of [1, 2, 3, 5]) {
-    test(`${size} voters: elections, logs, commits and reads stay safe, and it recovers, for ${seeds} seeds`, () => {
-      let committed = 0
-      let reads = 0
-      let snapshots = 0
-      for (let seed = 1; seed <= seeds; seed++) {
-        const cluster = new RandomCluster(seed * 31 + size, size)
-        try {
-          cluster.run(1_200)
-          cluster.heal()
-        } catch (cause) {
-          throw new Error(`seed ${seed}, ${size} voters: ${(cause as Error).message}`, { cause })
-        }
-        committed += cluster.committedCount
-        reads += cluster.readsServed
-        snapshots += cluster.snapshotsInstalled
-      }
+  const seeds = 100
+  for (const voters of [1, 2, 3, 5]) {
+    test(`${voters} voters: elections, logs, commits and reads stay safe, and it recovers, for ${seeds} seeds`, () => {
+      const { committed, reads, snapshots } = playAll({ voters }, seeds, 1_200)
       // The faults leave room for work: otherwise the checks would have checked nothing.
       expect(committed).toBeGreaterThan(seeds * 10)
       expect(reads).toBeGreaterThan(seeds)
       // Two voters commit only together, so neither falls behind a snapshot.
-      if (size > 2) expect(snapshots).toBeGreaterThan(10)
+      if (voters > 2) expect(snapshots).toBeGreaterThan(5)
     })
   }
+
+  for (const voters of [1, 3]) {
+    const spares = 6 - voters
+    test(`${voters} voters and ${spares} who wait: the same while members come, go and take over, for ${seeds} seeds`, () => {
+      const { committed, changes, joints, snapshots } = playAll({ voters, spares }, seeds, 3_000)
+      expect(committed).toBeGreaterThan(seeds * 10)
+      expect(changes).toBeGreaterThan(seeds)
+      expect(joints).toBeGreaterThan(seeds / 4)
+      expect(snapshots).toBeGreaterThan(10)
+    })
+  }
+
+  test(`with leases and clocks that drift: reads miss nothing, for ${seeds} seeds`, () => {
+    const { reads, changes } = playAll({ voters: 3, spares: 2, hasLeases: true }, seeds, 3_000)
+    expect(reads).toBeGreaterThan(seeds * 5)
+    expect(changes).toBeGreaterThan(seeds / 2)
+  })
 })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { assert } from '../../base/assert.ts'
 import { bytesFromText } from '../../base/bytes.ts'
 import { describeEntry, SeededRandom, TestMember } from './raft-cluster.testkit.ts'
-import type { Entry, Message, RaftEffect } from './types.ts'
+import type { Configuration, Entry, Message, RaftEffect } from './types.ts'
 
 /**
  * Plays `testdata/*.txt`: lines `> command` are given, the lines below each are what came of it. `ALTHING_UPDATE_SCENARIOS=1` writes them anew,
@@ -12,13 +12,17 @@ import type { Entry, Message, RaftEffect } from './types.ts'
  *     nodes 3 [option=number...]   campaign N      deliver [FROM TO]   drop FROM TO    propose N TEXT...   read N ID
  *     tick N MS   tick-all MS      sync N [COUNT]  disk N slow|fast    restart N       compact N KEEP      transfer N TO
  *     unreachable N PEER           cut N           join N              status          log N
+ *     waiting N                    change N voters=1,2 [learners=3]    eligible N yes|no
  */
 class Scenario {
   readonly #members: TestMember[] = []
   readonly #slow = new Set<number>()
   readonly #cut = new Set<number>()
+  readonly #random = new SeededRandom(1)
+  #options: Readonly<Record<string, number>> = {}
   #network: Message[] = []
   #nowMs = 0
+  #showsConfigurations = false
   #output: string[] = []
 
   play(line: string): string[] {
@@ -63,26 +67,39 @@ class Scenario {
       this.#member(id).step({ type: 'peerUnreachable', peer: Number(peer) }, this.#nowMs),
     cut: ([id]) => void this.#cut.add(Number(id)),
     join: ([id]) => void this.#cut.delete(Number(id)),
+    waiting: ([id]) => {
+      this.#showsConfigurations = true
+      this.#add(Number(id), { voters: [] })
+    },
+    change: ([id, ...parts]) => {
+      this.#showsConfigurations = true
+      const target = configurationOf(parts)
+      this.#member(id).step({ type: 'changeConfiguration', id: 1, target }, this.#nowMs)
+    },
+    eligible: ([id, answer]) =>
+      this.#member(id).step({ type: 'setEligible', eligible: answer === 'yes' }, this.#nowMs),
     status: () => this.#printStatus(),
     log: ([id]) => this.#printLog(this.#member(id)),
   }
 
   #start([count, ...settings]: string[]): void {
     const voters = Array.from({ length: Number(count) }, (_, at) => at + 1)
-    const options = Object.fromEntries(
+    this.#options = Object.fromEntries(
       settings.map((setting) => setting.split('=')).map(([key, value]) => [key, Number(value)]),
     )
-    const random = new SeededRandom(1)
-    for (const id of voters) {
-      const member = new TestMember(
-        { ...options, id },
-        voters,
-        random,
-        (message) => this.#network.push(message),
-        ({ id: at }, effect) => this.#print(at, effect),
-      )
-      this.#members.push(member)
-    }
+    for (const id of voters) this.#add(id, { voters })
+  }
+
+  /** A node that is not told yet to what it belongs: the next number. */
+  #add(id: number, initial: Configuration): void {
+    const member = new TestMember(
+      { ...this.#options, id },
+      initial,
+      this.#random,
+      (message) => this.#network.push(message),
+      ({ id: at }, effect) => this.#print(at, effect),
+    )
+    this.#members.push(member)
   }
 
   #deliver(from: number, to: number): void {
@@ -131,12 +148,17 @@ class Scenario {
   #printStatus(): void {
     this.#output.push(`now=${Math.floor(this.#nowMs)}`)
     for (const { raft } of this.#members) {
+      const status = raft.status()
       const { id, role, term, vote, leader, commitIndex, firstIndex, lastIndex, persistedIndex, progress } =
-        raft.status()
+        status
       const state = `${id} ${role} term=${term} vote=${vote} leader=${leader}`
       this.#output.push(
         `${state} commit=${commitIndex} log=${firstIndex}..${lastIndex} persisted=${persistedIndex}`,
       )
+      if (this.#showsConfigurations)
+        this.#output.push(
+          `    ${describeConfiguration(status.configuration)} of ${status.configurationIndex}`,
+        )
       for (const [peer, { state: mode, matchIndex, nextIndex, inflightMessages }] of progress) {
         this.#output.push(
           `    ${peer} ${mode} match=${matchIndex} next=${nextIndex} inflight=${inflightMessages}`,
@@ -149,6 +171,17 @@ class Scenario {
     const { firstIndex, lastIndex } = raft.status()
     this.#output.push(describeEntries(raft.entries(firstIndex, lastIndex, Number.POSITIVE_INFINITY)))
   }
+}
+
+function configurationOf(parts: readonly string[]): Configuration {
+  const lists = new Map(parts.map((part) => part.split('=') as [string, string]))
+  const listOf = (name: string) => lists.get(name)?.split(',').map(Number) ?? []
+  return { voters: listOf('voters'), learners: listOf('learners') }
+}
+
+function describeConfiguration({ voters, outgoingVoters, learners }: Configuration): string {
+  const outgoing = outgoingVoters === undefined ? '' : ` and (${outgoingVoters})`
+  return `(${voters})${outgoing}${learners === undefined ? '' : `, learners ${learners}`}`
 }
 
 function describeEntries(entries: readonly Entry[]): string {
@@ -213,6 +246,14 @@ function describeEffect(effect: RaftEffect): string | undefined {
       return `${effect.type} to ${effect.to}`
     case 'compactLog':
       return `compactLog ${effect.index}`
+    case 'configurationAppended':
+      return `change appended at ${effect.index}, in term ${effect.term}`
+    case 'configurationRefused':
+      return `change refused: ${effect.reason}`
+    case 'configurationChanged':
+      return `uses ${describeConfiguration(effect.configuration)} of ${effect.index}`
+    case 'peerLostData':
+      return `${effect.peer} has lost data, up to ${effect.matchIndex}`
     case 'acceptSnapshot':
     case 'snapshotProgress':
       return effect.type
