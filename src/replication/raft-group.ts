@@ -75,6 +75,9 @@ export interface RaftGroupOptions {
   readonly readersMax?: number
 }
 
+/** A timer that fires this much too late tells of a stall. */
+const lateTickMs = 20
+
 /**
  * Runs a raft machine over a model, a disk and a transport: the only place that performs the machine's effects. See `RaftEffect` for the
  * rules of order that it keeps.
@@ -550,10 +553,18 @@ export class RaftGroup {
     const delayMs = Math.max(0, dueMs - this.#world.clock.monotonicMs()) + 1
     this.#tickTimer = this.#world.timers.after(delayMs, () => {
       this.#tickAtMs = Number.POSITIVE_INFINITY
-      this.#readers.dropOld(this.#world.clock.monotonicMs())
-      this.#slowDisk.check()
-      this.#step({ type: 'tick' })
+      // The loop stood still, or the process did: the heartbeats of that time wait in the sockets, and are read before this node may doubt its leader.
+      if (this.#world.clock.monotonicMs() - dueMs > lateTickMs)
+        this.#world.timers.immediate(() => this.#tick())
+      else this.#tick()
     })
+  }
+
+  #tick(): void {
+    if (!this.#isServing) return
+    this.#readers.dropOld(this.#world.clock.monotonicMs())
+    this.#slowDisk.check()
+    this.#step({ type: 'tick' })
   }
 
   #fail(cause: unknown): void {
