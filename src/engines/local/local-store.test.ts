@@ -266,3 +266,196 @@ describe('waiting', () => {
     })
   })
 })
+
+const noWait = (world: World, ms: number) => new Promise<void>((resolve) => world.timers.after(ms, resolve))
+
+describe('bounds of the local engine', () => {
+  test('a full store refuses what grows it, serves reads and deletes, and takes writes again when there is room', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world, bounds: { quotaBytes: 16 * 1024 * 1024 } })
+      const { lease } = await store.grantLease({ ttlMs: 60_000 })
+      const value = new Uint8Array(1024 * 1024 - 400)
+      let written = 0
+      const fill = async (): Promise<unknown> => {
+        for (; ; written++)
+          await store.txn({
+            then: [{ op: 'put', key: `k${written}`, value, lease: written % 2 === 0 ? lease : 0 }],
+          })
+      }
+      await expect(fill()).rejects.toMatchObject({ code: 'no-space', outcome: 'none' })
+      expect(written).toBe(15)
+      expect(store.host.space.state).toBe('nearly-full')
+      await expect(store.txn({ then: [put('other', 'x'.repeat(1_048_000))] })).rejects.toMatchObject({
+        code: 'no-space',
+      })
+      expect((await store.range({ key: 'k', end: 'l', countOnly: true })).count).toBe(15)
+      await store.txn({
+        then: [
+          { op: 'delete', key: 'k1' },
+          { op: 'delete', key: 'k3' },
+        ],
+      })
+      await store.txn({ then: [put('again', 'x')] })
+      await store.revokeLease(lease)
+      await noWait(world, 100)
+      // What was deleted is still in the history, which gives way when the store is nearly full.
+      expect(store.host.space.bytes).toBeLessThan(8 * 1024 * 1024)
+      await store.txn({ then: [put('k1', 'x'.repeat(900_000))] })
+      await store.close()
+    })
+  })
+
+  test('a quota set while it runs holds after a restart, and growth can be refused for the disk', async () => {
+    await simulate(async (world) => {
+      const open = () => openLocalStore({ world, directory: 'data', snapshotEntries: 3 })
+      let store = await open()
+      const setQuota = (bytes: number) =>
+        new Promise((resolve, reject) =>
+          store.host.setQuota(bytes, (error, value) =>
+            error === undefined ? resolve(value) : reject(error),
+          ),
+        )
+      await expect(setQuota(5)).rejects.toMatchObject({ code: 'invalid-argument' })
+      expect(await setQuota(64 * 1024 * 1024)).toEqual({ quotaBytes: 64 * 1024 * 1024 })
+      for (let i = 0; i < 10; i++) await store.txn({ then: [put('a', String(i))] })
+      await store.close()
+      store = await open()
+      expect(store.host.space.quotaBytes).toBe(64 * 1024 * 1024)
+      store.host.refuseGrowth('the disk is all but full')
+      await expect(store.txn({ then: [put('a', 'b')] })).rejects.toThrow('the disk is all but full')
+      expect(await valueOf(store, 'a')).toBe('9')
+      await store.close()
+    })
+  })
+
+  test('history older than asked for is compacted away, also when nothing is written any more', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world, keepMs: 60_000 })
+      for (let i = 0; i < 10; i++) await store.txn({ then: [put('a', String(i))] })
+      await noWait(world, 30_000)
+      await store.txn({ then: [put('a', 'late')] })
+      expect((await store.range({ key: 'a', revision: 3 })).kvs.length).toBe(1)
+      await noWait(world, 35_000)
+      await expect(store.range({ key: 'a', revision: 3 })).rejects.toMatchObject({ code: 'compacted' })
+      expect(store.host.model.stats.revisionsKept).toBe(1)
+      await noWait(world, 60_000)
+      expect(store.host.model.stats.revisionsKept).toBe(0)
+      const { appliedIndex } = store.host.group
+      await noWait(world, 3_600_000 / 10)
+      expect(store.host.group.appliedIndex).toBe(appliedIndex)
+      await store.close()
+    })
+  })
+
+  test('a transaction that only reads makes no entry, and sees all that was acknowledged', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world })
+      await store.txn({ then: [put('a', '1')] })
+      const { appliedIndex } = store.host.group
+      const request = {
+        compare: [{ target: 'version', key: 'a', op: '=', value: 1 }],
+        then: [{ op: 'range', key: 'a' }],
+        else: [{ op: 'range', key: 'b' }],
+      } as const
+      for (const consistency of ['linearizable', 'serializable'] as const) {
+        const reply = await store.txn(request, { consistency })
+        expect(reply).toMatchObject({ revision: 2, succeeded: true, replies: [{ op: 'range', count: 1 }] })
+      }
+      await expect(store.txn({ then: [{ op: 'range', key: 'a', revision: 99 }] })).rejects.toMatchObject({
+        code: 'future-revision',
+        outcome: 'none',
+      })
+      expect(store.host.group.appliedIndex).toBe(appliedIndex)
+      await expect(
+        store.txn({ then: [put('a', '2')] }, { consistency: 'serializable' }),
+      ).rejects.toMatchObject({
+        code: 'invalid-argument',
+      })
+      await store.close()
+    })
+  })
+
+  test('thousands of leases are listed whole, renewed together, and expire in steps between which the store serves', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world })
+      const count = 12_000
+      const grants: Promise<unknown>[] = []
+      for (let i = 0; i < count; i++) grants.push(store.grantLease({ ttlMs: 2_000 }))
+      await Promise.all(grants)
+      expect((await store.leases()).map(({ lease }) => lease)).toEqual(
+        Array.from({ length: count }, (_, i) => i + 1),
+      )
+      await noWait(world, 1_500)
+      const renewed = await store.keepLeasesAlive([1, 5, count + 1, 7])
+      expect(renewed.map((result) => ('code' in result ? result.code : result.lease))).toEqual([
+        1,
+        5,
+        'lease-not-found',
+        7,
+      ])
+      await expect(store.keepLeasesAlive(Array(1_001).fill(1))).rejects.toMatchObject({ code: 'too-large' })
+      const { appliedIndex } = store.host.group
+      await noWait(world, 1_400)
+      expect(await store.leases()).toEqual([
+        expect.objectContaining({ lease: 1 }),
+        expect.objectContaining({ lease: 5 }),
+        expect.objectContaining({ lease: 7 }),
+      ])
+      expect(store.host.group.appliedIndex - appliedIndex).toBe(Math.ceil((count - 3) / 500))
+      await noWait(world, 1_000)
+      expect(await store.leases()).toEqual([])
+      await store.close()
+    })
+  })
+
+  test('leases with very many keys come in pages, and expire few at a time', async () => {
+    await simulate(async (world) => {
+      const store = await openLocalStore({ world, bounds: { keysPerLeaseMax: 1_000_000 } })
+      const long = 'x'.repeat(3_000)
+      for (let n = 1; n <= 4; n++) {
+        await store.grantLease({ ttlMs: 5_000 })
+        for (let i = 0; i < 1_000; i += 100) {
+          const then = Array.from({ length: 100 }, (_, j) => put(`${n}/${i + j}/${long}`, '', n))
+          await store.txn({ then })
+        }
+      }
+      const all = await store.leases()
+      expect(all.map(({ lease, keys, moreKeys }) => [lease, keys.length < 1_000, moreKeys])).toEqual(
+        [1, 2, 3, 4].map((lease) => [lease, true, true]),
+      )
+      const { appliedIndex } = store.host.group
+      await noWait(world, 6_000)
+      expect(store.host.model.stats).toMatchObject({ keys: 0, leases: 0 })
+      expect(store.host.group.appliedIndex - appliedIndex).toBe(2)
+      await store.close()
+    })
+  })
+
+  test('the hash kept up to date is that of the keys, after a restart from a snapshot too', async () => {
+    await simulate(async (world) => {
+      const open = () => openLocalStore({ world, directory: 'data', snapshotEntries: 40 })
+      let store = await open()
+      for (let i = 0; i < 100; i++)
+        await store.txn({ then: [put(`k${i % 7}`, String(i)), put(`n${i}`, 'x')] })
+      await store.grantLease({ ttlMs: 600_000 })
+      const before = store.host.stateHash()
+      const verified = store.host.verifyStateHash()
+      await store.txn({ then: [put('k1', 'changed meanwhile')] })
+      expect(await verified).toBe(true)
+      await store.txn({ then: [put('k1', 'again')] })
+      expect(store.host.stateHash().hash).not.toBe(before.hash)
+      const last = store.host.stateHash()
+      await store.close()
+      store = await open()
+      const { hash, revision } = store.host.stateHash()
+      expect([hash, revision]).toEqual([last.hash, last.revision])
+      const kv = (await store.range({ key: 'k1' })).kvs[0]
+      expect(kv).toBeDefined()
+      // A flipped bit in memory, which no checksum of the disk would show.
+      const inMemory = store.host.model.range({ key: 'k1' }).kvs[0]?.value as Uint8Array
+      inMemory[0] = (inMemory[0] as number) ^ 1
+      expect(await store.host.verifyStateHash()).toBe(false)
+      await store.close()
+    })
+  })
+})

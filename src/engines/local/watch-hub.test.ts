@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../../base/bytes.ts'
-import type { WatchBatch, WatchRequest } from '../../contracts/store.ts'
+import type { KeyRange, WatchBatch, WatchRequest } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { StoreModel } from '../../models/store/store-model.ts'
 import type { StoreMutation } from '../../models/store/types.ts'
@@ -235,6 +235,154 @@ describe('watch hub', () => {
       expect(bench.hub.size).toBe(0)
       bench.put('k7')
       expect(watchers.every(({ sink }) => sink.revisions.length <= 1)).toBe(true)
+    })
+  })
+
+  test('watchers of one range are given the same batch', async () => {
+    await withHub(async (bench) => {
+      const many = (count: number, key: string) =>
+        Array.from({ length: count }, () => bench.watch({ key, end: `${key}~` }).sink)
+      for (const sinks of [many(3, 'few/'), many(200, 'many/')]) {
+        bench.put('few/1', 'many/1')
+        await bench.sleep(5)
+        expect(new Set(sinks.map(({ batches }) => batches.at(-1))).size).toBe(1)
+      }
+    })
+  })
+
+  test('a crowd on one range: each gets every change once and in order, whoever comes, goes, stops or resumes between', async () => {
+    await withHub(async (bench) => {
+      const crowd = Array.from({ length: 1_800 }, () => bench.watch({ key: 'k', end: 'l' }))
+      const [leaving, slow] = [crowd[1_000], crowd[1_700]]
+      if (leaving === undefined || slow === undefined) throw new Error('no crowd')
+      const late: { from: number; sink: TestSink }[] = []
+      slow.sink.isFull = true
+      for (let i = 0; i < 300; i++) {
+        bench.put('k1')
+        if (i % 10 === 0)
+          late.push({ from: bench.model.revision + 1, sink: bench.watch({ key: 'k', end: 'l' }).sink })
+        if (i % 7 === 0) await bench.sleep(0)
+        if (i === 100) leaving.watcher.close()
+        if (i === 200) {
+          slow.sink.isFull = false
+          slow.watcher.resume()
+        }
+      }
+      await bench.sleep(5)
+      for (const { sink, watcher } of crowd) {
+        if (watcher !== leaving.watcher) expect(sink.revisions).toEqual(numbers(2, 301))
+      }
+      for (const { from, sink } of late) expect(sink.revisions).toEqual(numbers(from, 301))
+      expect(leaving.sink.revisions).toEqual(numbers(2, leaving.sink.revisions.length + 1))
+      expect(bench.hub.stats).toMatchObject({ ranges: 1, setAside: 0, setAsideTotal: 1 })
+      // Few batches: what was written while a round went on goes out together.
+      expect(crowd[0]?.sink.batches.length).toBeLessThan(150)
+    })
+  })
+
+  test('a crowd whose copy is replaced in the middle of a round loses nothing and gets nothing twice', async () => {
+    await withHub(async (bench) => {
+      const crowd = Array.from({ length: 1_200 }, () => bench.watch({ key: 'k' }).sink)
+      for (let round = 0; round < 5; round++) {
+        bench.put('k')
+        await bench.sleep(0)
+        bench.put('k')
+        const newer = new StoreModel()
+        newer.restore(bench.model.snapshot())
+        const then = [{ op: 'put', key: 'k', value: bytesFromText('v') }] as const
+        newer.apply({ session: 0, sequence: 0, acknowledged: 0, type: 'txn', compare: [], then, else: [] })
+        bench.model.restore(newer.snapshot())
+        bench.hub.replaced()
+        await bench.sleep(5)
+      }
+      for (const sink of crowd) expect(sink.revisions).toEqual(numbers(2, 16))
+    })
+  })
+
+  test('a crowd for which the history is compacted before its turn is told by a resync', async () => {
+    await withHub(async (bench) => {
+      const crowd = Array.from({ length: 100 }, () => bench.watch({ key: 'k' }).sink)
+      bench.put('k')
+      bench.put('k')
+      bench.apply({ type: 'compact', revision: 3 })
+      await bench.sleep(5)
+      bench.put('k')
+      await bench.sleep(5)
+      for (const { batches } of crowd) {
+        expect(batches.map(({ kind, revision }) => [kind, revision])).toEqual([
+          ['created', 1],
+          ['resync', 3],
+          ['events', 4],
+        ])
+      }
+    })
+  })
+
+  test('a resync says whether the watcher was slow, or came too late', async () => {
+    await withHub(async (bench) => {
+      const slow = bench.watch({ key: 'k' })
+      slow.sink.isFull = true
+      bench.put('k')
+      bench.put('k')
+      bench.apply({ type: 'compact', revision: 3 })
+      slow.sink.isFull = false
+      expect(bench.hub.stats).toMatchObject({ setAside: 1, setAsideTotal: 1, resyncsTotal: 0 })
+      slow.watcher.resume()
+      const late = bench.watch({ key: 'k', fromRevision: 2 }).sink
+      await bench.sleep(5)
+      expect(slow.sink.batches.at(-1)).toMatchObject({ kind: 'resync', reason: 'slow' })
+      expect(late.batches.at(-1)).toMatchObject({ kind: 'resync', reason: 'compacted' })
+      expect(bench.hub.stats).toMatchObject({ setAside: 0, setAsideTotal: 1, resyncsTotal: 2 })
+    })
+  })
+
+  test('watchers that come back at the same place share what is read from the history', async () => {
+    await withHub(async (bench) => {
+      for (let i = 0; i < 50; i++) bench.put('k')
+      const sinks = Array.from({ length: 20 }, () => bench.watch({ key: 'k', fromRevision: 10 }).sink)
+      await bench.sleep(5)
+      expect(new Set(sinks.map(({ batches }) => batches[1])).size).toBe(1)
+      expect(sinks[0]?.revisions).toEqual(numbers(10, 51))
+    })
+  })
+
+  test('any mixture of ranges gets exactly the events that lie in each', async () => {
+    await withHub(async (bench) => {
+      const keys = 'abcdefgh'.split('')
+      const ranges = keys.flatMap((key, i) => [
+        { key },
+        { key, end: null },
+        ...keys.slice(i).map((end) => ({ key, end })),
+      ])
+      const watched = ranges.map((range) => ({ range, sink: bench.watch(range).sink }))
+      for (let i = 0; i < 60; i++) bench.put(keys[(i * 5) % 8] as string, keys[(i * 5 + 3) % 8] as string)
+      await bench.sleep(5)
+      const changes = bench.model.eventsBetween({ key: '', end: null }, 2, 61)
+      for (const { range, sink } of watched) {
+        const { end } = range as KeyRange
+        const isIn = (key: string) =>
+          end === undefined ? key === range.key : key >= range.key && (end === null || key < end)
+        const expected = changes.flatMap(({ revision, events }) =>
+          events.filter((event) => isIn(event.type === 'put' ? event.kv.key : event.key)).map(() => revision),
+        )
+        expect(sink.revisions).toEqual(expected)
+      }
+    })
+  })
+
+  test('more watchers than allowed are refused, and a place that was left can be taken', async () => {
+    await withHub(async (bench) => {
+      const hub = new WatchHub(bench.world, bench.model, { watchersMax: 2 })
+      const sink = new TestSink()
+      const first = hub.add({ key: 'a' }, sink)
+      hub.add({ key: 'b' }, sink)
+      expect(() => hub.add({ key: 'c' }, sink)).toThrow(expect.objectContaining({ code: 'overloaded' }))
+      first.close()
+      first.close()
+      hub.add({ key: 'c' }, sink)
+      expect(hub.size).toBe(2)
+      hub.close()
+      expect(hub.stats).toMatchObject({ watchers: 0, ranges: 0, setAside: 0 })
     })
   })
 
