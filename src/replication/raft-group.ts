@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import { AlthingError } from '../contracts/errors.ts'
 import type { Timer, World } from '../contracts/world.ts'
 import { decodeConfiguration } from '../protocols/raft/configuration.ts'
@@ -6,6 +5,7 @@ import { Raft } from '../protocols/raft/raft.ts'
 import {
   type Configuration,
   type Entry,
+  type HardState,
   type Message,
   type NodeId,
   type RaftEffect,
@@ -17,11 +17,11 @@ import {
   raftDefaults,
   type SnapshotMeta,
 } from '../protocols/raft/types.ts'
+import { Applier } from './applier.ts'
 import { type ChangeCallback, ConfigurationChanges } from './configuration-changes.ts'
 import type { GroupModel } from './group-model.ts'
 import { GroupSnapshots } from './group-snapshots.ts'
 import type { GroupTransport } from './group-transport.ts'
-import { runInSlices } from './in-slices.ts'
 import { PersistQueue } from './persist-queue.ts'
 import { type ProposalCallback, Proposals } from './proposals.ts'
 import { type ReadCallback, Readers } from './readers.ts'
@@ -95,6 +95,7 @@ export class RaftGroup {
   readonly #changes = new ConfigurationChanges()
   readonly #disk: PersistQueue
   readonly #slowDisk: SlowDisk
+  readonly #applier: Applier
   readonly #snapshots: GroupSnapshots
   readonly #inbox: SnapshotInbox
   readonly #outbox: SnapshotOutbox
@@ -114,12 +115,7 @@ export class RaftGroup {
   #leader: NodeId
   #isWantedEligible = true
   #isEligible = true
-  #appliedIndex: number
-  #appliedTerm: number
   #readyTerm = 0
-  #isRestoring = false
-  /** Committed while the model was being restored. */
-  #toApply: (readonly Entry[])[] = []
 
   constructor(options: RaftGroupOptions) {
     const { world, storage, restored } = options
@@ -130,14 +126,11 @@ export class RaftGroup {
     this.#observer = options.observer ?? {}
     this.#keepEntries = options.keepEntries ?? 10_000
     const electionTimeoutMs = options.raft.electionTimeoutMs ?? raftDefaults.electionTimeoutMs
-    const mebibytes = 1024 * 1024
     this.#proposals = new Proposals(
       options.waitingProposalsMax ?? 50_000,
-      options.unwrittenBytesMax ?? 64 * mebibytes,
+      options.unwrittenBytesMax ?? 64 * 1024 * 1024,
     )
     this.#readers = new Readers(options.readersMax ?? 100_000, 2 * electionTimeoutMs)
-    this.#appliedIndex = restored.snapshot?.index ?? 0
-    this.#appliedTerm = restored.snapshot?.term ?? 0
     this.raft = new Raft(
       options.raft,
       { ...restored, initialConfiguration: options.configuration },
@@ -148,57 +141,12 @@ export class RaftGroup {
     this.#role = role
     this.#term = term
     this.#leader = leader
-    const send = (message: Message): void => this.#transport?.send(message)
-    const fail = (cause: unknown): void => this.#fail(cause)
-    this.#disk = new PersistQueue({
-      storage,
-      hardState: restored.hardState,
-      clock: world.clock,
-      send,
-      persisted: (sequence, tookMs) => {
-        this.#slowDisk.wrote(tookMs)
-        this.#step({ type: 'persisted', sequence })
-      },
-      fail,
-    })
-    this.#slowDisk = new SlowDisk({
-      electionTimeoutMs,
-      timers: world.timers,
-      logger: world.logger,
-      nowMs: () => world.clock.monotonicMs(),
-      writingForMs: (nowMs) => this.#disk.writingForMs(nowMs),
-      hasLeader: () => this.#leader !== 0,
-      changed: () => this.#decideEligibility(),
-    })
-    this.#snapshots = new GroupSnapshots({
-      storage,
-      model: options.model,
-      logger: world.logger,
-      newest: restored.snapshot,
-      entriesMax: options.snapshotEntries ?? 100_000,
-      bytesMax: options.snapshotBytes ?? 64 * mebibytes,
-      keepEntries: this.#keepEntries,
-      describe: () => this.#describeState(),
-      saved: (snapshot, keepEntries) => this.#step({ type: 'compacted', snapshot, keepEntries }),
-      fail,
-    })
-    this.#inbox = new SnapshotInbox({
-      storage,
-      raft: this.raft,
-      logger: world.logger,
-      send,
-      install: (from, transferId, snapshot, chunks) =>
-        this.#installSnapshot(from, transferId, snapshot, chunks),
-      fail,
-    })
-    this.#outbox = new SnapshotOutbox({
-      storage,
-      raft: this.raft,
-      world,
-      send,
-      finished: (to, index, ok) => this.#step({ type: 'snapshotSent', to, index, ok }),
-      fail,
-    })
+    this.#disk = this.#createDisk(restored.hardState)
+    this.#slowDisk = this.#createSlowDisk(electionTimeoutMs)
+    this.#applier = this.#createApplier(restored.snapshot)
+    this.#snapshots = this.#createSnapshots(options)
+    this.#inbox = this.#createInbox()
+    this.#outbox = this.#createOutbox()
   }
 
   start(): void {
@@ -215,7 +163,7 @@ export class RaftGroup {
   }
 
   get appliedIndex(): number {
-    return this.#appliedIndex
+    return this.#applier.index
   }
 
   status(): RaftStatus {
@@ -301,6 +249,84 @@ export class RaftGroup {
     )
   }
 
+  #createDisk(hardState: HardState): PersistQueue {
+    return new PersistQueue({
+      storage: this.#storage,
+      hardState,
+      clock: this.#world.clock,
+      send: (message) => this.#transport?.send(message),
+      persisted: (sequence, tookMs) => {
+        this.#slowDisk.wrote(tookMs)
+        this.#step({ type: 'persisted', sequence })
+      },
+      fail: (cause) => this.#fail(cause),
+    })
+  }
+
+  #createSlowDisk(electionTimeoutMs: number): SlowDisk {
+    const { clock, timers, logger } = this.#world
+    return new SlowDisk({
+      electionTimeoutMs,
+      timers,
+      logger,
+      nowMs: () => clock.monotonicMs(),
+      writingForMs: (nowMs) => this.#disk.writingForMs(nowMs),
+      hasLeader: () => this.#leader !== 0,
+      changed: () => this.#decideEligibility(),
+    })
+  }
+
+  #createApplier(restoredFrom: SnapshotMeta | undefined): Applier {
+    return new Applier({
+      world: this.#world,
+      model: this.#model,
+      proposals: this.#proposals,
+      restoredFrom,
+      isServing: () => this.#isServing,
+      appliedOne: (entry) => this.#appliedOne(entry),
+      applied: (index) => this.#applied(index),
+      fail: (cause) => this.#fail(cause),
+    })
+  }
+
+  #createSnapshots(options: RaftGroupOptions): GroupSnapshots {
+    return new GroupSnapshots({
+      storage: this.#storage,
+      model: this.#model,
+      logger: this.#world.logger,
+      newest: options.restored.snapshot,
+      entriesMax: options.snapshotEntries ?? 100_000,
+      bytesMax: options.snapshotBytes ?? 64 * 1024 * 1024,
+      keepEntries: this.#keepEntries,
+      describe: () => this.#describeState(),
+      saved: (snapshot, keepEntries) => this.#step({ type: 'compacted', snapshot, keepEntries }),
+      fail: (cause) => this.#fail(cause),
+    })
+  }
+
+  #createInbox(): SnapshotInbox {
+    return new SnapshotInbox({
+      storage: this.#storage,
+      raft: this.raft,
+      logger: this.#world.logger,
+      send: (message) => this.#transport?.send(message),
+      install: (from, transferId, snapshot, chunks) =>
+        this.#installSnapshot(from, transferId, snapshot, chunks),
+      fail: (cause) => this.#fail(cause),
+    })
+  }
+
+  #createOutbox(): SnapshotOutbox {
+    return new SnapshotOutbox({
+      storage: this.#storage,
+      raft: this.raft,
+      world: this.#world,
+      send: (message) => this.#transport?.send(message),
+      finished: (to, index, ok) => this.#step({ type: 'snapshotSent', to, index, ok }),
+      fail: (cause) => this.#fail(cause),
+    })
+  }
+
   #refusal(): AlthingError | undefined {
     if (this.#failure !== undefined) return this.#failure
     if (this.#closed)
@@ -374,7 +400,7 @@ export class RaftGroup {
       case 'send':
         return this.#send(effect.message, effect.after)
       case 'apply':
-        return this.#apply(effect.entries)
+        return this.#applier.apply(effect.entries)
       case 'proposalsAppended':
         return this.#proposals.appended(effect.id, effect.firstIndex, effect.term, effect.count)
       case 'proposalsDropped':
@@ -389,7 +415,7 @@ export class RaftGroup {
         return this.#peerLostData(effect.peer, effect.matchIndex)
       case 'readReady':
         this.#readers.ready(effect.id, effect.index)
-        return this.#readers.serve(this.#appliedIndex)
+        return this.#readers.serve(this.#applier.index)
       case 'readDropped':
         return this.#readers.dropped(effect.id)
       case 'stateChanged':
@@ -414,43 +440,17 @@ export class RaftGroup {
     this.#transport?.send(message, canWait)
   }
 
-  #apply(entries: readonly Entry[]): void {
-    if (this.#isRestoring) {
-      this.#toApply.push(entries)
-      return
-    }
-    for (const entry of entries) {
-      assert(entry.index === this.#appliedIndex + 1, 'entries are applied in order', {
-        index: entry.index,
-        applied: this.#appliedIndex,
-      })
-      if (!this.#applyOne(entry)) return
-    }
-    this.#step({ type: 'applied', index: this.#appliedIndex })
-    this.#observer.applied?.(this.#appliedIndex)
-    this.#readers.serve(this.#appliedIndex)
-    this.#noticeLeaderReady()
-    this.#snapshots.takeWhenDue(this.#appliedIndex)
+  #appliedOne(entry: Entry): void {
+    this.#snapshots.applied(entry.data.byteLength)
+    if (entry.kind === 'configuration') this.#configurationApplied(entry)
   }
 
-  #applyOne(entry: Entry): boolean {
-    const proposal = this.#proposals.at(entry)
-    let reply: unknown
-    if (entry.kind === 'command') {
-      try {
-        reply = this.#model.apply(entry, proposal?.term === entry.term ? proposal.hint : undefined)
-      } catch (cause) {
-        this.#fail(cause)
-        return false
-      }
-    }
-    this.#appliedIndex = entry.index
-    this.#appliedTerm = entry.term
-    this.#snapshots.applied(entry.data.byteLength)
-    // Only now: until then a failure of this node must answer its proposer.
-    if (proposal !== undefined) this.#proposals.applied(proposal, entry, reply)
-    if (entry.kind === 'configuration') this.#configurationApplied(entry)
-    return true
+  #applied(index: number): void {
+    this.#step({ type: 'applied', index })
+    this.#observer.applied?.(index)
+    this.#readers.serve(index)
+    this.#noticeLeaderReady()
+    this.#snapshots.takeWhenDue(index)
   }
 
   #configurationApplied({ index, data }: Entry): void {
@@ -473,7 +473,7 @@ export class RaftGroup {
 
   #noticeLeaderReady(): void {
     const term = this.#term
-    if (this.#role !== 'leader' || this.#readyTerm === term || this.#appliedTerm !== term) return
+    if (this.#role !== 'leader' || this.#readyTerm === term || this.#applier.term !== term) return
     this.#readyTerm = term
     this.#observer.leaderReady?.()
   }
@@ -493,9 +493,9 @@ export class RaftGroup {
   }
 
   #describeState(): SnapshotMeta | undefined {
-    const index = this.#appliedIndex
-    if (index === 0 || this.#isRestoring || !this.#isServing) return undefined
-    return { index, term: this.#appliedTerm, configuration: this.raft.configurationAt(index) }
+    const { index, term, isRestoring } = this.#applier
+    if (index === 0 || isRestoring || !this.#isServing) return undefined
+    return { index, term, configuration: this.raft.configurationAt(index) }
   }
 
   /** Only this group's entries keep old segments of the node's log. */
@@ -514,33 +514,14 @@ export class RaftGroup {
     chunks: readonly Uint8Array[],
   ): Promise<void> {
     if (!this.#isServing) return
-    if (snapshot.index > this.#appliedIndex) {
-      this.#isRestoring = true
-      try {
-        const work = this.#model.restore(chunks)
-        if (work !== undefined) await runInSlices(this.#world, work, () => this.#isServing)
-      } catch (cause) {
-        this.#fail(cause)
-      }
-      this.#isRestoring = false
-      if (!this.#isServing) return
-      this.#appliedIndex = snapshot.index
-      this.#appliedTerm = snapshot.term
+    if (snapshot.index > this.#applier.index) {
+      if (!(await this.#applier.restore(snapshot, chunks))) return
       this.#snapshots.restored(snapshot)
       this.#observer.restored?.(snapshot)
     }
     this.#step({ type: 'snapshotInstalled', from, transferId, snapshot })
-    this.#applyWaiting()
-    this.#readers.serve(this.#appliedIndex)
-  }
-
-  #applyWaiting(): void {
-    const batches = this.#toApply
-    this.#toApply = []
-    for (const entries of batches) {
-      const rest = entries.filter(({ index }) => index > this.#appliedIndex)
-      if (rest.length > 0 && this.#isServing) this.#apply(rest)
-    }
+    this.#applier.applyWaiting()
+    this.#readers.serve(this.#applier.index)
   }
 
   #armTick(): void {
@@ -588,7 +569,6 @@ export class RaftGroup {
     this.#inbox.close()
     this.#transport?.close()
     this.#disk.close()
-    this.#toApply = []
     this.#proposals.failAll(error)
     this.#changes.failAll(error)
     this.#readers.failAll(error)

@@ -110,8 +110,8 @@ export const mutations = [
   {
     name: 'snapshot-named-one-too-high',
     file: 'replication/raft-group.ts',
-    find: 'return { index, term: this.#appliedTerm,',
-    replace: 'return { index: index + 1, term: this.#appliedTerm,',
+    find: 'return { index, term, configuration',
+    replace: 'return { index: index + 1, term, configuration',
     source: 'etcd postmortem v3.5: index and data saved apart',
     expected: ['replicas-equal', 'assertion', 'state-machine-safety', 'durable-survives-restart'],
     quick: true,
