@@ -15,6 +15,7 @@ import { registerNodeCommand } from './node-command.ts'
 import { endQuietlyWithReader } from './output.ts'
 import { registerPutCommand } from './put-command.ts'
 import { reportFailure, usageFailure } from './report.ts'
+import { registerRestoreCommand } from './restore-command.ts'
 import { registerSimCommand } from './sim-command.ts'
 import { registerStatusCommand } from './status-command.ts'
 import { registerTransferLeaderCommand } from './transfer-leader-command.ts'
@@ -47,6 +48,7 @@ registerLockCommand(program)
 registerLocksCommand(program)
 registerDoctorCommand(program)
 registerBackupCommand(program)
+registerRestoreCommand(program)
 registerTransferLeaderCommand(program)
 registerCheckCommand(program)
 registerSimCommand(program)
