@@ -135,6 +135,7 @@ export class ClusterNode {
   #isCaughtUp = false
   /** This node stood in a configuration of group 1 that it used. */
   #wasMember = false
+  #isLeaving = false
   #catchUpTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
@@ -377,7 +378,9 @@ export class ClusterNode {
         observer.configurationChanged?.(configuration, index)
       },
       configurationCommitted: (configuration, index) => {
-        if (this.#wasMember && !membersOf(configuration).includes(this.id))
+        // One that catches up commits configurations from before its time; the one in use tells.
+        const isNewest = index >= this.host.group.status().configurationIndex
+        if (isNewest && this.#wasMember && !membersOf(configuration).includes(this.id))
           this.#leave(removedMember(this.id))
         observer.configurationCommitted?.(configuration, index)
       },
@@ -474,7 +477,8 @@ export class ClusterNode {
 
   /** The folder is marked, so that the node does not come back under its number. */
   #leave(reason: AlthingError): void {
-    if (this.#closing !== undefined) return
+    if (this.#closing !== undefined || this.#isLeaving) return
+    this.#isLeaving = true
     this.#world.logger.log('error', 'this node belongs to the cluster no more', { reason: reason.message })
     markRemoved(this.#world.disk, this.#options.directory, reason)
       .catch((error: unknown) => {

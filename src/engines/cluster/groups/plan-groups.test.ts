@@ -112,12 +112,19 @@ describe('planning', () => {
 
   test('one copy moves at a time, and none while another is on its way', () => {
     const groups = created(10, places(1, 2, 3))
-    const on = places(1, 2, 3, 4)
+    const on = places(1, 2, 3, 4, 5)
     const changed = planGroups(groups, on)
     expect(changed).toHaveLength(1)
     const underWay = groups.map((group) => changed.find(({ id }) => id === group.id) ?? group)
     expect(underWay.every(isSettled)).toBe(false)
     expect(planGroups(underWay, on)).toEqual([])
+  })
+
+  test('no copy moves to the last member that could still take one: it is kept for when one is lost', () => {
+    const groups = created(10, places(1, 2, 3))
+    expect(planGroups(groups, places(1, 2, 3, 4))).toEqual([])
+    const after = settled(groups, places(1, 3, 4))
+    expect(after.every(({ members }) => members.includes(4) && members.length === 3)).toBe(true)
   })
 
   test('a member that does not answer keeps its copies and its right to lead', () => {

@@ -60,11 +60,7 @@ function repair(
   const kept = group.members.filter(isPlace)
   const members = [...kept]
   while (members.length < group.replicas) {
-    const next = leastLoaded(
-      places,
-      copiesOn(groups),
-      (id) => !members.includes(id) && !group.former.includes(id),
-    )
+    const next = leastLoaded(places, copiesOn(groups), (id) => !members.includes(id) && mayGetCopy(group, id))
     if (next === undefined) break
     members.push(next)
   }
@@ -84,7 +80,7 @@ function spreadCopies(
   for (const from of order) {
     if ((copies.get(from) ?? 0) - (copies.get(to) ?? 0) < 2) return undefined
     const group = groups.find(
-      ({ members, former }) => members.includes(from) && !members.includes(to) && !former.includes(to),
+      (each) => each.members.includes(from) && mayGetCopy(each, to) && hasSpare(each, places),
     )
     if (group === undefined) continue
     const members = group.members.map((id) => (id === from ? to : id))
@@ -103,10 +99,38 @@ function spreadLeaders(
   const most = [...available].sort((a, b) => leads(groups, b) - leads(groups, a))
   for (const from of most) {
     if (leads(groups, from) - leads(groups, to) < 2) return undefined
-    const group = groups.find(({ members }) => members[0] === from && members.includes(to))
-    if (group !== undefined) return { ...group, members: [to, ...group.members.filter((id) => id !== to)] }
+    const direct = ledBy(groups, from, to)
+    if (direct !== undefined) return led(direct, to)
+    // Over a third: what it gets now it gives on with the next look.
+    const over = available.find(
+      (id) => ledBy(groups, from, id) !== undefined && ledBy(groups, id, to) !== undefined,
+    )
+    const first = over === undefined ? undefined : ledBy(groups, from, over)
+    if (over !== undefined && first !== undefined) return led(first, over)
   }
   return undefined
+}
+
+/** A group that `leader` should lead and `other` could. */
+function ledBy(
+  groups: readonly GroupDescriptor[],
+  leader: NodeId,
+  other: NodeId,
+): GroupDescriptor | undefined {
+  return groups.find(({ members }) => members[0] === leader && leader !== other && members.includes(other))
+}
+
+function led(group: GroupDescriptor, first: NodeId): GroupDescriptor {
+  return { ...group, members: [first, ...group.members.filter((id) => id !== first)] }
+}
+
+function mayGetCopy({ members, former }: GroupDescriptor, id: NodeId): boolean {
+  return !members.includes(id) && !former.includes(id)
+}
+
+/** A copy cannot come back to where it was, so a move for the sake of evenness must leave a member to turn to when one is lost. */
+function hasSpare(group: GroupDescriptor, places: readonly Place[]): boolean {
+  return places.filter(({ id }) => mayGetCopy(group, id)).length >= 2
 }
 
 function copiesOn(groups: readonly GroupDescriptor[]): ReadonlyMap<NodeId, number> {
