@@ -75,6 +75,7 @@ export class ClientSession {
   readonly #pausedWatches = new Set<number>()
   /** {@link queuedBytesMax}, and on top of it what a batch left to be read. */
   #deafBytes = queuedBytesMax
+  #operationsUnderWay = 0
   #isClosed = false
 
   constructor(options: ClientSessionOptions) {
@@ -106,9 +107,12 @@ export class ClientSession {
 
   /** What callers may do has changed: what this one may do no more ends now. */
   accessChanged(): void {
+    if (this.#isClosed) return
     // A client that can show something else will: it connects anew, and is told there what is not valid any more.
     if (!this.#access.isValid) {
-      this.close()
+      for (const id of [...this.#watchers.keys()]) this.#cancel(id)
+      // The answer to what an operator has just done (switched access control on, perhaps) still has to leave.
+      if (this.#operationsUnderWay === 0) this.close()
       return
     }
     for (const [id, { range, ref }] of [...this.#watchers]) {
@@ -215,10 +219,16 @@ export class ClientSession {
     const { remoteAddress } = this.#connection
     const who = this.#access.authorizeOperator(request.ref, name)
     const caller = { name: who, remoteAddress, isForwarded: (request.flags & forwardedFlag) !== 0 }
-    auditedOperation(this.#access.control.audit, { name, argument, caller }, () => work(caller)).then(
-      (answer) => this.#reply(request.id, undefined, () => answer),
-      (error: unknown) => this.#fail(request.id, asAlthingError(error)),
-    )
+    this.#operationsUnderWay++
+    auditedOperation(this.#access.control.audit, { name, argument, caller }, () => work(caller))
+      .then(
+        (answer) => this.#reply(request.id, undefined, () => answer),
+        (error: unknown) => this.#fail(request.id, asAlthingError(error)),
+      )
+      .finally(() => {
+        this.#operationsUnderWay--
+        this.accessChanged()
+      })
   }
 
   #mutate(request: OwnedRequest): void {
