@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { Entry, HardState, SnapshotMeta } from '../../protocols/raft/types.ts'
-import { type OpenedStorage, openDiskStorage } from '../storage.ts'
+import { type GroupId, type NodeStorage, openNodeStorage } from '../node-storage.ts'
+import type { RaftStorage } from '../storage.ts'
 import { FaultDisk, tearAfter, tearSectors, worldWithDisk } from './fault-disk.testkit.ts'
 
 /** What a restart must find, as one string. */
@@ -97,7 +98,7 @@ const tear = fc.oneof(
   fc.integer({ min: 0, max: 2 ** 31 - 1 }).map((pattern) => tearSectors(pattern)),
 )
 
-async function perform(step: Step, storage: OpenedStorage['storage'], twin: Twin): Promise<void> {
+async function perform(step: Step, storage: RaftStorage, twin: Twin): Promise<void> {
   const { hardState } = twin.state
   switch (step.type) {
     case 'append': {
@@ -148,10 +149,74 @@ async function perform(step: Step, storage: OpenedStorage['storage'], twin: Twin
   }
 }
 
+type Change = { type: 'create' } | { type: 'remove' }
+
+type Status = 'coming' | 'alive' | 'leaving' | 'gone'
+
+/** What a restart must find of all groups. One that was being made or removed when the node died may be there or not. */
+class NodeTwin {
+  readonly groups = new Map<GroupId, { twin: Twin; status: Status }>()
+  #nextId = 1
+
+  /** One of those that are alive. */
+  pick(number: number): [GroupId, Twin] | undefined {
+    const alive = [...this.groups].filter(([, { status }]) => status === 'alive')
+    const found = alive[number % Math.max(alive.length, 1)]
+    return found === undefined ? undefined : [found[0], found[1].twin]
+  }
+
+  async create(node: NodeStorage): Promise<void> {
+    const id = this.#nextId++
+    const group = { twin: new Twin(), status: 'coming' as Status }
+    this.groups.set(id, group)
+    await node.createGroup(id, initialOf(id))
+    group.status = 'alive'
+  }
+
+  async remove(node: NodeStorage, id: GroupId): Promise<void> {
+    const group = this.groups.get(id) as { status: Status }
+    group.status = 'leaving'
+    await node.removeGroup(id)
+    group.status = 'gone'
+  }
+
+  /** Compares with what a restart has found, and goes on from there. */
+  async check(node: NodeStorage, disk: FaultDisk): Promise<void> {
+    for (const [id, group] of this.groups) {
+      const found = node.groups.get(id)
+      if (found === undefined) {
+        expect(group.status, `group ${id} is missing`).not.toBe('alive')
+        if (group.status === 'coming') this.groups.delete(id)
+        else await expect(node.createGroup(id, initialOf(id))).rejects.toMatchObject({ code: 'conflict' })
+        const left = [...disk.names.keys()].filter((path) => path.startsWith(`node/groups/${id}/`))
+        expect(left, `files of group ${id}, which is not there`).toEqual([])
+        group.status = 'gone'
+        continue
+      }
+      expect(group.status, `group ${id} is there again`).not.toBe('gone')
+      group.status = 'alive'
+      const { restored } = found
+      expect(restored.initialConfiguration).toEqual(initialOf(id))
+      const { twin } = group
+      const state = { ...restored, snapshot: restored.snapshot }
+      expect(twin.history.slice(twin.acknowledged), `the state found of group ${id}`).toContain(shown(state))
+      const position = twin.history.indexOf(shown(state), twin.acknowledged)
+      twin.history.length = position + 1
+      twin.acknowledged = position
+      twin.state = state
+    }
+    expect([...node.groups.keys()].filter((id) => !this.groups.has(id))).toEqual([])
+  }
+}
+
+function initialOf(id: GroupId): { voters: number[]; learners: number[] } {
+  return { voters: [1, 2], learners: [id + 2] }
+}
+
 const identity = { clusterId: 'test', nodeId: 1 }
 
-function openOn(disk: FaultDisk, groupBytesMax: number): Promise<OpenedStorage> {
-  return openDiskStorage(worldWithDisk(disk), 'node', { identity, segmentBytes: 8192, groupBytesMax })
+function openOn(disk: FaultDisk, groupBytesMax: number): Promise<NodeStorage> {
+  return openNodeStorage(worldWithDisk(disk), 'node', { identity, segmentBytes: 8192, groupBytesMax })
 }
 
 /** Lets all work go on until nothing moves any more: ended, or dead. */
@@ -162,49 +227,68 @@ async function settle(disk: FaultDisk): Promise<void> {
   }
 }
 
+interface Life {
+  readonly steps: readonly { step: Step | Change; group: number; waits: boolean }[]
+  readonly groupBytesMax: number
+}
+
+async function live({ steps, groupBytesMax }: Life, disk: FaultDisk, twin: NodeTwin): Promise<void> {
+  const node = await openOn(disk, groupBytesMax)
+  for (const { step, group, waits } of steps) {
+    const picked = twin.pick(group)
+    if (step.type === 'create' || picked === undefined) {
+      await twin.create(node)
+      continue
+    }
+    const [id, groupTwin] = picked
+    if (step.type === 'remove') {
+      await twin.remove(node, id)
+      continue
+    }
+    const { storage } = node.groups.get(id) as { storage: RaftStorage }
+    // Between appends under way and a snapshot no order is promised.
+    if (step.type !== 'append') await storage.append({ entries: [] })
+    const done = perform(step, storage, groupTwin)
+    if (waits || step.type !== 'append') await done
+  }
+}
+
+function lifeOf(changeWeight: number): fc.Arbitrary<Life & { crash: FaultDisk['crash'] }> {
+  const change = fc.constantFrom<Change>({ type: 'create' }, { type: 'create' }, { type: 'remove' })
+  const any = fc.oneof({ weight: 8, arbitrary: step }, { weight: changeWeight, arbitrary: change })
+  const steps = fc.record({ step: any, group: fc.nat(5), waits: fc.boolean() })
+  return fc.record({
+    steps: fc.array(steps, { minLength: 1, maxLength: 14 }),
+    crash: fc.record({ atOperation: fc.integer({ min: 3, max: 110 }), tear, losesUnsynced: fc.boolean() }),
+    groupBytesMax: fc.constantFrom(200, 3000, 100_000),
+  })
+}
+
 describe('a crash at any point', () => {
-  test('leaves all that was acknowledged, and of the rest at most a beginning', async () => {
-    const life = fc.record({
-      steps: fc.array(fc.record({ step, waits: fc.boolean() }), { minLength: 1, maxLength: 14 }),
-      atOperation: fc.integer({ min: 3, max: 90 }),
-      tear,
-      losesUnsynced: fc.boolean(),
-      groupBytesMax: fc.constantFrom(200, 3000, 100_000),
-    })
+  test.each([
+    ['one group', 0],
+    ['groups that come and go', 3],
+  ])('leaves all that was acknowledged, and of the rest at most a beginning: %s', async (_, changeWeight) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 3 }), async (lives) => {
+      fc.asyncProperty(fc.array(lifeOf(changeWeight), { minLength: 1, maxLength: 3 }), async (lives) => {
         let disk = new FaultDisk()
-        const twin = new Twin()
-        for (const { steps, atOperation, tear, losesUnsynced, groupBytesMax } of lives) {
-          disk.crash = { atOperation, tear, losesUnsynced }
-          const run = async () => {
-            const { storage } = await openOn(disk, groupBytesMax)
-            for (const { step, waits } of steps) {
-              // Between appends under way and a snapshot no order is promised.
-              if (step.type !== 'append') await storage.append({ entries: [] })
-              const done = perform(step, storage, twin)
-              if (waits || step.type !== 'append') await done
-            }
-          }
+        const twin = new NodeTwin()
+        for (const life of lives) {
+          disk.crash = life.crash
           let failure: unknown
-          run().catch((error: unknown) => {
+          live(life, disk, twin).catch((error: unknown) => {
             failure = error
           })
           await settle(disk)
           if (failure !== undefined) throw failure
           disk = new FaultDisk(disk.afterCrash())
-          const { restored, storage } = await openOn(disk, groupBytesMax)
-          const found = shown({ ...restored, snapshot: restored.snapshot })
-          const position = twin.history.indexOf(found, twin.acknowledged)
-          expect(twin.history.slice(twin.acknowledged), 'the state found').toContain(found)
-          twin.history.length = position + 1
-          twin.acknowledged = position
-          twin.state = { ...restored, snapshot: restored.snapshot }
-          await storage.close()
+          const node = await openOn(disk, life.groupBytesMax)
+          await twin.check(node, disk)
+          await node.close()
           disk = new FaultDisk(disk.files())
         }
       }),
-      { numRuns: 800 },
+      { numRuns: 700 },
     )
   })
 })
