@@ -10,6 +10,7 @@ import { checkReadsShowPastStates } from '../invariants/reads-past-states.ts'
 import { checkRealTimeOrder } from '../invariants/real-time-order.ts'
 import type { InvariantViolation } from '../invariants/violation.ts'
 import { checkWatchDelivery } from '../invariants/watch-delivery.ts'
+import { clientRange } from '../../models/store/system-keys.ts'
 import { guardedKey } from './lock-client.ts'
 import type { StoreRun } from './simulate-store.ts'
 import { lastRevisionOf } from './healing.ts'
@@ -45,11 +46,14 @@ export function judgeObservations(run: StoreRun, clock: Pick<Clock, 'monotonicMs
   return { violation: txns.violation, isUnknown: keys.isUnknown || txns.isUnknown }
 }
 
-/** Who listened to the end must have heard all of it. */
+/** Who listened to the end must have heard all of it: all but what concerns the cluster's own keys, which no client sees. */
 function completed({ observations, log }: StoreRun): StoreRun['observations']['watches'] {
-  return observations.watches.map((watch) =>
-    watch.isLive ? { ...watch, completeUntil: lastRevisionOf(log.events, watch.request) } : watch,
-  )
+  return observations.watches.map((watch) => {
+    const request = clientRange(watch.request)
+    return watch.isLive
+      ? { ...watch, request, completeUntil: lastRevisionOf(log.events, request) }
+      : { ...watch, request }
+  })
 }
 
 function guardedKeys({ configuration }: StoreRun): Map<string, string> {
