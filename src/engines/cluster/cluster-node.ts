@@ -15,7 +15,9 @@ import type { NodeStorage, OpenedGroup } from '../../replication/node-storage.ts
 import { type Member, PeerTransport } from '../../replication/peer-transport.ts'
 import type { GroupObserver } from '../../replication/raft-group.ts'
 import type { DiskStorageOptions } from '../../replication/storage.ts'
+import type { StoreBounds } from '../local/store-admission.ts'
 import { StoreHost } from '../local/store-host.ts'
+import type { WatchHubBounds } from '../local/watch-hub.ts'
 import { ClusterDuties } from './cluster-duties.ts'
 import { ClusterServer } from './cluster-server.ts'
 import { describeGroups, describeMembers, describeStore } from './describe-node.ts'
@@ -64,6 +66,8 @@ export interface ClusterNodeOptions {
   readonly keepRevisions?: number
   readonly snapshotBytes?: number
   readonly keepEntries?: number
+  /** Bounds of each store of which this node has a copy. The same on all nodes: the leader's hold. */
+  readonly store?: StoreNodeOptions
   /** Of group 1. */
   readonly observer?: GroupObserver
   /** Of each other group, asked for when its copy is opened. */
@@ -76,9 +80,17 @@ export interface ClusterNodeOptions {
   readonly replicaCheckMs?: number
 }
 
+export interface StoreNodeOptions extends Partial<WatchHubBounds> {
+  /** See `HistoryBounds`. */
+  readonly keepMs?: number
+  readonly bounds?: Partial<StoreBounds>
+}
+
 /** Entries that a ready node may be behind what it knows to be committed. */
 const readyLagMax = 1_000
 const catchUpRetryMs = 100
+const diskLow =
+  'the disk of the node that leads is all but full: delete keys, compact, or make room on the disk'
 /** For the answers that are on their way when a node learns that it belongs to the cluster no more. */
 const farewellMs = 500
 
@@ -253,8 +265,8 @@ export class ClusterNode {
       catchUp: (done) => host.group.readBarrier(done),
     })
     registerNodeCalls(this.operators, this)
-    this.#storage.onSpace(({ isLow }) => this.#eligibility.set('no-space', isLow))
-    this.#eligibility.set('no-space', this.#storage.space.isLow)
+    this.#storage.onSpace(() => this.#followSpace())
+    this.#followSpace()
     this.#configurationChanged(host.group.configuration)
     this.#compareWithFlags(host.group.configuration)
     this.#address = await this.#server.listen(listen)
@@ -322,8 +334,15 @@ export class ClusterNode {
     return id === ownGroup ? ownGroupName : (this.#duties?.directory.all.get(id)?.name ?? `group ${id}`)
   }
 
+  /** A node without room gives its leaderships up; where no other can lead, it at least lets nothing grow. */
+  #followSpace(): void {
+    const { isLow } = this.#storage.space
+    this.#eligibility.set('no-space', isLow)
+    for (const host of this.groups.values()) host.refuseGrowth(isLow ? diskLow : undefined)
+  }
+
   async #openHost(group: GroupId, { storage, restored }: OpenedGroup): Promise<StoreHost> {
-    const { raft, keepRevisions, snapshotEntries, snapshotBytes, keepEntries } = this.#options
+    const { raft, store, keepRevisions, snapshotEntries, snapshotBytes, keepEntries } = this.#options
     const host = await StoreHost.open({
       world: this.#world,
       raft: { ...raft, id: this.id },
@@ -332,12 +351,14 @@ export class ClusterNode {
       restored,
       transport: this.transport.group(group),
       observer: group === ownGroup ? this.#observeOwn() : this.#observe(group),
+      ...store,
       ...(keepRevisions === undefined ? {} : { keepRevisions }),
       ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
       ...(keepEntries === undefined ? {} : { keepEntries }),
     })
     this.#eligibility.apply(host)
+    if (this.#storage.space.isLow) host.refuseGrowth(diskLow)
     this.#operations.opened(group, host)
     return host
   }

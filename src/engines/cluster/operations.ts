@@ -12,6 +12,7 @@ import { OperatorLinks, type OperatorLinksOptions } from './operator-links.ts'
 import { CheckpointLog } from './replicas/checkpoint-log.ts'
 import { type CheckedGroup, registerReplicaCalls } from './replicas/replica-calls.ts'
 import { ReplicaChecker } from './replicas/replica-checker.ts'
+import { registerStoreCalls } from './store-calls.ts'
 
 /** The node, as far as its operation needs it. */
 export interface OperationsOptions extends OperatorLinksOptions {
@@ -47,6 +48,11 @@ export class Operations {
       find: (group) => this.#checked().find((each) => each.group === group || each.name === group),
       obstacle: () => this.#obstacle(),
       fail: (error) => options.fail(error),
+    })
+    registerStoreCalls(operators, {
+      ...options,
+      groups: () => options.groups(),
+      callsOf: (node) => this.#links.to(node),
     })
     void options.closed.then(() => this.#close())
   }
