@@ -12,6 +12,7 @@ import type { FindingsResult, Verdict } from '../testing/checkers/verdict.ts'
 import type { Operation } from '../testing/history/operation.ts'
 import { parseHistory } from '../testing/history/parse-history.ts'
 import { NodeClock } from '../world/clock.ts'
+import { registerCheckReplicasCommand } from './check-replicas-command.ts'
 
 /** What `althing check` exits with. */
 export const checkExitCodes = { ok: 0, violation: 1, badInput: 2, unknown: 3 } as const
@@ -52,18 +53,23 @@ const findingsCheckers: Readonly<Record<string, (operations: readonly Operation[
 /** Adds `check FILE --model NAME [--json] [--timeout 60s] [--svg OUT]`. */
 export function registerCheckCommand(program: Command, terminal: CheckTerminal = processTerminal()): void {
   const names = [...modelNames, ...Object.keys(findingsCheckers)]
-  program
+  const check: Command = program
     .command('check')
-    .description('judge a recorded history: is it linearizable, does it keep what its model promises?')
+    .description(
+      'judge a recorded history: is it linearizable, does it keep what its model promises? (`check replicas` compares the copies of a running cluster)',
+    )
     .argument('<file>', 'history, one JSON event a line (docs/blocks/checker.md); - reads standard input')
-    .requiredOption('--model <name>', `what the history is a history of: ${names.join(', ')}`)
+    .option('--model <name>', `what the history is a history of: ${names.join(', ')}`)
     .option('--timeout <duration>', 'give up with the verdict unknown after this time', '60s')
     .option('--svg <file>', 'on a violation, draw the shortest failing part into this file')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExit code: 0 ok, 1 violation, 2 bad input, 3 unknown.')
-    .action(async (file: string, options: CheckOptions) => {
-      terminal.exit(await runCheck(file, options, terminal))
+    .action(async (file: string, options: Partial<CheckOptions> & Omit<CheckOptions, 'model'>) => {
+      // Not required of `check replicas`, so it cannot be required of its parent.
+      if (options.model === undefined) check.error("error: required option '--model <name>' not specified")
+      terminal.exit(await runCheck(file, { ...options, model: options.model }, terminal))
     })
+  registerCheckReplicasCommand(check)
 }
 
 /** The command itself; returns the exit code. */
