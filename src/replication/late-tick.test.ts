@@ -4,7 +4,7 @@ import type { Message } from '../protocols/raft/types.ts'
 import { Simulation } from '../testing/world/simulation.ts'
 import type { GroupTransportHandler } from './group-transport.ts'
 import { RaftGroup } from './raft-group.ts'
-import { createMemoryStorage } from './storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 /** A follower whose clock, timers and messages are the test's. */
 class Follower {
@@ -28,7 +28,8 @@ class Follower {
         },
       },
     })
-    const { storage, restored } = createMemoryStorage()
+    const storage = new MemoryStorage()
+    const restored = { hardState: { term: 0, vote: 0 }, entries: [] }
     this.group = new RaftGroup({
       world,
       raft: { id: 1, electionTimeoutMs: 1_000, heartbeatMs: 100 },

@@ -3,7 +3,7 @@ import { bytesFromText } from '../base/bytes.ts'
 import type { AlthingError } from '../contracts/errors.ts'
 import type { Configuration, Entry, Message, SnapshotMeta } from '../protocols/raft/types.ts'
 import { type Bench, lead, settle, winElection, withGroup, withMember } from './raft-group.test-support.ts'
-import { createMemoryStorage } from './storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 type Answer =
   | { readonly code: string; readonly outcome: string | undefined; readonly reason: unknown }
@@ -295,7 +295,7 @@ async function waitFor(bench: Bench, isSo: () => boolean): Promise<void> {
 }
 
 async function chunkOf(snapshot: SnapshotMeta, state: string): Promise<Message> {
-  const { storage } = createMemoryStorage()
+  const storage = new MemoryStorage()
   await storage.saveSnapshot(snapshot, [bytesFromText(state)])
   const reader = await storage.openSnapshot()
   if (reader === undefined) throw new Error('a saved snapshot can be opened')

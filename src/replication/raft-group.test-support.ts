@@ -7,11 +7,12 @@ import { Simulation } from '../testing/world/simulation.ts'
 import type { GroupTransport } from './group-transport.ts'
 import type { ProposalResult } from './proposals.ts'
 import { RaftGroup, type RaftGroupOptions } from './raft-group.ts'
-import { createMemoryStorage, type RaftStorage } from './storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
+import type { RaftStorage } from './storage.ts'
 
 /** A storage whose writes end when the test says so. */
 export class GatedStorage implements RaftStorage {
-  readonly #inner = createMemoryStorage().storage
+  readonly #inner: RaftStorage = new MemoryStorage()
   readonly writes: { readonly entries: readonly Entry[]; readonly done: Deferred<void> }[] = []
 
   async append({ entries }: Parameters<RaftStorage['append']>[0]): Promise<void> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { World } from '../contracts/world.ts'
 import type { Entry } from '../protocols/raft/types.ts'
 import { SeededRandom, Simulation } from '../testing/world/index.ts'
-import { openDiskStorage } from './storage.ts'
+import { openLoneGroup } from './lone-group.testkit.ts'
 
 const options = { identity: { clusterId: 'sim', nodeId: 1 }, segmentBytes: 8192 }
 
@@ -20,7 +20,7 @@ describe('on the simulated disk', () => {
         let acknowledged = 0
         let failure: unknown
         const life = async (world: World): Promise<void> => {
-          const { storage, restored } = await openDiskStorage(world, 'deep/node', options)
+          const { storage, restored } = await openLoneGroup(world, 'deep/node', options)
           const last = restored.entries.at(-1)?.index ?? 0
           expect(last).toBeGreaterThanOrEqual(acknowledged)
           expect(restored.entries.map(({ index, term }) => [index, term])).toEqual(
@@ -53,12 +53,10 @@ describe('on the simulated disk', () => {
       let acknowledged = 0
       let corrupt: unknown
       const process = simulation.process('node', async (world) => {
-        const { storage, restored } = await openDiskStorage(world, 'node', options).catch(
-          (error: unknown) => {
-            corrupt = error
-            throw error
-          },
-        )
+        const { storage, restored } = await openLoneGroup(world, 'node', options).catch((error: unknown) => {
+          corrupt = error
+          throw error
+        })
         expect(restored.entries.length).toBeGreaterThanOrEqual(acknowledged)
         try {
           for (let index = restored.entries.length + 1; ; index++) {

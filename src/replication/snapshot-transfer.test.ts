@@ -5,7 +5,8 @@ import { Simulation } from '../testing/world/simulation.ts'
 import type { World } from '../contracts/world.ts'
 import { SnapshotInbox } from './snapshot-inbox.ts'
 import { SnapshotOutbox } from './snapshot-outbox.ts'
-import { createMemoryStorage, type RaftStorage } from './storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
+import type { RaftStorage } from './storage.ts'
 
 type Chunk = Extract<Message, { type: 'installSnapshot' }>
 
@@ -31,7 +32,7 @@ async function withTransfer(body: (bench: Bench) => Promise<void>): Promise<void
   const simulation = new Simulation({ seed: 5 })
   let isDone = false
   simulation.process('both', async (world) => {
-    const [source, target] = [createMemoryStorage().storage, createMemoryStorage().storage]
+    const [source, target] = [new MemoryStorage(), new MemoryStorage()]
     await source.saveSnapshot(meta(10), [content])
     const raftOf = (id: number) =>
       new Raft(

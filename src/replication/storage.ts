@@ -1,7 +1,4 @@
-import type { World } from '../contracts/world.ts'
-import type { Configuration, Entry, HardState, RestoredState, SnapshotMeta } from '../protocols/raft/types.ts'
-import { MemoryStorage } from './memory-storage.ts'
-import { type NodeStorage, openNodeStorage } from './node-storage.ts'
+import type { Configuration, Entry, HardState, SnapshotMeta } from '../protocols/raft/types.ts'
 import type { SnapshotReader } from './snapshots/reader.ts'
 import type { SnapshotReceiver } from './snapshots/receiver.ts'
 import type { StorageIdentity } from './wal/identity.ts'
@@ -41,7 +38,7 @@ export interface RaftStorage {
    * them. Called again while that is not done. One handler: the last one set.
    */
   onPinned(handler: () => void): void
-  /** Waits for what was appended. Idempotent. Where the storage is of one group, lets the folder go. */
+  /** Waits for what was appended. Idempotent. */
   close(): Promise<void>
 }
 
@@ -54,38 +51,4 @@ export interface DiskStorageOptions extends Partial<WalOptions> {
   readonly spaceLowBytes?: number
   /** The initial configuration of group 1, for a folder of format version 1, which does not hold it. */
   readonly version1Configuration?: Configuration
-}
-
-export interface OpenedStorage {
-  readonly storage: RaftStorage
-  readonly restored: RestoredState
-  readonly identity: StorageIdentity
-  readonly created: boolean
-  readonly node: NodeStorage
-}
-
-/** Group 1 of a node that has no other; closing it closes the node's storage. */
-export async function openDiskStorage(
-  world: World,
-  directory: string,
-  options: DiskStorageOptions = {},
-): Promise<OpenedStorage> {
-  const node = await openNodeStorage(world, directory, options)
-  const { storage, restored } = node.groups.get(1) ?? (await node.createGroup(1, { voters: [] }))
-  const lone = new Proxy(storage, {
-    get: (target, name) => {
-      if (name === 'close') return () => node.close()
-      const member: unknown = Reflect.get(target, name)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
-  })
-  return { storage: lone, restored, identity: node.identity, created: node.created, node }
-}
-
-export function createMemoryStorage(): Pick<OpenedStorage, 'storage' | 'restored'> {
-  const initialConfiguration = { voters: [] }
-  return {
-    storage: new MemoryStorage(),
-    restored: { hardState: { term: 0, vote: 0 }, entries: [], initialConfiguration },
-  }
 }

@@ -5,7 +5,7 @@ import path from 'node:path'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Entry } from '../protocols/raft/types.ts'
-import { openDiskStorage } from '../replication/storage.ts'
+import { openLoneGroup } from '../replication/lone-group.testkit.ts'
 import { createNodeWorld } from './node-world.ts'
 
 const source = path.resolve(import.meta.dirname, '..')
@@ -125,7 +125,7 @@ describe('files', () => {
   test('carry a whole storage: log and snapshot come back', async () => {
     const world = createNodeWorld({ dataFolder: folder })
     const options = { identity: { clusterId: 'c', nodeId: 1 }, segmentBytes: 65_536 }
-    const first = await openDiskStorage(world, 'node', options)
+    const first = await openLoneGroup(world, 'node', options)
     const entry = (index: number): Entry => ({
       index,
       term: 1,
@@ -138,9 +138,9 @@ describe('files', () => {
     const meta = { index: 150, term: 1, configuration: { voters: [1] } }
     await first.storage.saveSnapshot(meta, [Buffer.from('the state')])
     await first.storage.compact(150)
-    await expect(openDiskStorage(world, 'node', options)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(openLoneGroup(world, 'node', options)).rejects.toMatchObject({ code: 'conflict' })
     await first.storage.close()
-    const second = await openDiskStorage(world, 'node', options)
+    const second = await openLoneGroup(world, 'node', options)
     expect(second.restored.snapshot).toEqual(meta)
     expect(second.restored.entries.at(-1)?.index).toBe(200)
     await second.storage.close()

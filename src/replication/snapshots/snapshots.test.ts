@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createMemoryStorage, openDiskStorage, type RaftStorage, type SnapshotReader } from '../storage.ts'
+import { openLoneGroup } from '../lone-group.testkit.ts'
+import { MemoryStorage } from '../memory-storage.ts'
+import type { RaftStorage, SnapshotReader } from '../storage.ts'
 import { FaultDisk, worldWithDisk } from '../wal/fault-disk.testkit.ts'
 
 const identity = { clusterId: 'test', nodeId: 1 }
 const meta = { index: 5, term: 2, configuration: { voters: [1, 2, 3] } }
 
 async function storageOn(disk: FaultDisk, snapshotBlockBytes = 64): Promise<RaftStorage> {
-  const opened = await openDiskStorage(worldWithDisk(disk), 'node', {
+  const opened = await openLoneGroup(worldWithDisk(disk), 'node', {
     identity,
     segmentBytes: 4096,
     snapshotBlockBytes,
@@ -34,7 +36,7 @@ async function refused(promise: Promise<unknown>): Promise<{ code?: string; mess
 
 /** Sends a snapshot of its own to the storage, whole. */
 async function receiveFrom(storage: RaftStorage, announced: typeof meta): Promise<void> {
-  const source = createMemoryStorage().storage
+  const source = new MemoryStorage()
   await source.saveSnapshot(announced, [bytes(200)])
   const reader = await opened(source)
   const file = await reader.read(0, reader.size)
@@ -190,8 +192,7 @@ describe('a snapshot', () => {
 })
 
 describe.each(['disk', 'memory'])('a transfer to %s', (kind) => {
-  const target = () =>
-    kind === 'disk' ? storageOn(new FaultDisk()) : Promise.resolve(createMemoryStorage().storage)
+  const target = () => (kind === 'disk' ? storageOn(new FaultDisk()) : Promise.resolve(new MemoryStorage()))
 
   async function source(): Promise<SnapshotReader> {
     const storage = await storageOn(new FaultDisk())

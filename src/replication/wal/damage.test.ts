@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Entry } from '../../protocols/raft/types.ts'
-import { type OpenedStorage, openDiskStorage } from '../storage.ts'
+import { type LoneGroup, openLoneGroup } from '../lone-group.testkit.ts'
 import { FaultDisk, type LogLine, worldWithDisk } from './fault-disk.testkit.ts'
 import { readItems } from './items.ts'
 import { markOffset, recordsOffset } from './segment-header.ts'
@@ -9,8 +9,8 @@ import { scanRecords } from './segment-scan.ts'
 
 const identity = { clusterId: 'test', nodeId: 1 }
 
-function open(disk: FaultDisk, lines: LogLine[] = []): Promise<OpenedStorage> {
-  return openDiskStorage(worldWithDisk(disk, lines), 'node', { identity, segmentBytes: 4096 })
+function open(disk: FaultDisk, lines: LogLine[] = []): Promise<LoneGroup> {
+  return openLoneGroup(worldWithDisk(disk, lines), 'node', { identity, segmentBytes: 4096 })
 }
 
 function entry(index: number, data: Uint8Array): Entry {

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { Entry } from '../../protocols/raft/types.ts'
-import { type DiskStorageOptions, type OpenedStorage, openDiskStorage } from '../storage.ts'
+import { type LoneGroup, openLoneGroup } from '../lone-group.testkit.ts'
+import type { DiskStorageOptions } from '../storage.ts'
 import { FaultDisk, worldWithDisk } from './fault-disk.testkit.ts'
 
 const identity = { clusterId: 'test', nodeId: 1 }
 
-function open(disk: FaultDisk, options: DiskStorageOptions = {}): Promise<OpenedStorage> {
-  return openDiskStorage(worldWithDisk(disk), 'node', { identity, segmentBytes: 65_536, ...options })
+function open(disk: FaultDisk, options: DiskStorageOptions = {}): Promise<LoneGroup> {
+  return openLoneGroup(worldWithDisk(disk), 'node', { identity, segmentBytes: 65_536, ...options })
 }
 
 function entries(from: number, count: number, bytes = 20): Entry[] {
@@ -148,13 +149,13 @@ describe('identity', () => {
 
   test('an empty folder is not made into a node unless an identity is given', async () => {
     const world = worldWithDisk(new FaultDisk())
-    expect(await refused(openDiskStorage(world, 'node', {}))).toMatchObject({ code: 'not-found' })
+    expect(await refused(openLoneGroup(world, 'node', {}))).toMatchObject({ code: 'not-found' })
   })
 
   test('is read from the folder when none is given', async () => {
     const disk = new FaultDisk()
     await (await open(disk)).storage.close()
-    const opened = await openDiskStorage(worldWithDisk(new FaultDisk(disk.files())), 'node', {})
+    const opened = await openLoneGroup(worldWithDisk(new FaultDisk(disk.files())), 'node', {})
     expect(opened.identity).toEqual(identity)
     expect(opened.created).toBe(false)
   })
