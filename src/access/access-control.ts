@@ -160,7 +160,7 @@ export class AccessControl {
     if (!this.isEnabled) return this.#bare(origin)
     const { remoteAddress } = origin
     this.#guard.admit(remoteAddress)
-    await this.#caughtUp()
+    await this.caughtUp()
     const found = this.#tokenRef(text)
     if (found !== undefined) return found
     this.#guard.failed(remoteAddress)
@@ -183,7 +183,7 @@ export class AccessControl {
     const before = this.#state.user(user)?.epoch
     let ref = await this.#passwordRef(user, password)
     if (ref === undefined) {
-      await this.#caughtUp()
+      await this.caughtUp()
       // Only a password that was changed meanwhile is worth the cost of a second look.
       if (this.#state.user(user)?.epoch !== before) ref = await this.#passwordRef(user, password)
     }
@@ -203,7 +203,8 @@ export class AccessControl {
     return matches && user !== undefined ? ['user', name, user.epoch] : undefined
   }
 
-  #caughtUp(): Promise<void> {
+  /** Resolves once this copy holds every change of users and rights that was acknowledged before. Rejects with `unavailable` when that cannot be known. */
+  caughtUp(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#options.barrier((error) => {
         if (error === undefined) resolve()

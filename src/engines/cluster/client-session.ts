@@ -1,5 +1,5 @@
 import { AlthingError, asAlthingError, invalidArgument, withOutcome } from '../../contracts/errors.ts'
-import type { KeyRange, WatchBatch } from '../../contracts/store.ts'
+import type { KeyRange, WatchBatch, WatchRequest } from '../../contracts/store.ts'
 import type { PrincipalRef } from '../../access/principal.ts'
 import { type Connection, type Logger, maxFrameBytes } from '../../contracts/world.ts'
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
@@ -177,8 +177,11 @@ export class ClientSession {
       case methods.cancel:
         return this.#cancel(request.body)
       case methods.status:
-        this.#access.authorizeStatus(request.ref)
-        return this.#reply(request.id, undefined, () => JSON.stringify(this.#options.status()))
+        return this.#whenAllowed(
+          request.id,
+          () => this.#access.authorizeStatus(request.ref),
+          () => this.#reply(request.id, undefined, () => JSON.stringify(this.#options.status())),
+        )
       case methods.transferLeadership: {
         const to = memberFrom(request.body)
         return this.#operation(request, 'transfer-leadership', to, async () => {
@@ -216,8 +219,18 @@ export class ClientSession {
     argument: unknown,
     work: (caller: Caller) => Promise<unknown>,
   ): void {
+    const check = (): string => this.#access.authorizeOperator(request.ref, name)
+    this.#whenAllowed(request.id, check, () => this.#operateAs(check(), request, name, argument, work))
+  }
+
+  #operateAs(
+    who: string,
+    request: OwnedRequest,
+    name: string,
+    argument: unknown,
+    work: (caller: Caller) => Promise<unknown>,
+  ): void {
     const { remoteAddress } = this.#connection
-    const who = this.#access.authorizeOperator(request.ref, name)
     const caller = { name: who, remoteAddress, isForwarded: (request.flags & forwardedFlag) !== 0 }
     this.#operationsUnderWay++
     auditedOperation(this.#access.control.audit, { name, argument, caller }, () => work(caller))
@@ -240,15 +253,16 @@ export class ClientSession {
     const data = command === asked ? body : encodeCommand(command)
     const run = (): void => {
       const host = this.#host
-      this.#access.authorizeCommand(command, ref, host.model)
-      host.mutate(data, command, (error, reply) => {
-        this.#reply(request.id, error, () => {
-          // It is read after this: see `#range`.
-          if (command.type === 'txn' && isReadOnly(command))
-            this.#access.authorizeCommand(command, ref, host.model)
-          return reply === undefined ? null : encodeStoreReply(reply)
-        })
-      })
+      const check = (): void => this.#access.authorizeCommand(command, ref, host.model)
+      this.#whenAllowed(request.id, check, () =>
+        host.mutate(data, command, (error, reply) => {
+          this.#reply(request.id, error, () => {
+            // It is read after this: see `#range`.
+            if (command.type === 'txn' && isReadOnly(command)) check()
+            return reply === undefined ? null : encodeStoreReply(reply)
+          })
+        }),
+      )
     }
     // What only reads is a read of any node.
     if (command.type === 'txn' && isReadOnly(command)) run()
@@ -277,13 +291,16 @@ export class ClientSession {
     const [wire, consistency] = Array.isArray(request.body) ? (request.body as unknown[]) : []
     const asked = decodeRangeRequest(wire)
     validateRange(asked)
-    const range = this.#access.authorizeRead(asked, ref, 'range')
-    this.#host.range(range, consistencyFrom(consistency), (error, reply) =>
-      this.#reply(request.id, error, () => {
-        // Once more by the state that was read: a right that was taken away before the read began is gone by then.
-        this.#access.authorizeRead(range, ref, 'range')
-        return reply === undefined ? null : encodeRangeReply(reply)
-      }),
+    const range = this.#access.clientRange(asked, ref)
+    const check = (): void => this.#access.authorizeRead(range, ref, 'range')
+    this.#whenAllowed(request.id, check, () =>
+      this.#host.range(range, consistencyFrom(consistency), (error, reply) =>
+        this.#reply(request.id, error, () => {
+          // Once more by the state that was read: a right that was taken away before the read began is gone by then.
+          check()
+          return reply === undefined ? null : encodeRangeReply(reply)
+        }),
+      ),
     )
   }
 
@@ -292,21 +309,28 @@ export class ClientSession {
     const { ref, body } = request
     const [consistency, after = 0, limit = 0] = Array.isArray(body) ? (body as unknown[]) : [body]
     if (typeof after !== 'number' || typeof limit !== 'number') throw malformed('page of leases')
-    this.#access.authorizeLease(ref)
+    this.#whenAllowed(
+      request.id,
+      () => this.#access.authorizeLease(ref),
+      () => this.#listLeases(request, consistencyFrom(consistency), { after, limit }),
+    )
+  }
+
+  #listLeases({ id, ref, body }: OwnedRequest, consistency: Consistency, wanted: LeasePageRequest): void {
     const shown = ({ leases }: LeasePage): unknown =>
       encodeLeaseStatuses(this.#access.readableLeases(leases, ref))
     const page = (of: LeasePageRequest): Promise<LeasePage> =>
       new Promise((resolve, reject) =>
-        this.#host.leases(of, consistencyFrom(consistency), (error, found) =>
+        this.#host.leases(of, consistency, (error, found) =>
           found === undefined ? reject(error) : resolve(found),
         ),
       )
     const answer = Array.isArray(body)
-      ? page({ after, limit }).then((found) => [shown(found), found.more])
+      ? page(wanted).then((found) => [shown(found), found.more])
       : allLeases(page).then((leases) => shown({ leases, more: false }))
     answer.then(
-      (reply) => this.#reply(request.id, undefined, () => reply),
-      (error: unknown) => this.#fail(request.id, asAlthingError(error)),
+      (reply) => this.#reply(id, undefined, () => reply),
+      (error: unknown) => this.#fail(id, asAlthingError(error)),
     )
   }
 
@@ -316,15 +340,37 @@ export class ClientSession {
     if (!Array.isArray(body) && typeof body !== 'number') throw malformed('lease')
     const leases = Array.isArray(body) ? (body as number[]) : [body]
     validateRenewals(leases)
-    this.#atLeader(request, () => {
-      this.#access.authorizeLease(request.ref)
+    const check = (): void => this.#access.authorizeLease(request.ref)
+    const renew = (): void =>
       this.#host.keepLeasesAlive(leases, (error, results = []) => {
         const single = results[0]
         if (Array.isArray(body)) this.#reply(request.id, error, () => results.map(encodeRenewal))
         else if (single instanceof AlthingError) this.#fail(request.id, single)
         else this.#reply(request.id, error, () => (single === undefined ? null : encodeRenewal(single)))
       })
-    })
+    this.#atLeader(request, () => this.#whenAllowed(request.id, check, renew))
+  }
+
+  /**
+   * Does the work in the turn in which the check has passed. Where it does not, this node may only not have heard yet of a right that was granted: the check counts
+   * once its users and rights are as new as the request.
+   */
+  #whenAllowed(id: number, check: () => void, work: () => void): void {
+    const refusal = this.#access.rehearse(check)
+    if (refusal === undefined) {
+      work()
+      return
+    }
+    this.#access.control
+      .caughtUp()
+      .catch(() => {
+        throw refusal
+      })
+      .then(() => {
+        check()
+        work()
+      })
+      .catch((error: unknown) => this.#fail(id, asAlthingError(error)))
   }
 
   /**
@@ -382,8 +428,14 @@ export class ClientSession {
       throw new AlthingError('overloaded', `${watchersMax} watches on one connection`)
     if (this.#watchers.has(id)) throw invalidArgument('id', id, 'the id of no other watch of the connection')
     const asked = decodeWatchRequest(request.body)
-    const watchRequest = this.#access.authorizeRead(asked, request.ref, 'watch')
-    const watch: SessionWatch = { range: watchRequest, ref: request.ref, watcher: undefined }
+    const watchRequest = this.#access.clientRange(asked, request.ref)
+    const check = (): void => this.#access.authorizeRead(watchRequest, request.ref, 'watch')
+    this.#whenAllowed(id, check, () => this.#startWatch(id, watchRequest, request.ref))
+  }
+
+  #startWatch(id: number, watchRequest: WatchRequest, ref: PrincipalRef): void {
+    if (this.#isClosed || this.#watchers.has(id)) return
+    const watch: SessionWatch = { range: watchRequest, ref, watcher: undefined }
     this.#watchers.set(id, watch)
     const sink = { push: (batch: WatchBatch) => this.#push(id, batch) }
     const isCancelled = (): boolean => this.#isClosed || this.#watchers.get(id) !== watch

@@ -51,6 +51,7 @@ export class SessionAccess {
   readonly #limits: RateLimits
   readonly #ref: PrincipalRef
   readonly #group: string | undefined
+  #isRehearsal = false
 
   constructor(options: SessionAccessOptions) {
     this.control = options.control
@@ -124,14 +125,17 @@ export class SessionAccess {
     })
   }
 
-  /** The part of the range that the caller may see at all. Throws `permission-denied` or `unauthenticated`. */
-  authorizeRead<Range extends KeyRange>(range: Range, ref: PrincipalRef, what: string): Range {
-    if (ref[0] === 'node') return range
-    const own = clientRange(range)
+  /** The part of the range that clients may see at all. Throws `permission-denied`. */
+  clientRange<Range extends KeyRange>(range: Range, ref: PrincipalRef): Range {
+    return ref[0] === 'node' ? range : clientRange(range)
+  }
+
+  /** Of a range as {@link clientRange} gives it. Throws `permission-denied` or `unauthenticated`. */
+  authorizeRead(range: KeyRange, ref: PrincipalRef, what: string): void {
+    if (ref[0] === 'node') return
     this.#audited(ref, what, (principal) => {
-      if (this.control.isEnabled) authorizeRead(this.#rights(principal), own)
+      if (this.control.isEnabled) authorizeRead(this.#rights(principal), range)
     })
-    return own
   }
 
   authorizeLease(ref: PrincipalRef): void {
@@ -149,6 +153,19 @@ export class SessionAccess {
     )
   }
 
+  /** What `check` would throw, without a line in the audit log. */
+  rehearse(check: () => void): unknown {
+    this.#isRehearsal = true
+    try {
+      check()
+      return undefined
+    } catch (refusal) {
+      return refusal
+    } finally {
+      this.#isRehearsal = false
+    }
+  }
+
   /** Anybody who has signed in. */
   authorizeStatus(ref: PrincipalRef): void {
     this.#audited(ref, 'status', () => {})
@@ -156,6 +173,7 @@ export class SessionAccess {
 
   /** What concerns the cluster. Answers with the name for the audit log. */
   authorizeOperator(ref: PrincipalRef, what: string): string {
+    if (invited.has(what)) return hostOf(this.remoteAddress)
     return this.#audited(ref, what, (principal) => {
       if (this.control.isEnabled && !principal.isNode) needAny(principal.rightsIn(undefined), 'admin')
       return principal.name === '' ? hostOf(this.remoteAddress) : principal.name
@@ -171,7 +189,8 @@ export class SessionAccess {
       return ask(this.control.principal(ref))
     } catch (error) {
       const isRefusal = isAlthingError(error, 'permission-denied') || isAlthingError(error, 'unauthenticated')
-      if (isRefusal) this.control.audit?.denied({ who: this.#nameOf(ref), from: this.remoteAddress, what })
+      if (isRefusal && !this.#isRehearsal)
+        this.control.audit?.denied({ who: this.#nameOf(ref), from: this.remoteAddress, what })
       throw error
     }
   }
@@ -184,5 +203,8 @@ export class SessionAccess {
     }
   }
 }
+
+/** Calls of those whom the cluster does not know yet: they carry the secret of an invitation, and are checked by it. */
+const invited: ReadonlySet<string> = new Set(['member.join'])
 
 const none = { outcome: 'none' } as const
