@@ -43,7 +43,7 @@ import { callCluster } from './call.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { CommandStamps } from './command-stamps.ts'
 import { EndpointPool, type NodeSpeaker } from './endpoint-pool.ts'
-import { decodeRenewal, type Hello, type Method, malformed, methods } from './protocol.ts'
+import { decodeRenewals, type Hello, type Method, malformed, methods } from './protocol.ts'
 
 export interface ClusterStoreOptions {
   /** `host:port` of one or more nodes. */
@@ -128,7 +128,7 @@ export class ClusterStore extends CommandStore implements Store {
     leases: readonly LeaseId[],
     options: CallOptions = {},
   ): Promise<readonly (LeaseGrant | AlthingError)[]> {
-    return await this.#read(methods.keepLeaseAlive, options, renewalsFrom, () => {
+    return await this.#read(methods.keepLeaseAlive, options, decodeRenewals, () => {
       validateRenewals(leases)
       return leases
     })
@@ -294,11 +294,6 @@ function replyFrom(body: unknown): StoreReply {
   const reply = decodeStoreReply(body)
   if (!reply.ok) throw errorFromJson(reply.error)
   return reply
-}
-
-function renewalsFrom(body: unknown): readonly (LeaseGrant | AlthingError)[] {
-  if (!Array.isArray(body)) throw malformed('lease grants')
-  return body.map(decodeRenewal)
 }
 
 function leasePageFrom(body: unknown): LeasePage {

@@ -248,7 +248,12 @@ export function encodeRenewal(result: LeaseGrant | AlthingError): unknown {
 }
 
 /** Throws `corrupt`. */
-export function decodeRenewal(wire: unknown): LeaseGrant | AlthingError {
+export function decodeRenewals(wire: unknown): readonly (LeaseGrant | AlthingError)[] {
+  if (!Array.isArray(wire)) throw malformed('lease grants')
+  return wire.map(decodeRenewal)
+}
+
+function decodeRenewal(wire: unknown): LeaseGrant | AlthingError {
   if (typeof wire === 'string') return decodeError(wire)
   if (!Array.isArray(wire) || !isWhole(wire[0]) || !isWhole(wire[1])) throw malformed('lease grant')
   return { lease: wire[0], ttlMs: wire[1] }

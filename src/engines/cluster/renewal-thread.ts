@@ -7,7 +7,7 @@ import { defaultTimeoutMs } from '../local/deadline.ts'
 import { SharedSlots } from '../../protocols/lease/shared-slots.ts'
 import { callCluster } from './call.ts'
 import { EndpointPool } from './endpoint-pool.ts'
-import { type Hello, methods } from './protocol.ts'
+import { decodeRenewals, type Hello, methods } from './protocol.ts'
 
 /** What the thread is told of its engine: `RenewalSource.engine` of the cluster. */
 export interface RenewalEngine {
@@ -57,6 +57,15 @@ export function connectLeaseStore(
         body: lease,
         isMutation: false,
         decode: () => {},
+        options,
+        timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+      }),
+    keepLeasesAlive: (leases, options) =>
+      callCluster(world, pool, {
+        method: methods.keepLeaseAlive,
+        body: leases,
+        isMutation: false,
+        decode: decodeRenewals,
         options,
         timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
       }),

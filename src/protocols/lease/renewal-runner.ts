@@ -1,14 +1,18 @@
-import { isAlthingError } from '../../contracts/errors.ts'
-import type { CallOptions, LeaseId } from '../../contracts/store.ts'
+import { asAlthingError, isAlthingError } from '../../contracts/errors.ts'
+import { type CallOptions, type LeaseId, storeLimits } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import { LeaseRenewal, type RenewalEffect, type RenewalEvent, type RenewalMoment } from './lease-renewal.ts'
 import type { RenewalNotice, RenewalRequest } from './renewal-messages.ts'
 import type { SharedSlots } from './shared-slots.ts'
 
-/** The one call that renewal needs of a store; see `Store.keepLeaseAlive`. */
+/** What renewal needs of a store; see `Store.keepLeaseAlive`. */
 export interface LeaseStore {
   keepLeaseAlive(lease: LeaseId, options: CallOptions): Promise<unknown>
+  /** Where there is such a call, leases that are due together are renewed together. An error stands for a lease that was not. */
+  keepLeasesAlive?(leases: readonly LeaseId[], options: CallOptions): Promise<readonly unknown[]>
 }
+
+type Renewal = Extract<RenewalEffect, { type: 'renew' }>
 
 /**
  * The shell of {@link LeaseRenewal}: performs its effects on a store and wakes it in time. The same runner works in the thread
@@ -23,6 +27,10 @@ export class RenewalRunner {
   readonly #slotOf = new Map<LeaseId, number>()
   readonly #closing = new AbortController()
   #wake: Timer | undefined
+  /** To be renewed in this turn of the loop. */
+  #due: Renewal[] = []
+  /** The store does not know how to renew several: a node of the previous version answered. */
+  #isOneByOne = false
 
   constructor(options: {
     readonly store: LeaseStore
@@ -67,9 +75,11 @@ export class RenewalRunner {
     }
   }
 
-  #step(event: RenewalEvent): void {
+  #step(...events: readonly RenewalEvent[]): void {
     if (this.#closing.signal.aborted) return
-    for (const effect of this.#machine.step(event, this.#moment())) this.#perform(effect)
+    for (const event of events) {
+      for (const effect of this.#machine.step(event, this.#moment())) this.#perform(effect)
+    }
     this.#wake?.cancel()
     const moment = this.#moment()
     const wakeMs = this.#machine.nextWakeMs(moment)
@@ -82,7 +92,7 @@ export class RenewalRunner {
   #perform(effect: RenewalEffect): void {
     switch (effect.type) {
       case 'renew':
-        void this.#renew(effect.lease, effect.timeoutMs)
+        if (this.#due.push(effect) === 1) this.#world.timers.immediate(() => this.#renewDue())
         return
       case 'recordRenewal': {
         const slot = this.#slotOf.get(effect.lease)
@@ -96,6 +106,53 @@ export class RenewalRunner {
     }
   }
 
+  #renewDue(): void {
+    const due = this.#due
+    this.#due = []
+    if (this.#closing.signal.aborted) return
+    if (due.length === 1 || this.#isOneByOne || this.#store.keepLeasesAlive === undefined) {
+      for (const { lease, timeoutMs } of due) void this.#renew(lease, timeoutMs)
+      return
+    }
+    for (let i = 0; i < due.length; i += storeLimits.renewalsMax)
+      void this.#renewTogether(due.slice(i, i + storeLimits.renewalsMax))
+  }
+
+  async #renewTogether(due: readonly Renewal[]): Promise<void> {
+    const sentMs = this.#world.clock.monotonicMs()
+    const timeoutMs = Math.min(...due.map((renewal) => renewal.timeoutMs))
+    const options = { timeoutMs, signal: this.#closing.signal }
+    let results: readonly unknown[]
+    try {
+      results =
+        (await this.#store.keepLeasesAlive?.(
+          due.map(({ lease }) => lease),
+          options,
+        )) ?? []
+    } catch (error) {
+      if (this.#closing.signal.aborted) return
+      if (isAlthingError(error, 'corrupt')) {
+        this.#isOneByOne = true
+        for (const { lease } of due) void this.#renew(lease, timeoutMs)
+        return
+      }
+      results = due.map(() => asAlthingError(error))
+    }
+    this.#step(
+      ...due.map(({ lease }, i): RenewalEvent => {
+        const result = results[i]
+        const isRenewed = result !== undefined && !isAlthingError(result)
+        return isRenewed ? { type: 'renewalAcknowledged', lease, sentMs } : this.#failed(lease, result)
+      }),
+    )
+  }
+
+  #failed(lease: LeaseId, error: unknown): RenewalEvent {
+    const gone = isAlthingError(error, 'lease-not-found')
+    if (!gone) this.#notify({ type: 'failed', lease, message: messageOf(error) })
+    return { type: 'renewalFailed', lease, gone }
+  }
+
   async #renew(lease: LeaseId, timeoutMs: number): Promise<void> {
     const sentMs = this.#world.clock.monotonicMs()
     try {
@@ -103,9 +160,7 @@ export class RenewalRunner {
       this.#step({ type: 'renewalAcknowledged', lease, sentMs })
     } catch (error) {
       if (this.#closing.signal.aborted) return
-      const gone = isAlthingError(error, 'lease-not-found')
-      if (!gone) this.#notify({ type: 'failed', lease, message: messageOf(error) })
-      this.#step({ type: 'renewalFailed', lease, gone })
+      this.#step(this.#failed(lease, error))
     }
   }
 }
