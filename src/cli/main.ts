@@ -7,10 +7,14 @@ import { registerDelCommand } from './del-command.ts'
 import { registerDemoCommand } from './demo-command.ts'
 import { registerDevCommand } from './dev-command.ts'
 import { registerDoctorCommand } from './doctor-command.ts'
+import { registerDrainCommand } from './drain-command.ts'
 import { registerGatewayCommand } from './gateway-command.ts'
 import { registerGetCommand } from './get-command.ts'
+import { registerGroupCommand } from './group-command.ts'
+import { registerJoinCommand } from './join-command.ts'
 import { registerLockCommand } from './lock-command.ts'
 import { registerLocksCommand } from './locks-command.ts'
+import { registerMemberCommand } from './member-command.ts'
 import { registerNodeCommand } from './node-command.ts'
 import { endQuietlyWithReader } from './output.ts'
 import { registerPutCommand } from './put-command.ts'
@@ -37,6 +41,9 @@ registerDevCommand(program)
 registerUpCommand(program)
 registerDemoCommand(program)
 registerNodeCommand(program)
+registerJoinCommand(program)
+registerMemberCommand(program)
+registerGroupCommand(program)
 registerGatewayCommand(program)
 registerStatusCommand(program)
 registerGetCommand(program)
@@ -50,6 +57,7 @@ registerDoctorCommand(program)
 registerBackupCommand(program)
 registerRestoreCommand(program)
 registerTransferLeaderCommand(program)
+registerDrainCommand(program)
 registerCheckCommand(program)
 registerSimCommand(program)
 

@@ -71,7 +71,7 @@ export async function withStore<T>(
 export function addressesOf(url: string): readonly string[] {
   return url
     .replace(/^althing:\/\//, '')
-    .replace(/\/$/, '')
+    .replace(/\/.*$/, '')
     .split(',')
 }
 

@@ -16,7 +16,7 @@ describe('open', () => {
     'althing://host:70000',
     'althing://user@host:1',
     'althing://a:1,,b:2',
-    'althing://a:1/path',
+    'althing://a:1/group/more',
     'althing://a:1?x=1',
     5,
   ])('refuses the URL %j at once, and says what it may be', async (url) => {

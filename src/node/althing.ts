@@ -32,7 +32,7 @@ export interface OpenOptions extends ClientSecurity {
  *
  * - `memory:` this process, nothing kept;
  * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk;
- * - `althing://host:port,host:port` a cluster.
+ * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups.
  *
  * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `corrupt` or `conflict` (the folder).
  */
@@ -64,12 +64,13 @@ function invalidUrl(url: unknown): AlthingError {
 }
 
 async function openCluster(url: string, options: OpenOptions): Promise<Althing> {
-  const endpoints = endpointsOf(url)
+  const { endpoints, group } = placeOf(url)
   const world = worldOf(options)
   const credentials = credentialsOf(options)
   const timeoutMs = durationMs('timeout', options.timeout)
   const store = openClusterStore(world, {
     endpoints,
+    ...(group === undefined ? {} : { group }),
     ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(credentials === undefined ? {} : { credentials }),
@@ -161,17 +162,19 @@ function folderOf(url: string): string {
   return isAbsolute(path) ? path : `./${path}`
 }
 
-function endpointsOf(url: string): string[] {
-  const match = /^althing:\/\/([^/?#]+)\/?$/.exec(url)
+/** The nodes to ask, and the group whose store is wanted. */
+function placeOf(url: string): { readonly endpoints: readonly string[]; readonly group?: string } {
+  const match = /^althing:\/\/([^/?#]+)(?:\/([^/?#]*))?$/.exec(url)
   const endpoints = match?.[1]?.split(',') ?? []
   const isEndpoint = (text: string): boolean => {
     const port = Number(/^(?:\[[0-9a-fA-F:]+\]|[^\s:[\]@]+):(\d{1,5})$/.exec(text)?.[1])
     return port >= 1 && port <= 65_535
   }
   if (endpoints.length === 0 || !endpoints.every(isEndpoint)) {
-    throw invalidArgument('url', url, "'althing://HOST:PORT,HOST:PORT'")
+    throw invalidArgument('url', url, "'althing://HOST:PORT,HOST:PORT' or 'althing://HOST:PORT/GROUP'")
   }
-  return endpoints
+  const group = match?.[2]
+  return group === undefined || group === '' ? { endpoints } : { endpoints, group }
 }
 
 function durationMs(field: string, duration: Duration | undefined): number | undefined {

@@ -15,7 +15,10 @@ import { version } from './version.ts'
 
 export interface NodeServerOptions {
   readonly id: number
+  /** See `ClusterNodeOptions`. */
   readonly members: readonly Member[]
+  /** The node is new and was invited; see `ClusterNodeOptions`. */
+  readonly join?: { readonly secret: string }
   readonly clusterId: string
   /** Folder of this node's log and snapshots. */
   readonly dataFolder: string
@@ -76,7 +79,7 @@ function openNode(
   metrics: NodeMetrics,
   vitals: Vitals,
 ): Promise<ClusterNode> {
-  const { id, members, clusterId, listen, http, raft } = options
+  const { id, members, clusterId, listen, http, raft, join } = options
   return openClusterNode({
     world,
     id,
@@ -89,6 +92,7 @@ function openNode(
     ...(listen === undefined ? {} : { listen }),
     ...(http === undefined ? {} : { httpAddress: http }),
     ...(raft === undefined ? {} : { raft }),
+    ...(join === undefined ? {} : { join }),
   })
 }
 
@@ -100,14 +104,13 @@ async function serveHttp(
   metrics: NodeMetrics,
   vitals: Vitals,
 ): Promise<HttpServer | undefined> {
-  const { http, clusterId, members, control, consoleFolder } = options
+  const { http, clusterId, control, consoleFolder } = options
   if (http === undefined) return undefined
   try {
     return await HttpServer.start({
       world,
       node,
       clusterId,
-      members,
       listen: http,
       version,
       metrics: () => metrics.text(),

@@ -2,7 +2,6 @@ import type { RangeReply, RangeRequest } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import type { ClusterNode } from '../../engines/cluster/cluster-node.ts'
 import { openClusterStore } from '../../engines/cluster/cluster-store.ts'
-import type { Member } from '../../replication/peer-transport.ts'
 import { HttpListener } from '../http-listener.ts'
 import { ConsoleFiles } from './console-files.ts'
 import { ControlClient } from './control-client.ts'
@@ -17,7 +16,6 @@ export interface HttpServerOptions {
   readonly world: World
   readonly node: ClusterNode
   readonly clusterId: string
-  readonly members: readonly Member[]
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string
   readonly version: string
@@ -81,14 +79,14 @@ export class HttpServer {
 
 /** What the routes work with, for this node. The caller closes it ({@link closeContext}). */
 export function httpContext(options: HttpServerOptions): HttpContext {
-  const { world, node, clusterId, members, control } = options
-  const others = members.map(({ address }) => address).filter((address) => address !== node.address)
+  const { world, node, clusterId, control } = options
+  const others = node.members.map(({ address }) => address).filter((address) => address !== node.address)
   const store = openClusterStore(world, { endpoints: [node.address, ...others], clusterId })
   const parts = {
     world,
     node: servedNode(node),
     store,
-    members: new MemberClients({ world, clusterId, members, timeoutMs: memberTimeoutMs }),
+    members: new MemberClients({ world, clusterId, members: () => node.members, timeoutMs: memberTimeoutMs }),
     control: control === undefined ? undefined : new ControlClient(control),
   }
   const snapshots = new LiveSnapshots(parts)

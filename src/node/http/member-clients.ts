@@ -6,7 +6,8 @@ import type { Member } from '../../replication/peer-transport.ts'
 export interface MemberClientsOptions {
   readonly world: World
   readonly clusterId: string
-  readonly members: readonly Member[]
+  /** As they are now. */
+  members(): readonly Member[]
   /** A member that has not answered by then counts as silent. */
   readonly timeoutMs: number
 }
@@ -14,7 +15,7 @@ export interface MemberClientsOptions {
 /** Connections to the members of the cluster, one each, made when first needed and again after a failure. */
 export class MemberClients {
   readonly #options: MemberClientsOptions
-  readonly #clients = new Map<number, Promise<NodeClient>>()
+  readonly #clients = new Map<string, Promise<NodeClient>>()
   #isClosed = false
 
   constructor(options: MemberClientsOptions) {
@@ -22,7 +23,7 @@ export class MemberClients {
   }
 
   get members(): readonly Member[] {
-    return this.#options.members
+    return this.#options.members()
   }
 
   /** Undefined when the member does not answer in time. */
@@ -40,27 +41,27 @@ export class MemberClients {
     try {
       return await use(await opening)
     } catch (error) {
-      this.#forget(member.id, opening)
+      this.#forget(member.address, opening)
       throw error
     }
   }
 
   close(): void {
     this.#isClosed = true
-    for (const [id, opening] of this.#clients) this.#forget(id, opening)
+    for (const [address, opening] of this.#clients) this.#forget(address, opening)
   }
 
-  #client({ id, address }: Member): Promise<NodeClient> {
-    const existing = this.#clients.get(id)
+  #client({ address }: Member): Promise<NodeClient> {
+    const existing = this.#clients.get(address)
     if (existing !== undefined) return existing
     const { world, clusterId, timeoutMs } = this.#options
     const opening = NodeClient.open(world, address, { clusterId, timeoutMs })
-    if (!this.#isClosed) this.#clients.set(id, opening)
+    if (!this.#isClosed) this.#clients.set(address, opening)
     return opening
   }
 
-  #forget(id: number, opening: Promise<NodeClient>): void {
-    if (this.#clients.get(id) === opening) this.#clients.delete(id)
+  #forget(address: string, opening: Promise<NodeClient>): void {
+    if (this.#clients.get(address) === opening) this.#clients.delete(address)
     opening.then(
       (client) => client.close(),
       () => {},

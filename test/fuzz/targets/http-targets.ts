@@ -58,7 +58,6 @@ async function api(): Promise<FuzzTarget> {
     world,
     node: server.node,
     clusterId: 'fuzz',
-    members,
     listen: '127.0.0.1:0',
     version: '0.0.0',
     metrics: async () => ({ text: '', contentType: 'text/plain' }),

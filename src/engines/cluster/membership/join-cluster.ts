@@ -57,7 +57,7 @@ async function ask(
   { world, clusterId, id, secret, storageId, address }: JoinOptions,
   at: string,
 ): Promise<void> {
-  const client = await NodeClient.open(world, at, { clusterId, timeoutMs: answerTimeoutMs })
+  const client = await NodeClient.open(world, at, { clusterId, timeoutMs: answerTimeoutMs, as: 'node' })
   try {
     await client.operate('member.join', { id, secret, storageId, address, peerVersion })
   } finally {

@@ -1,0 +1,58 @@
+import { type Command, Option } from 'commander'
+import { type NodeServerOptions, startNodeServer } from '../node/node-server.ts'
+import { durationMs } from './arguments.ts'
+
+/** What every command that runs one node takes. */
+export interface RunOptions {
+  readonly data: string
+  readonly http?: string
+  readonly heartbeat: string
+  readonly electionTimeout: string
+  readonly drain: string
+}
+
+export function withRunOptions(command: Command): Command {
+  return command
+    .option('--data <folder>', 'folder for the log and the snapshots', './data/node')
+    .option('--http <address>', 'serve the HTTP API and the console here, such as 127.0.0.1:7501')
+    .option('--drain <duration>', 'on SIGTERM: for so long at most it hands over what it leads', '10s')
+    .addOption(new Option('--heartbeat <duration>', "the leader's longest silence").default('100ms'))
+    .addOption(
+      new Option('--election-timeout <duration>', 'silence after which a follower campaigns').default('1s'),
+    )
+}
+
+/**
+ * Runs a node until it ends: on SIGTERM it hands over what it leads before it closes; SIGINT, or a second signal, closes it at once. Rejects with what it
+ * failed of.
+ */
+export async function runNodeServer(
+  options: RunOptions,
+  place: Pick<NodeServerOptions, 'id' | 'clusterId' | 'members' | 'listen' | 'join'>,
+): Promise<void> {
+  const drainMs = durationMs('--drain', options.drain)
+  const server = await startNodeServer({
+    ...place,
+    dataFolder: options.data,
+    ...(options.http === undefined ? {} : { http: options.http }),
+    ...(process.env['ALTHING_CONTROL'] === undefined ? {} : { control: process.env['ALTHING_CONTROL'] }),
+    raft: {
+      heartbeatMs: durationMs('--heartbeat', options.heartbeat),
+      electionTimeoutMs: durationMs('--election-timeout', options.electionTimeout),
+    },
+  })
+  const { node } = server
+  process.stdout.write(
+    `${JSON.stringify({ event: 'listening', id: node.id, address: node.address, http: server.httpAddress })}\n`,
+  )
+  const stop = (): void => void server.close()
+  process.once('SIGTERM', () => {
+    process.once('SIGTERM', stop)
+    node.drain(drainMs).then(stop, stop)
+  })
+  process.once('SIGINT', stop)
+  const failure = await node.closed
+  // A node that has failed still has its HTTP face, which would keep the process alive.
+  await server.close()
+  if (failure !== undefined) throw failure
+}
