@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly configuration: StoreConfiguration
   readonly observations: Observations
   readonly endpoints: readonly string[]
+  /** The group whose store the clients use. Default: the cluster's own. */
+  readonly group?: string
   isStopping(): boolean
 }
 
@@ -55,6 +57,7 @@ export class ClientProcess {
     const store = openClusterStore(world, {
       endpoints: random.shuffle(endpoints),
       timeoutMs: configuration.callTimeoutMs,
+      ...(options.group === undefined ? {} : { group: options.group }),
     })
     this.#isDone = false
     const nowMs = (): number => simulation.nowMs

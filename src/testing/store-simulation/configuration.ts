@@ -51,7 +51,21 @@ export interface StoreConfiguration {
   readonly callTimeoutMs: number
   /** Probability that a key client's next call compacts the store. */
   readonly compactRate: number
+  /** See `RaftOptions`: 0, or well above what clocks may drift apart. */
+  readonly leaseDriftMax: number
+  /** Revisions of history that the cluster keeps by itself. */
+  readonly keepRevisions: number
+  /** How often nodes compare their copies; 0 for never. */
+  readonly replicaCheckMs: number
+  /** Mean time between two changes of the members, or of the groups; 0 for none. */
+  readonly membersMsMean: number
+  readonly groupsMsMean: number
+  /** Mean time between two backups; 0 for none. */
+  readonly backupMsMean: number
 }
+
+/** Two clocks, each of which may be one percent fast or slow, and as much again. */
+const leaseDriftMax = 0.04
 
 /** Draws the shape of a run: swarm testing (Groce et al., ISSTA 2012) over sizes and timings as well as faults. */
 export function drawConfiguration(random: SeededRandom, options: StoreSimulationOptions): StoreConfiguration {
@@ -87,6 +101,12 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
     paddingBytes: isLarge ? random.pick([20_000, 80_000]) : 0,
     callTimeoutMs: random.pick([1_000, 2_500, 5_000]),
     compactRate: random.pick([0, 0.01, 0.05]),
+    leaseDriftMax: random.pick([0, 0, leaseDriftMax]),
+    keepRevisions: random.pick([100_000, 100_000, 40]),
+    replicaCheckMs: random.pick([0, 0, 3_000]),
+    membersMsMean: random.pick([0, 0, 1_000, 3_000]),
+    groupsMsMean: random.pick([0, 0, 2_000]),
+    backupMsMean: random.pick([0, 0, 0, 4_000]),
   }
 }
 

@@ -1,9 +1,12 @@
 import { isAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
-import { openDiskStorage } from '../../replication/storage.ts'
+import type { RestoredState } from '../../protocols/raft/types.ts'
+import type { GroupId } from '../../replication/group-id.ts'
+import { type NodeStorage, openNodeStorage } from '../../replication/node-storage.ts'
 import type { Member } from '../invariants/cluster-view.ts'
 import { InvariantViolation } from '../invariants/violation.ts'
 import type { Damage } from '../world/simulated-disk.ts'
+import type { GroupUnderTest } from './group-under-test.ts'
 
 /**
  * What came of a flipped bit: `refused`, the node saw it and stopped with file and offset; `harmless`, the bit was in no data, and nothing is
@@ -14,27 +17,37 @@ export type DamageVerdict = 'refused' | 'harmless' | InvariantViolation
 const name = 'damage-is-found'
 
 /**
- * Starts from a disk on which a bit was flipped, without taking part in anything: either the node refuses, naming the file and an offset, or
- * everything that it had called durable is still there. DESIGN.md section 7: corruption is never skipped.
+ * Starts from a damaged disk, without taking part in anything: either the node refuses, naming the file and an offset, or
+ * everything that it had called durable is still there, of every group. DESIGN.md section 7: corruption is never skipped.
  */
 export async function judgeDamage(
   world: World,
   directory: string,
   identity: { readonly clusterId: string; readonly nodeId: number },
-  flip: Damage,
-  member: Member,
+  damage: Damage,
+  groups: ReadonlyMap<GroupId, GroupUnderTest>,
 ): Promise<DamageVerdict> {
   try {
-    const { storage, restored } = await openDiskStorage(world, directory, { identity })
-    const reader = await storage.openSnapshot()
-    if (reader !== undefined) {
-      for await (const chunk of reader.chunks()) void chunk
-      await reader.close()
+    const node = await openNodeStorage(world, directory, { identity })
+    await readSnapshots(node)
+    await node.close()
+    for (const [id, { view }] of groups) {
+      const member = view.members.get(identity.nodeId)
+      const verdict = member && judgeGroup(node.groups.get(id)?.restored, damage, member)
+      if (verdict instanceof InvariantViolation) return verdict
     }
-    await storage.close()
-    return judgeRestored(restored, flip, member)
+    return 'harmless'
   } catch (error) {
-    return judgeRefusal(error, flip)
+    return judgeRefusal(error, damage)
+  }
+}
+
+async function readSnapshots(node: NodeStorage): Promise<void> {
+  for (const { storage } of node.groups.values()) {
+    const reader = await storage.openSnapshot()
+    if (reader === undefined) continue
+    for await (const chunk of reader.chunks()) void chunk
+    await reader.close()
   }
 }
 
@@ -51,13 +64,10 @@ function judgeRefusal(error: unknown, { path, byteOffset }: Damage): DamageVerdi
   return new InvariantViolation(name, `the refusal of ${path} names no file and offset: ${error.message}`)
 }
 
-type Restored = Awaited<ReturnType<typeof openDiskStorage>>['restored']
-
-function judgeRestored(
-  { hardState, snapshot, entries }: Restored,
-  flip: Damage,
-  { durable }: Member,
-): DamageVerdict {
+function judgeGroup(restored: RestoredState | undefined, flip: Damage, { durable }: Member): DamageVerdict {
+  // A copy that is here no more may have been removed: whether it should be there is asked when it is opened.
+  if (restored === undefined) return 'harmless'
+  const { hardState, snapshot, entries } = restored
   const where = `damage to ${flip.path} at ${flip.byteOffset} goes unseen`
   if (hardState.term < durable.term) return new InvariantViolation(name, `${where}, and the term goes back`)
   const terms = new Map(entries.map(({ index, term }) => [index, term]))

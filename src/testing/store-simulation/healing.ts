@@ -5,6 +5,8 @@ import { InvariantViolation } from '../invariants/violation.ts'
 import { ClientProcess } from './client-process.ts'
 import { leaseTtlMsMax } from './lease-client.ts'
 import { RecordedStore } from './recorded-store.ts'
+import { isJoint, membersOf } from '../../protocols/raft/configuration.ts'
+import type { GroupUnderTest } from './group-under-test.ts'
 import type { StoreRun } from './simulate-store.ts'
 
 /** Bounds on virtual time after the end of all faults. */
@@ -17,7 +19,9 @@ export const healingLimits = {
   watchesMs: 60_000,
   /** Until leases that nobody renews have ended. */
   leasesMs: 4 * leaseTtlMsMax,
-  convergeMs: 20_000,
+  convergeMs: 30_000,
+  /** Until nodes and groups that were removed are gone. */
+  tidyMs: 40_000,
 } as const
 
 /** All faults end. The cluster must serve again, every call end, every watcher be told all, leases end, and all copies become equal. */
@@ -31,11 +35,12 @@ export async function heal(run: StoreRun): Promise<void> {
   )
   await mustEndLeases(run)
   await within(run, 'watch-delivery', 'every watcher was told all', healingLimits.watchesMs, () =>
-    hasToldAll(run),
+    [...run.cluster.groups.values()].every(hasToldAll),
   )
   await within(run, 'replicas-converge', 'all nodes have applied the same', healingLimits.convergeMs, () =>
     haveConverged(run),
   )
+  await within(run, 'removed-stays-out', 'what was removed is gone', healingLimits.tidyMs, () => isTidy(run))
   report(run, run.cluster.checkReplicas())
 }
 
@@ -70,7 +75,7 @@ async function mustEndLeases(run: StoreRun): Promise<void> {
 }
 
 /** Who still listens has heard of the last event of its range. */
-function hasToldAll({ observations, log }: StoreRun): boolean {
+function hasToldAll({ observations, log }: GroupUnderTest): boolean {
   return observations.watches.every(
     (watch) => !watch.isLive || watch.toldUntil >= lastRevisionOf(log.events, watch.request),
   )
@@ -84,11 +89,32 @@ export function lastRevisionOf(events: EventLog, range: KeyRange): number {
   return 0
 }
 
-/** Every node that is not out for a damaged disk has applied the whole log. */
-function haveConverged({ cluster, injector, log }: StoreRun): boolean {
-  const { nodes } = cluster
-  if (nodes.length < cluster.processes.length - injector.damaged.size) return false
-  return nodes.every(({ host }) => host.group.appliedIndex === log.index)
+/** Every member that is not out has applied the whole log of each group that it belongs to, and no change of the members is left half-way. */
+function haveConverged({ cluster }: StoreRun): boolean {
+  const existing = new Set([1, ...cluster.records.groups.map(({ id }) => id)])
+  const nodes = new Map(cluster.nodes.map((node) => [node.id, node]))
+  for (const [id, { configuration, log }] of cluster.groups) {
+    if (!existing.has(id)) continue
+    if (isJoint(configuration)) return false
+    for (const member of membersOf(configuration)) {
+      if (cluster.isOut(member)) continue
+      const copy = nodes.get(member)?.groups.get(id)
+      if (copy === undefined || copy.group.appliedIndex !== log.index) return false
+    }
+  }
+  return true
+}
+
+/** Who was removed has ended, and groups that were removed are on no node any more. */
+function isTidy({ cluster }: StoreRun): boolean {
+  const members = membersOf(cluster.own.configuration)
+  const groups = new Set([1, ...cluster.records.groups.map(({ id }) => id)])
+  return cluster.nodes.every(
+    (node) =>
+      cluster.isOut(node.id) ||
+      ((cluster.isInvited(node.id) || members.includes(node.id)) &&
+        [...node.groups.keys()].every((id) => groups.has(id))),
+  )
 }
 
 /** Lets the world run until `predicate` holds; the invariant is broken when that takes longer than `limitMs`. */

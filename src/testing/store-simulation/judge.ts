@@ -11,7 +11,10 @@ import { checkRealTimeOrder } from '../invariants/real-time-order.ts'
 import type { InvariantViolation } from '../invariants/violation.ts'
 import { checkWatchDelivery } from '../invariants/watch-delivery.ts'
 import { clientRange } from '../../models/store/system-keys.ts'
+import type { StoreConfiguration } from './configuration.ts'
+import type { GroupUnderTest } from './group-under-test.ts'
 import { guardedKey } from './lock-client.ts'
+import type { LiveWatch } from './observations.ts'
 import type { StoreRun } from './simulate-store.ts'
 import { lastRevisionOf } from './healing.ts'
 
@@ -25,19 +28,33 @@ export interface Judgement {
   readonly isUnknown: boolean
 }
 
-/** Judges what the clients of a run saw, once it has ended. */
+/** Judges what the clients of a run saw, of each group, once it has ended. */
 export function judgeObservations(run: StoreRun, clock: Pick<Clock, 'monotonicMs'>): Judgement {
-  const { observations, log } = run
+  let isUnknown = false
+  for (const group of run.cluster.groups.values()) {
+    const judgement = judgeGroup(group, run.configuration, clock)
+    if (judgement.violation !== undefined) return judgement
+    isUnknown ||= judgement.isUnknown
+  }
+  return { violation: undefined, isUnknown }
+}
+
+function judgeGroup(
+  group: GroupUnderTest,
+  configuration: StoreConfiguration,
+  clock: Pick<Clock, 'monotonicMs'>,
+): Judgement {
+  const { observations, log } = group
   const { answers } = observations
   const violation =
     checkAcknowledgedWrites(answers, log) ??
     checkReadsShowPastStates(answers, log) ??
     checkRealTimeOrder(answers) ??
     checkLocalReadsMonotone(observations.looks) ??
-    checkWatchDelivery(completed(run), log) ??
+    checkWatchDelivery(completed(group), log) ??
     checkLeaseNeverEarly(observations.leases, log, driftRatioMax) ??
     checkLockExclusive(observations.locks.tenures) ??
-    checkFencedWrites(guardedKeys(run), log)
+    checkFencedWrites(guardedKeys(configuration), log)
   if (violation !== undefined) return { violation, isUnknown: false }
   const limits = { clock, timeLimitMs: historyLimitMs }
   const keys = checkLinearizableHistory(versionedKvModel(), observations.keys.operations(), limits)
@@ -47,7 +64,7 @@ export function judgeObservations(run: StoreRun, clock: Pick<Clock, 'monotonicMs
 }
 
 /** Who listened to the end must have heard all of it: all but what concerns the cluster's own keys, which no client sees. */
-function completed({ observations, log }: StoreRun): StoreRun['observations']['watches'] {
+function completed({ observations, log }: GroupUnderTest): readonly LiveWatch[] {
   return observations.watches.map((watch) => {
     const request = clientRange(watch.request)
     return watch.isLive
@@ -56,7 +73,7 @@ function completed({ observations, log }: StoreRun): StoreRun['observations']['w
   })
 }
 
-function guardedKeys({ configuration }: StoreRun): Map<string, string> {
+function guardedKeys(configuration: StoreConfiguration): Map<string, string> {
   const names = Array.from({ length: configuration.locks }, (_, i) => `lock${i + 1}`)
   return new Map(names.map((name) => [guardedKey(name), name]))
 }

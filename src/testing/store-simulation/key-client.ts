@@ -34,7 +34,8 @@ async function callOnce(context: ClientContext, store: RecordedStore): Promise<v
   if (draw < 0.55) return void (await store.get(key))
   if (draw < 0.65) return store.delete(key)
   if (draw < 0.77) return compareAndPut(context, store, key)
-  if (draw < 0.87) return putMany(context, store)
+  if (draw < 0.84) return putMany(context, store)
+  if (draw < 0.87) return store.getMany(context.random.shuffle(['m1', 'm2', 'm3']).slice(0, 2))
   if (draw < 0.93) return store.look(random.chance(0.5) ? keyRange : { key })
   return store.list(random.chance(0.5) ? keyRange : txnRange)
 }

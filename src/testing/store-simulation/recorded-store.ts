@@ -115,6 +115,21 @@ export class RecordedStore {
     return reply !== undefined
   }
 
+  /** Reads all of them in one transaction that changes nothing: as linearizable as any. */
+  async getMany(keys: readonly string[]): Promise<void> {
+    await this.#perform(
+      this.#txns,
+      'txn',
+      { value: keys.map((key) => ['get', key]) },
+      () =>
+        this.#txn(
+          [],
+          keys.map((key) => ({ op: 'range', key })),
+        ),
+      ({ replies }) => replies.map((reply) => (reply.op === 'range' ? firstValue(reply.kvs) : null)),
+    )
+  }
+
   async #perform<T>(
     client: RecordedClient,
     op: string,

@@ -1,12 +1,12 @@
 import type { Clock } from '../../contracts/world.ts'
 import type { MemberStep } from '../invariants/cluster-view.ts'
-import { CommittedLog } from '../invariants/committed-log.ts'
+import type { CommittedLog } from '../invariants/committed-log.ts'
 import { InvariantViolation } from '../invariants/violation.ts'
 import type { FaultClass } from '../world/fault-classes.ts'
 import { FaultInjector } from '../world/fault-injector.ts'
 import { SimulationError } from '../world/simulation-error.ts'
 import { Simulation } from '../world/simulation.ts'
-import { minorityOf } from '../world/survivability.ts'
+import { Administrator } from './administrator.ts'
 import { type ClientFault, ClientFaults } from './client-faults.ts'
 import { type ClientOptions, ClientProcess, type ClientProgram } from './client-process.ts'
 import { drawConfiguration, type StoreConfiguration, type StoreSimulationOptions } from './configuration.ts'
@@ -14,10 +14,12 @@ import { runKeyClient } from './key-client.ts'
 import { runLeaseClient } from './lease-client.ts'
 import { runLockClient } from './lock-client.ts'
 import { judgeObservations } from './judge.ts'
-import { Observations } from './observations.ts'
+import type { GroupUnderTest } from './group-under-test.ts'
+import type { Observations } from './observations.ts'
 import { heal } from './healing.ts'
 import { runOperator } from './operator-client.ts'
 import { StoreCluster } from './store-cluster.ts'
+import { Survival } from './survival.ts'
 import { runWatchClient } from './watch-client.ts'
 
 export interface RunHooks {
@@ -51,11 +53,14 @@ export interface SeedReport {
 export interface StoreRun {
   readonly simulation: Simulation
   readonly configuration: StoreConfiguration
+  /** Of group 1. */
   readonly log: CommittedLog
   readonly observations: Observations
   readonly cluster: StoreCluster
-  readonly clients: readonly ClientProcess[]
-  readonly watchers: readonly ClientProcess[]
+  /** They become more: a new group gets clients of its own. */
+  readonly clients: ClientProcess[]
+  readonly watchers: ClientProcess[]
+  readonly administrator: Administrator
   readonly injector: FaultInjector
   readonly clientFaults: ClientFaults
   readonly clientOptions: ClientOptions
@@ -94,36 +99,45 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
   const simulation = new Simulation({ seed: options.seed, logCapacity: 0 })
   const configuration = drawConfiguration(simulation.random('configuration'), options)
   const violated = (violation: InvariantViolation): void => simulation.fail(violation.message, violation)
-  const clock = { monotonicMs: () => simulation.nowMs }
-  const observations = new Observations(clock, violated)
-  const log = new CommittedLog()
   const cluster = new StoreCluster({
     simulation,
     configuration,
-    log,
     violated,
     harmless: (process) => injector.rebuilt(process),
     ...(hooks.stepped === undefined ? {} : { stepped: hooks.stepped }),
   })
+  const { observations, log } = cluster.own
+  const survival = new Survival(cluster, () => simulation.nowMs)
   let isStopping = false
   const clientOptions: ClientOptions = {
     simulation,
     configuration,
     observations,
-    endpoints: cluster.members.map(({ address }) => address),
+    endpoints: cluster.endpoints,
     isStopping: () => isStopping,
   }
-  const { clients, watchers } = startClients(clientOptions)
+  const clients: ClientProcess[] = []
+  const watchers: ClientProcess[] = []
+  const administrator = new Administrator({
+    cluster,
+    survival,
+    groupCreated: (id, name) => {
+      const group = { ...clientOptions, observations: cluster.group(id).observations, group: name }
+      clients.push(new ClientProcess(group, `${name}-keys`, runKeyClient))
+      watchers.push(new ClientProcess(group, `${name}-watches`, runWatchClient))
+    },
+  })
+  clients.push(...startClients(clientOptions, administrator))
+  for (let i = 1; i <= configuration.watchClients; i++)
+    watchers.push(new ClientProcess(clientOptions, `watches${i}`, runWatchClient))
   const processes = [...clients, ...watchers].map(({ process }) => process)
+  const clientHosts = configuration.partsClients ? processes.map(({ host }) => host) : []
   const injector = new FaultInjector(simulation, {
     processes: cluster.processes,
-    hosts: [
-      ...cluster.processes.map(({ host }) => host),
-      ...(configuration.partsClients ? processes.map(({ host }) => host) : []),
-    ],
+    hosts: () => [...cluster.hosts, ...clientHosts],
     plan: configuration.faultPlan,
-    rule: minorityOf(cluster.processes),
-    onDamage: (process, flip) => cluster.damaged(process, flip),
+    rule: survival,
+    onDamage: (process, damage) => cluster.damaged(process, damage),
   })
   const clientFaults = new ClientFaults({
     simulation,
@@ -143,6 +157,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     cluster,
     clients,
     watchers,
+    administrator,
     injector,
     clientFaults,
     clientOptions,
@@ -150,19 +165,18 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
   }
 }
 
-function startClients(options: ClientOptions): { clients: ClientProcess[]; watchers: ClientProcess[] } {
+function startClients(options: ClientOptions, administrator: Administrator): ClientProcess[] {
   const { configuration } = options
   const start = (kind: string, count: number, program: ClientProgram): ClientProcess[] =>
     Array.from({ length: count }, (_, i) => new ClientProcess(options, `${kind}${i + 1}`, program))
-  return {
-    clients: [
-      ...start('keys', configuration.keyClients, runKeyClient),
-      ...start('leases', configuration.leaseClients, runLeaseClient),
-      ...start('locks', configuration.lockClients, runLockClient),
-      ...start('operator', configuration.transferMsMean > 0 ? 1 : 0, runOperator),
-    ],
-    watchers: start('watches', configuration.watchClients, runWatchClient),
-  }
+  return [
+    ...start('keys', configuration.keyClients, runKeyClient),
+    ...start('leases', configuration.leaseClients, runLeaseClient),
+    ...start('locks', configuration.lockClients, runLockClient),
+    ...start('operator', configuration.transferMsMean > 0 ? 1 : 0, runOperator),
+    ...start('members', configuration.membersMsMean > 0 ? 1 : 0, administrator.changeMembers),
+    ...start('groups', configuration.groupsMsMean > 0 ? 1 : 0, administrator.changeGroups),
+  ]
 }
 
 function clientFaultsOf(faults: readonly FaultClass[]): ClientFault[] {
@@ -174,8 +188,10 @@ function clientFaultsOf(faults: readonly FaultClass[]): ClientFault[] {
 function keepLooking({ simulation, observations, cluster }: StoreRun): void {
   const look = (): void => {
     observations.locks.look(simulation.nowMs)
+    cluster.lookAtWiped()
     for (const node of cluster.nodes) {
-      const life = cluster.view.members.get(node.id)?.life ?? 0
+      if (cluster.isOut(node.id)) continue
+      const life = cluster.own.view.members.get(node.id)?.life ?? 0
       const { revision } = node.host.model
       observations.looks.push({ node: node.id, life, timeMs: simulation.nowMs, revision })
     }
@@ -198,7 +214,7 @@ function reportOf(
   verdict: SeedReport['verdict'],
   violation: InvariantViolation | undefined,
 ): SeedReport {
-  const { simulation, observations, cluster, injector, clientFaults, log } = run
+  const { simulation, cluster, injector, clientFaults } = run
   const { faultPlan, ...configuration } = run.configuration
   const faults: Record<string, number> = {}
   for (const [name, count] of injector.counts) if (count > 0) faults[name] = count
@@ -216,25 +232,40 @@ function reportOf(
     configuration: { ...configuration, faults: [...faultPlan.keys()] },
     virtualMs: simulation.nowMs,
     events: simulation.log.count,
-    steps: cluster.view.steps,
-    entries: log.index,
-    calls: observations.keys.calls + observations.txns.calls,
+    steps: sumOver(cluster, ({ view }) => view.steps),
+    entries: sumOver(cluster, (group) => group.log.index),
+    calls: sumOver(cluster, ({ observations: { keys, txns } }) => keys.calls + txns.calls),
     faults,
     reached: reachedIn(run),
   }
 }
 
-function reachedIn({ observations, cluster, log }: StoreRun): Record<string, number> {
+function sumOver({ groups }: StoreCluster, count: (group: GroupUnderTest) => number): number {
+  let sum = 0
+  for (const group of groups.values()) sum += count(group)
+  return sum
+}
+
+function reachedIn({ observations, cluster, log, administrator }: StoreRun): Record<string, number> {
   const { watches, locks, answers } = observations
   return {
-    restarts: [...cluster.view.members.values()].reduce((sum, { life }) => sum + life - 1, 0),
+    restarts: sumOver(cluster, ({ view }) =>
+      [...view.members.values()].reduce((sum, { life }) => sum + Math.max(0, life - 1), 0),
+    ),
     refusals: cluster.refusals,
-    snapshotsInstalled: cluster.snapshotsInstalled,
     resyncs: watches.filter(({ batches }) => batches.some(({ kind }) => kind === 'resync')).length,
     tenures: locks.tenures.length,
     expiries: log.commands.filter(({ command }) => command.type === 'expireLeases').length,
     unknownWrites: answers.filter((answer) => answer.kind === 'write' && answer.outcome === 'unknown').length,
     repeats: countRepeats(log),
+    snapshotsInstalled: sumOver(cluster, ({ counts }) => counts.snapshotsInstalled),
+    jointChanges: sumOver(cluster, ({ counts }) => counts.jointChanges),
+    learners: cluster.own.counts.learnersAdded,
+    votersRemoved: cluster.own.counts.votersRemoved,
+    groups: cluster.groups.size - 1,
+    groupCalls: sumOver(cluster, ({ id, observations: { keys } }) => (id === 1 ? 0 : keys.calls)),
+    checkpoints: log.commands.filter(({ command }) => command.type === 'checkpoint').length,
+    ...administrator.counts,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { WatchRequest } from '../../contracts/store.ts'
+import { clientRange } from '../../models/store/system-keys.ts'
 import { attempt, type ClientContext, type ClientProgram, sleep } from './client-process.ts'
 import { keyRange, txnRange } from './key-client.ts'
 import type { LiveWatch } from './observations.ts'
@@ -24,7 +25,8 @@ async function watchOn(context: ClientContext, number: number): Promise<void> {
     }
     const observation: LiveWatch = {
       name: `${context.name}/${number}.${turn}`,
-      request,
+      // The cluster's own keys are shown to nobody.
+      request: clientRange(request),
       batches: [],
       toldUntil: (fromRevision ?? 1) - 1,
       isLive: true,
@@ -32,6 +34,7 @@ async function watchOn(context: ClientContext, number: number): Promise<void> {
     context.observations.watches.push(observation)
     await listen(
       context,
+      request,
       observation,
       random.chance(0.5) ? random.exponential(4_000) : Number.POSITIVE_INFINITY,
     )
@@ -46,9 +49,14 @@ function chooseRevision({ random }: ClientContext, toldUntil: number | undefined
 }
 
 /** Until the clients are asked to stop listening, or for so long. */
-async function listen(context: ClientContext, observation: LiveWatch, forMs: number): Promise<void> {
+async function listen(
+  context: ClientContext,
+  request: WatchRequest,
+  observation: LiveWatch,
+  forMs: number,
+): Promise<void> {
   const { store, world, random, nowMs } = context
-  const watch = store.watch(observation.request)
+  const watch = store.watch(request)
   const isSlow = random.chance(0.2)
   const endAt = nowMs() + forMs
   const timer = Number.isFinite(forMs) ? world.timers.after(forMs, () => watch.close()) : undefined

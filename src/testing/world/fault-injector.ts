@@ -8,10 +8,10 @@ import type { Simulation } from './simulation.ts'
 import type { SurvivabilityRule } from './survivability.ts'
 
 export interface FaultInjectorOptions {
-  /** The processes whose machines, disks and clocks are harmed. */
+  /** The processes whose machines, disks and clocks are harmed. More may be added while it runs. */
   readonly processes: readonly SimulatedProcess[]
-  /** Hosts that take part in network faults. Default those of `processes`. */
-  readonly hosts?: readonly string[]
+  /** Hosts that take part in network faults, those of the moment. Default those of `processes`. */
+  readonly hosts?: readonly string[] | (() => readonly string[])
   readonly plan: FaultPlan
   readonly rule: SurvivabilityRule
   /** Files that may be damaged. Default all. */
@@ -53,7 +53,9 @@ export class FaultInjector {
   }
 
   get hosts(): readonly string[] {
-    return this.options.hosts ?? this.options.processes.map((process) => process.host)
+    const { hosts, processes } = this.options
+    if (typeof hosts === 'function') return hosts()
+    return hosts ?? processes.map((process) => process.host)
   }
 
   /** How often each class has really happened. */
