@@ -131,12 +131,22 @@ export class AccessControl {
     }
   }
 
-  async #authenticate(credentials: Credentials, origin: CallerOrigin): Promise<PrincipalRef> {
+  /** Who the caller is, where that can be said at once; undefined: {@link authenticate} it. Throws `unauthenticated`. */
+  recognise(credentials: Credentials, origin: CallerOrigin): PrincipalRef | undefined {
     if (this.isNode(credentials, origin)) return node
     const { token, user, password } = credentials
-    if (token !== undefined) return this.#byToken(token, origin)
-    if (user !== undefined && password !== undefined) return this.#byPassword(user, password, origin)
-    return this.#bare(origin)
+    const known = token === undefined ? undefined : this.#tokenRef(token)
+    if (known !== undefined) return known
+    const isNamed = token !== undefined || (user !== undefined && password !== undefined)
+    // What is shown means nothing while access control is off; if it is on elsewhere already, the session ends when that is applied here.
+    return isNamed && this.isEnabled ? undefined : this.#bare(origin)
+  }
+
+  async #authenticate(credentials: Credentials, origin: CallerOrigin): Promise<PrincipalRef> {
+    const known = this.recognise(credentials, origin)
+    if (known !== undefined) return known
+    const { token, user = '', password = '' } = credentials
+    return token === undefined ? this.#byPassword(user, password, origin) : this.#byToken(token, origin)
   }
 
   #bare({ identity }: CallerOrigin): PrincipalRef {
@@ -154,10 +164,6 @@ export class AccessControl {
   }
 
   async #byToken(text: string, origin: CallerOrigin): Promise<PrincipalRef> {
-    const known = this.#tokenRef(text)
-    if (known !== undefined) return known
-    // It means nothing while access control is off; if it is on elsewhere already, the session ends when that is applied here.
-    if (!this.isEnabled) return this.#bare(origin)
     const { remoteAddress } = origin
     this.#guard.admit(remoteAddress)
     await this.caughtUp()
@@ -177,7 +183,6 @@ export class AccessControl {
   }
 
   async #byPassword(user: string, password: string, origin: CallerOrigin): Promise<PrincipalRef> {
-    if (!this.isEnabled) return this.#bare(origin)
     const { remoteAddress } = origin
     this.#guard.admit(remoteAddress)
     const before = this.#state.user(user)?.epoch

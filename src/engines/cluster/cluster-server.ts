@@ -161,14 +161,19 @@ export class ClusterServer {
 
   #signIn(connection: Connection, hello: Hello): void {
     const { access, groups } = this.#options
-    // One that has not signed in yet counts as one that has not greeted: checking a password takes time.
-    this.#greetings++
     const signedIn = (ref: PrincipalRef): void => {
       const group = groups.find(hello.group)
       if (group !== undefined) this.#startSession(connection, group, hello, ref)
       else this.#startSessionLater(connection, hello, ref)
     }
-    refOf(access, connection, hello.credentials ?? {}, hello.as)
+    const ref = refOf(access, connection, hello.credentials ?? {}, hello.as)
+    if (!(ref instanceof Promise)) {
+      signedIn(ref)
+      return
+    }
+    // One that has not signed in yet counts as one that has not greeted: checking a password takes time.
+    this.#greetings++
+    ref
       .then(signedIn)
       .catch((error: unknown) => this.#refuse(connection, asAlthingError(error)))
       .finally(() => this.#greetings--)

@@ -22,16 +22,21 @@ export interface SessionAccessOptions {
 }
 
 /**
- * Who greets: by what it shows, or for whom it speaks when it is a node. Rejects as {@link AccessControl.authenticate}, and with `unavailable` when a caller that is no node speaks
- * for another.
+ * Who greets: by what it shows, or for whom it speaks when it is a node. At once where that can be said at once: its first request may be under way already. Throws or rejects
+ * as {@link AccessControl.authenticate}, and with `unavailable` when a caller that is no node speaks for another.
  */
-export async function refOf(
+export function refOf(
   control: AccessControl,
   origin: CallerOrigin,
   credentials: Credentials,
   as: unknown,
-): Promise<PrincipalRef> {
-  const ref = await control.authenticate(credentials, origin)
+): PrincipalRef | Promise<PrincipalRef> {
+  const known = control.recognise(credentials, origin)
+  if (known !== undefined) return spokenFor(control, known, as)
+  return control.authenticate(credentials, origin).then((ref) => spokenFor(control, ref, as))
+}
+
+function spokenFor(control: AccessControl, ref: PrincipalRef, as: unknown): PrincipalRef {
   if (as === undefined) return ref
   const wanted = principalRefFrom(as)
   if (ref[0] === 'node') return wanted
