@@ -193,7 +193,7 @@ function summary(reports: readonly TargetReport[], seconds: number): number {
   )
   for (const failure of failures) tell(failure)
   if (options.json) {
-    const failed = failures.map(({ stack: _, ...failure }) => failure)
+    const failed = failures.map((failure) => ({ ...failure, stack: undefined }))
     process.stdout.write(`${JSON.stringify({ inputs, seconds, rate, failed })}\n`)
   }
   return failures.length === 0 ? 0 : 1

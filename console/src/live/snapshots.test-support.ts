@@ -26,6 +26,7 @@ function follower(id: number, address: string): NodeStatus {
     leases: 0,
     watchers: 0,
     clients: 0,
+    groups: { copies: 1, leading: 0 },
     uptimeMs: 60_000,
     wallMs: 1_000,
     isReady: true,
