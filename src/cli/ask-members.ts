@@ -2,20 +2,8 @@ import { AlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import type { NodeClient } from '../engines/cluster/node-client.ts'
 import { openNode } from './open-node.ts'
-import type { NodeStatus } from '../engines/cluster/node-status.ts'
+import type { MemberAnswer } from '../node/diagnosis/member-answer.ts'
 import { addressesOf } from './target.ts'
-
-/** One member as it answered just now. */
-export interface MemberAnswer {
-  /** 0 when it does not answer and no other member names it. */
-  readonly id: number
-  readonly address: string
-  /** Undefined: it does not answer. */
-  readonly status?: NodeStatus
-  /** By how much its wall clock is ahead of the one here; off by `roundTripMs` / 2 at most. */
-  readonly clockAheadMs?: number
-  readonly roundTripMs?: number
-}
 
 const answerTimeoutMs = 1_500
 
@@ -65,11 +53,4 @@ async function ask(world: World, address: string): Promise<MemberAnswer> {
   } finally {
     client?.close()
   }
-}
-
-/** The member that leads in the highest term. */
-export function leaderAmong(answers: readonly MemberAnswer[]): NodeStatus | undefined {
-  return answers
-    .flatMap(({ status }) => (status?.role === 'leader' ? [status] : []))
-    .sort((a, b) => b.term - a.term)[0]
 }

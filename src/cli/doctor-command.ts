@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import { diagnose } from '../node/diagnosis/diagnose.ts'
+import type { Severity } from '../node/diagnosis/finding.ts'
 import { askMembers } from './ask-members.ts'
-import { diagnose, formatFindings } from './diagnose.ts'
+import { formatFindings } from './format-findings.ts'
 import { measureDiskSync } from './measure-disk.ts'
 import { print } from './output.ts'
 import { withSlowProgress } from './progress.ts'
@@ -8,6 +10,7 @@ import { commandWorld, type TargetOptions, targetUrl, withTargetOptions } from '
 
 interface DoctorOptions extends TargetOptions {
   readonly data: string
+  readonly strict?: boolean
 }
 
 /** `althing doctor` */
@@ -20,6 +23,7 @@ export function registerDoctorCommand(program: Command): void {
       ),
   )
     .option('--data <folder>', 'measure the disk in this folder', './data')
+    .option('--strict', 'exit code 3 when there are warnings only')
     .action(doctor)
 }
 
@@ -28,9 +32,11 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const examination = await withSlowProgress(world.timers, 'Examining', options.json !== true, async () => {
     const members = await askMembers(world, await targetUrl(world, options))
     const disk = await measureDiskSync(options.data)
-    return { members, ...(disk === undefined ? {} : { disk }) }
+    return { members, nowMs: world.clock.wallMs(), ...(disk === undefined ? {} : { disk }) }
   })
   const findings = diagnose(examination)
   await print(options.json, { findings }, formatFindings(findings))
-  if (findings.some(({ severity }) => severity === 'problem')) process.exitCode = 1
+  const has = (wanted: Severity): boolean => findings.some(({ severity }) => severity === wanted)
+  if (has('problem')) process.exitCode = 1
+  else if (options.strict === true && has('warning')) process.exitCode = 3
 }

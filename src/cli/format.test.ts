@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
-import type { MemberAnswer } from './ask-members.ts'
-import { diagnose, formatFindings } from './diagnose.ts'
+import { type MemberAnswer, statusProblems } from '../node/diagnosis/member-answer.ts'
 import { formatItems, formatTxn, formatWatchBatch } from './format-items.ts'
 import { formatLocks } from './format-locks.ts'
-import { formatStatus, statusProblems } from './format-status.ts'
+import { formatStatus } from './format-status.ts'
 import { formatTable } from './format-table.ts'
 
 const revisions = { createRevision: 3, modRevision: 5, version: 2, lease: 0 }
@@ -47,11 +46,6 @@ function answer(id: number, changes: Partial<NodeStatus> = {}, ahead = 0): Membe
 }
 
 const silent: MemberAnswer = { id: 3, address: '127.0.0.1:7403' }
-const messages = (members: readonly MemberAnswer[], severity: string): string[] =>
-  diagnose({ members })
-    .filter((finding) => finding.severity === severity)
-    .map(({ message }) => message)
-
 describe('a table', () => {
   test('has its texts at the left and its numbers at the right', () => {
     expect(
@@ -152,76 +146,5 @@ describe('locks', () => {
     expect(formatLocks([{ name: 'jobs', holder: undefined, waiters: [], revision: 1 }], 0)).toBe(
       'jobs: free\n',
     )
-  })
-})
-
-describe('the doctor', () => {
-  test('finds nothing wrong with a healthy cluster', () => {
-    const findings = diagnose({ members: [answer(1), answer(2), answer(3)] })
-    expect(findings.every(({ severity }) => severity === 'ok')).toBe(true)
-  })
-
-  test('warns when the next failure stops writes, and when there are nodes that help nothing', () => {
-    expect(messages([answer(1), answer(2), silent], 'warning')).toContain(
-      'the next node that fails stops all writes',
-    )
-    expect(messages([answer(1)], 'warning')).toContain('the next node that fails stops all writes')
-    expect(
-      messages(
-        [1, 2, 3, 4].map((id) => answer(id)),
-        'warning',
-      ),
-    ).toEqual(['4 nodes bear no more failures than 3'])
-    expect(messages([answer(1), { ...silent, id: 2 }, silent], 'problem')).toContain('there is no quorum')
-  })
-
-  test('warns of clocks that disagree, but not of a machine whose own clock is off from all of them', () => {
-    expect(messages([answer(1, {}, 5_000), answer(2, {}, 5_010), answer(3, {}, 5_000)], 'warning')).toEqual(
-      [],
-    )
-    expect(messages([answer(1, {}, -200), answer(2, {}, 400), answer(3)], 'warning')).toEqual([
-      'the clock of node 2 is 600ms ahead of that of node 1',
-    ])
-  })
-
-  test('tells slow disks and event loops that are held up by how bad they are', () => {
-    const vitals = (maxMs: number, diskSyncP99Ms: number) => ({
-      vitals: { loopDelay: { meanMs: 1, p50Ms: 1, p99Ms: 2, maxMs }, diskSyncP99Ms },
-    })
-    const members = [answer(1, vitals(20, 2)), answer(2, vitals(800, 30)), answer(3, vitals(20, 250))]
-    expect(messages(members, 'problem')).toEqual([
-      'event loop of node 2: delay p99 2 ms, longest 800 ms',
-      'disk of node 3: a durable write takes p99 250 ms',
-    ])
-    expect(messages(members, 'warning')).toEqual(['disk of node 2: a durable write takes p99 30 ms'])
-  })
-
-  test('warns of different versions and of a member that is far behind', () => {
-    const members = [1, 2, 3].map((id) => ({
-      id,
-      address: '',
-      isVoter: true,
-      isConnected: true,
-      matchIndex: id === 3 ? 100 : 20_000,
-      state: 'replicate' as const,
-    }))
-    const found = messages(
-      [answer(1, { lastIndex: 20_000, members }), answer(2), answer(3, { version: '1.1.0' })],
-      'warning',
-    )
-    expect(found).toEqual([
-      'the nodes run different versions: 1.0.0 on 1, 2; 1.1.0 on 3',
-      'node 3 is 19900 entries behind',
-    ])
-  })
-
-  test('says with each thing that is wrong what to do, the worst first', () => {
-    const findings = diagnose({ members: [answer(1), { ...silent, id: 2 }, silent] })
-    const wrong = findings.filter(({ severity }) => severity !== 'ok')
-    expect(wrong.length).toBeGreaterThan(0)
-    expect(wrong.every(({ advice }) => advice !== undefined && advice.length > 0)).toBe(true)
-    const text = formatFindings(findings)
-    expect(text.indexOf('PROBLEM')).toBe(0)
-    expect(text.indexOf('ok  ')).toBeGreaterThan(text.lastIndexOf('PROBLEM'))
   })
 })

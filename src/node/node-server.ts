@@ -1,4 +1,4 @@
-import { invalidArgument } from '../contracts/errors.ts'
+import type { RateLimitOptions } from '../access/rate-limits.ts'
 import type { World } from '../contracts/world.ts'
 import { type ClusterNode, openClusterNode } from '../engines/cluster/cluster-node.ts'
 import type { RaftOptions } from '../protocols/raft/types.ts'
@@ -6,8 +6,12 @@ import type { Member } from '../replication/peer-transport.ts'
 import { measureDisk } from '../observe/measured-disk.ts'
 import { NodeMetrics } from '../observe/node-metrics.ts'
 import { NodeLoopDelayMeter } from '../world/loop-delay.ts'
+import { NodeKeyDerivation } from '../world/key-derivation.ts'
 import { createNodeWorld } from '../world/node-world.ts'
+import { isSecretTls, type TlsOptions } from '../world/tls-options.ts'
 import { storeDirectory } from './data-folder.ts'
+import { assertMayListen } from './exposure.ts'
+import type { HttpTls } from './http-listener.ts'
 import { HttpServer } from './http/http-server.ts'
 import { metricsObserver } from './metrics-observer.ts'
 import { Vitals } from './vitals.ts'
@@ -31,6 +35,15 @@ export interface NodeServerOptions {
   /** Files of the console; default: where the build puts them. */
   readonly consoleFolder?: string
   readonly raft?: Partial<Omit<RaftOptions, 'id'>>
+  /** How connections between nodes, and of clients, are secured. Needed to listen elsewhere than on this machine's own addresses. */
+  readonly tls?: TlsOptions
+  /** Certificate of the HTTP face (default: that of `tls`, where it has one). */
+  readonly httpTls?: HttpTls
+  /** Serves HTTP to other machines without TLS, and without access control: behind a proxy that looks after both. */
+  readonly isHttpInsecure?: boolean
+  /** For each caller (default: none). */
+  readonly rateLimits?: RateLimitOptions
+  /** With `tls` it must secure its connections by the same. */
   readonly world?: World
 }
 
@@ -46,11 +59,17 @@ export interface NodeServer {
 
 /** Rejects before it has taken any part when an option, the folder or an address is not usable. */
 export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
-  const listen = options.listen ?? options.members.find(({ id }) => id === options.id)?.address
-  for (const [field, address] of Object.entries({ listen, http: options.http })) {
-    if (address !== undefined) assertLoopback(field, address)
-  }
-  const given = options.world ?? createNodeWorld({ dataFolder: options.dataFolder })
+  assertMayListen({
+    listen: options.listen ?? options.members.find(({ id }) => id === options.id)?.address,
+    http: options.http,
+    isSecured: options.tls !== undefined,
+    hasHttpTls: httpTlsOf(options) !== undefined,
+    isHttpInsecure: options.isHttpInsecure ?? false,
+  })
+  const { tls } = options
+  const given =
+    options.world ??
+    createNodeWorld({ dataFolder: options.dataFolder, ...(tls === undefined ? {} : { tls }) })
   const vitals = new Vitals(given.timers, new NodeLoopDelayMeter())
   const metrics: NodeMetrics = new NodeMetrics({
     labels: { cluster: options.clusterId, node: String(options.id) },
@@ -89,6 +108,11 @@ function openNode(
     version,
     observer: metricsObserver(world.clock, metrics),
     vitals: () => vitals.read(),
+    access: {
+      derivation: new NodeKeyDerivation(),
+      auditLog: 'audit.log',
+      ...(options.rateLimits === undefined ? {} : { rateLimits: options.rateLimits }),
+    },
     ...(listen === undefined ? {} : { listen }),
     ...(http === undefined ? {} : { httpAddress: http }),
     ...(raft === undefined ? {} : { raft }),
@@ -115,6 +139,8 @@ async function serveHttp(
       version,
       metrics: () => metrics.text(),
       onRequest: (route, method, status, seconds) => metrics.requestAnswered(route, method, status, seconds),
+      ...(httpTls === undefined ? {} : { tls: httpTls }),
+      ...(isHttpInsecure === undefined ? {} : { isHttpInsecure }),
       ...(control === undefined ? {} : { control }),
       ...(consoleFolder === undefined ? {} : { consoleFolder }),
     })
@@ -155,15 +181,8 @@ class RunningNodeServer implements NodeServer {
   }
 }
 
-const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$/
-
-/** Nodes do not authenticate each other yet, so they may be reached from this machine only. */
-export function assertLoopback(field: string, address: string): void {
-  if (!loopback.test(address)) {
-    throw invalidArgument(
-      field,
-      address,
-      'an address of this machine (127.0.0.1, localhost or [::1]) and a port: access control is not built yet',
-    )
-  }
+function httpTlsOf({ tls, httpTls }: NodeServerOptions): HttpTls | undefined {
+  if (httpTls !== undefined || tls === undefined || isSecretTls(tls)) return httpTls
+  const { certFile, keyFile } = tls
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile }
 }

@@ -33,10 +33,12 @@ export class Vitals {
   }
 
   read(): NodeVitals {
-    const seconds = this.#syncSeconds.at(0.99)
+    const p50 = this.#syncSeconds.at(0.5)
+    const p99 = this.#syncSeconds.at(0.99)
     return {
       loopDelay: this.loopDelay(),
-      ...(seconds === undefined ? {} : { diskSyncP99Ms: seconds * 1_000 }),
+      ...(p50 === undefined ? {} : { diskSyncP50Ms: p50 * 1_000 }),
+      ...(p99 === undefined ? {} : { diskSyncP99Ms: p99 * 1_000 }),
     }
   }
 

@@ -64,7 +64,8 @@ class Call<T> {
   #attempts = 0
   #ended = false
   #isUnderWay = false
-  #detach: (() => void) | undefined
+  /** Of the listener at the pool; 0: none. */
+  #closeListener = 0
   /** Some attempt may have reached the store without its answer reaching us. */
   #mayBeApplied = false
   #timer: Timer | undefined
@@ -84,14 +85,14 @@ class Call<T> {
 
   start(settle: Settle<T>): void {
     this.#settle = settle
-    this.#detach = this.#pool.onClose(() => this.#closed())
+    this.#closeListener = this.#pool.onClose(() => this.#closed())
     this.#attempt()
   }
 
   abandon(): void {
     this.#ended = true
     this.#timer?.cancel()
-    this.#detach?.()
+    this.#pool.offClose(this.#closeListener)
   }
 
   #closed(): void {

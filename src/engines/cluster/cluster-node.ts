@@ -184,7 +184,12 @@ export class ClusterNode {
       failed: (error) => void this.#close(asAlthingError(error)),
       again: () => this.#reconcileGroups(),
     })
-    this.#eligibility = new Eligibility(world, () => this.#hosts.all.values())
+    this.#eligibility = new Eligibility({
+      world,
+      self: id,
+      hosts: () => this.#hosts.all.values(),
+      isConnected: (peer) => this.transport.isConnected(peer),
+    })
     this.#operations = new Operations({
       world,
       self: id,
@@ -295,7 +300,7 @@ export class ClusterNode {
       ...(vitals === undefined ? {} : { vitals: vitals() }),
       isReady: problem === undefined,
       ...(problem === undefined ? {} : { problem }),
-      members: describeMembers(this.id, this.members, raft, this.transport),
+      members: describeMembers(this.id, this.members, raft, this.transport, this.#world.clock.monotonicMs()),
       groups: { copies: this.groups.size, leading: this.#leading },
       blocked: [...this.transport.blocked],
       operations: this.#operations.status(),

@@ -1,7 +1,8 @@
-import type { NodeId, RaftStatus } from '../../protocols/raft/types.ts'
+import type { NodeId, ProgressStatus, RaftStatus } from '../../protocols/raft/types.ts'
 import { isVoterOf } from '../../protocols/raft/configuration.ts'
 import type { GroupId } from '../../replication/group-id.ts'
 import type { Member, PeerTransport } from '../../replication/peer-transport.ts'
+import { clientKeysStart, systemPrefix } from '../../models/store/system-keys.ts'
 import type { StoreHost } from '../local/store-host.ts'
 import type { GroupStatus, MemberStatus, NodeStatus } from './node-status.ts'
 
@@ -27,6 +28,7 @@ export function describeStore(
 > {
   const { model } = host
   const { keys, leases } = model.stats
+  const system = model.range({ key: systemPrefix, end: clientKeysStart, countOnly: true }).count
   return {
     role: raft.role,
     term: raft.term,
@@ -38,7 +40,7 @@ export function describeStore(
     persistedIndex: raft.persistedIndex,
     revision: model.revision,
     compactRevision: model.compactRevision,
-    keys,
+    keys: keys - system,
     leases,
     watchers: host.watches.size,
   }
@@ -50,6 +52,7 @@ export function describeMembers(
   members: readonly Member[],
   { configuration, progress }: RaftStatus,
   transport: PeerTransport,
+  nowMs: number,
 ): MemberStatus[] {
   return members.map(({ id, address }) => {
     const follower = progress.get(id)
@@ -58,9 +61,17 @@ export function describeMembers(
       address,
       isVoter: isVoterOf(configuration, id),
       isConnected: id === self || (transport.isConnected(id) && !transport.blocked.has(id)),
-      ...(follower === undefined ? {} : { matchIndex: follower.matchIndex, state: follower.state }),
+      ...(follower === undefined ? {} : describeProgress(follower, nowMs)),
     }
   })
+}
+
+function describeProgress(
+  { matchIndex, state, lastReplyMs, hasLostData }: ProgressStatus,
+  nowMs: number,
+): Pick<MemberStatus, 'matchIndex' | 'state' | 'sinceReplyMs' | 'hasLostData'> {
+  const sinceReplyMs = Math.max(0, Math.round(nowMs - lastReplyMs))
+  return { matchIndex, state, sinceReplyMs, ...(hasLostData ? { hasLostData } : {}) }
 }
 
 /** This node's copies of groups, group 1 among them. */

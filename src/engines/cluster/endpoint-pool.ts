@@ -1,5 +1,6 @@
 import type { Credentials } from '../../access/access-control.ts'
 import type { PrincipalRef } from '../../access/principal.ts'
+import { SlotTable } from '../../base/slot-table.ts'
 import { AlthingError, type ErrorCode, isAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import { KnownEndpoints, troubleMs } from './known-endpoints.ts'
@@ -54,7 +55,7 @@ export class EndpointPool {
   readonly #known: KnownEndpoints
   readonly #open = new Map<string, OpenEndpoint>()
   readonly #opening = new Map<string, Promise<RpcConnection>>()
-  readonly #closeListeners = new Set<() => void>()
+  readonly #closeListeners = new SlotTable<() => void>()
   #connecting: Promise<RpcConnection> | undefined
   /** Some call may be served by any node: then there should be a choice. */
   #wantsAll = false
@@ -82,10 +83,13 @@ export class EndpointPool {
     return this.#world.clock.monotonicMs()
   }
 
-  /** Calls `listener` once when the pool is closed. Returns what takes it back. */
-  onClose(listener: () => void): () => void {
-    this.#closeListeners.add(listener)
-    return () => this.#closeListeners.delete(listener)
+  /** Calls `listener` once when the pool is closed. Returns a number for {@link offClose}. */
+  onClose(listener: () => void): number {
+    return this.#closeListeners.add(listener)
+  }
+
+  offClose(id: number): void {
+    this.#closeListeners.take(id)
   }
 
   /**
@@ -160,9 +164,7 @@ export class EndpointPool {
   close(): void {
     if (this.isClosed) return
     this.#abort.abort()
-    const listeners = [...this.#closeListeners]
-    this.#closeListeners.clear()
-    for (const listener of listeners) listener()
+    for (const listener of this.#closeListeners.takeAll()) listener()
     for (const { connection } of [...this.#open.values()]) connection.close()
   }
 

@@ -48,6 +48,7 @@ export interface NodeVitals {
   /** Over the last 10 to 20 seconds. */
   readonly loopDelay: LoopDelay
   /** Of the last 1024 syncs of this node's disk; absent before the first. */
+  readonly diskSyncP50Ms?: number
   readonly diskSyncP99Ms?: number
 }
 
@@ -60,6 +61,10 @@ export interface MemberStatus {
   /** On the leader: how far the member's log is. */
   readonly matchIndex?: number
   readonly state?: 'probe' | 'replicate' | 'snapshot'
+  /** On the leader: since it last heard from the member. */
+  readonly sinceReplyMs?: number
+  /** On the leader: the member no longer has what it had acknowledged as durable. */
+  readonly hasLostData?: boolean
 }
 
 /** One copy of a group, as the node that has it says. */

@@ -1,3 +1,4 @@
+import { SlotTable } from '../../base/slot-table.ts'
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Connection, Timer, World } from '../../contracts/world.ts'
 import type { Member } from '../../replication/peer-transport.ts'
@@ -48,8 +49,7 @@ export class RpcConnection {
   readonly welcome: Welcome
   readonly #connection: Connection
   readonly #options: RpcConnectionOptions
-  readonly #handlers = new Map<number, ReplyHandler>()
-  #nextId = 1
+  readonly #handlers = new SlotTable<ReplyHandler>()
   #pingTimer: Timer | undefined
   #unansweredPings = 0
   #hasReceived = false
@@ -139,8 +139,7 @@ export class RpcConnection {
       )
       return 0
     }
-    const id = this.#nextId++
-    this.#handlers.set(id, handler)
+    const id = this.#handlers.add(handler)
     this.#connection.send(encodeRequest(id, method, timeoutMs, flags, body))
     this.#armPing()
     return id
@@ -148,13 +147,13 @@ export class RpcConnection {
 
   /** Nobody waits for the replies of `id` any more. */
   forget(id: number): void {
-    this.#handlers.delete(id)
+    this.#handlers.take(id)
   }
 
   /** Ends a watch at the node too. */
   cancel(id: number): void {
-    if (!this.#handlers.delete(id) || this.#isClosed) return
-    this.#connection.send(encodeRequest(this.#nextId++, methods.cancel, 0, 0, id))
+    if (this.#handlers.take(id) === undefined || this.#isClosed) return
+    this.#connection.send(encodeRequest(this.#handlers.skip(), methods.cancel, 0, 0, id))
   }
 
   close(): void {
@@ -181,7 +180,7 @@ export class RpcConnection {
       return
     }
     if (this.#handlers.size === 0) return
-    if (!isAlive) this.#connection.send(encodeRequest(this.#nextId++, methods.ping, 0, 0, null))
+    if (!isAlive) this.#connection.send(encodeRequest(this.#handlers.skip(), methods.ping, 0, 0, null))
     this.#armPing()
   }
 
@@ -209,7 +208,7 @@ export class RpcConnection {
       handler.more?.(body)
       return
     }
-    this.#handlers.delete(id)
+    this.#handlers.take(id)
     if (status === replyStatus.ok) handler.done(undefined, body)
     else handler.done(decodeError(body), undefined)
   }
@@ -227,8 +226,7 @@ export class RpcConnection {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#pingTimer?.cancel()
-    const handlers = [...this.#handlers.values()]
-    this.#handlers.clear()
+    const handlers = this.#handlers.takeAll()
     const error = new AlthingError('unavailable', `the connection to ${this.address} was lost`, {
       outcome: 'unknown',
       cause,

@@ -99,6 +99,7 @@ export const nodeStatus = z
           p99Ms: z.number(),
           maxMs: z.number(),
         }),
+        diskSyncP50Ms: z.number().optional(),
         diskSyncP99Ms: z.number().optional(),
       })
       .optional()
@@ -113,6 +114,8 @@ export const nodeStatus = z
         isConnected: z.boolean(),
         matchIndex: whole.optional().describe('on the leader: how far the log of the member is'),
         state: z.enum(['probe', 'replicate', 'snapshot']).optional(),
+        sinceReplyMs: z.number().optional().describe('on the leader: since it last heard from the member'),
+        hasLostData: z.boolean().optional().describe('it no longer has what it had acknowledged'),
       }),
     ),
     groups: z.object({ copies: whole, leading: whole }).describe('copies here, and how many of them lead'),

@@ -1,5 +1,9 @@
+import type { Socket } from 'node:net'
 import { type Context, Hono } from 'hono'
 import { AlthingError, asAlthingError, withOutcome } from '../../contracts/errors.ts'
+import { auditedOperation } from '../../engines/cluster/audited-operation.ts'
+import { formatAddress } from '../../world/connection.ts'
+import { runFor } from './caller-context.ts'
 import type { ConsoleFiles } from './console-files.ts'
 import { docsPage } from './docs-page.ts'
 import type { HttpContext } from './http-context.ts'
@@ -12,6 +16,7 @@ import { coordinationRoutes } from './routes/coordination-routes.ts'
 import { kvRoutes } from './routes/kv-routes.ts'
 import { leaseRoutes } from './routes/lease-routes.ts'
 import { liveRoutes } from './routes/live-routes.ts'
+import { loginRoutes } from './routes/login-routes.ts'
 import { localRoutes } from './routes/local-routes.ts'
 import { statusRoutes } from './routes/status-routes.ts'
 import { systemRoutes } from './routes/system-routes.ts'
@@ -39,6 +44,7 @@ export function apiRoutes(http: HttpContext): readonly Route[] {
     ...liveRoutes(http),
     ...localRoutes(http),
     ...systemRoutes(http),
+    ...loginRoutes(http),
   ]
 }
 
@@ -54,7 +60,7 @@ export function createHttpApp(http: HttpContext, options: HttpAppOptions): App {
     const seconds = (http.world.clock.monotonicMs() - startedMs) / 1_000
     options.onRequest?.(context.get('route') ?? 'console', context.req.method, context.res.status, seconds)
   })
-  for (const route of routes) mount(app, route)
+  for (const route of routes) mount(app, route, http)
   app.get('/openapi.json', (context) => context.json(document))
   app.get('/docs', (context) => context.html(docsPage(document)))
   app.all('/api/*', (context) => errorReply(context, noSuchRoute(context.req.method, context.req.path)))
@@ -68,13 +74,13 @@ export function createHttpApp(http: HttpContext, options: HttpAppOptions): App {
   return app
 }
 
-function mount(app: App, route: Route): void {
+function mount(app: App, route: Route, http: HttpContext): void {
   const changesState = route.method !== 'get' && route.isRead !== true
   app.on(route.method.toUpperCase(), honoPath(route.path), async (context) => {
     context.set('route', route.path)
-    if (route.path.startsWith('/api/')) assertOwnPage(context.req.raw, changesState)
+    if (route.path.startsWith('/api/')) assertOwnPage(context.req.raw, changesState, http.access.isProtected)
     try {
-      const value = await route.handle(await readInput(route, context))
+      const value = await serve(route, context, http, changesState)
       if (value instanceof Response) return value
       if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
       return context.json(value as object)
@@ -86,6 +92,45 @@ function mount(app: App, route: Route): void {
   })
 }
 
+/** Has the route handled in the name of its caller. */
+async function serve(
+  route: Route,
+  context: Context,
+  http: HttpContext,
+  changesState: boolean,
+): Promise<unknown> {
+  const { access } = http
+  if (route.access === 'open') return route.handle(await readInput(route, context))
+  const remoteAddress = remoteAddressOf(context)
+  const principal = await access.identify(context.req.raw, remoteAddress)
+  const name = access.authorize(principal, route.access ?? 'caller', route.id, remoteAddress)
+  const { caller, release } = access.enter(principal)
+  // An answer that streams goes on after this has returned: its caller's place is free once the request has ended.
+  context.req.raw.signal.addEventListener('abort', release, { once: true })
+  let value: unknown
+  try {
+    const input = await readInput(route, context)
+    const work = async (): Promise<unknown> => runFor(caller, () => route.handle(input))
+    const isAudited = route.access === 'operator' && changesState
+    const operation = {
+      name: `http.${route.id}`,
+      argument: { ...input.params, ...(input.body as object | undefined) },
+      caller: { name: name === '' ? remoteAddress : name, remoteAddress },
+    }
+    value = await (isAudited ? auditedOperation(access.control.audit, operation, work) : work())
+    return value
+  } finally {
+    if (!(value instanceof Response && value.headers.get('content-type')?.startsWith('text/event-stream')))
+      release()
+  }
+}
+
+function remoteAddressOf(context: Context): string {
+  const { incoming } = (context.env ?? {}) as { readonly incoming?: { readonly socket: Socket } }
+  const { remoteAddress = 'unknown', remotePort = 0 } = incoming?.socket ?? {}
+  return formatAddress(remoteAddress, remotePort)
+}
+
 /** OpenAPI's `{name}` as hono's `:name`; the key of an item may have slashes in it. */
 function honoPath(path: string): string {
   return path.replace('{key}', ':key{.+}').replaceAll(/\{(\w+)\}/g, ':$1')
@@ -95,6 +140,7 @@ function errorReply(context: Context, error: AlthingError): Response {
   const status = error.details?.['httpStatus'] === 412 ? 412 : httpStatusOf[error.code]
   const retryAfter: readonly ErrorStatus[] = [429, 503]
   if (retryAfter.includes(status)) context.header('Retry-After', '1')
+  if (status === 401) context.header('WWW-Authenticate', 'Bearer realm="althing"')
   context.header('Cache-Control', 'no-store')
   return context.json({ error }, status)
 }

@@ -2,6 +2,7 @@ import type { AlthingError } from '../../contracts/errors.ts'
 import type { ReadOptions, RangeReply, RangeRequest, Store } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { HttpAccess } from './http-access.ts'
 import type { ControlClient } from './control-client.ts'
 import type { LiveFeed } from './live-feed.ts'
 import type { MemberClients } from './member-clients.ts'
@@ -20,14 +21,17 @@ export interface ServedNode {
 export interface HttpContext {
   readonly world: World
   readonly node: ServedNode
-  /** The cluster, through this node first. */
+  /** The cluster, through this node first, as the caller of the request that is being served may use it. */
   readonly store: Store
   readonly members: MemberClients
+  readonly access: HttpAccess
   readonly live: LiveFeed
   /** Bounds the event streams that are open. */
   readonly streams: StreamSlots
   /** Absent unless the node runs under the supervisor of a local cluster. */
   readonly control: ControlClient | undefined
+  /** Closes what was opened for the callers, and for the node itself. */
+  closeStores(): Promise<void>
   /** Prometheus text, and its media type. */
   metrics(): Promise<{ readonly text: string; readonly contentType: string }>
 }

@@ -1,14 +1,22 @@
+import type { Credentials } from '../../access/access-control.ts'
+import { node as nodeRef } from '../../access/principal.ts'
 import type { RangeReply, RangeRequest } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import type { ClusterNode } from '../../engines/cluster/cluster-node.ts'
-import { openClusterStore } from '../../engines/cluster/cluster-store.ts'
-import { HttpListener } from '../http-listener.ts'
+import { type ClusterStore, openClusterStore } from '../../engines/cluster/cluster-store.ts'
+import type { NodeSpeaker } from '../../engines/cluster/endpoint-pool.ts'
+import { isLoopback } from '../exposure.ts'
+import { HttpListener, type HttpTls } from '../http-listener.ts'
+import { CurrentCallersStore, currentCaller } from './caller-context.ts'
+import { CallerStores } from './caller-stores.ts'
 import { ConsoleFiles } from './console-files.ts'
 import { ControlClient } from './control-client.ts'
 import { createHttpApp, type HttpAppOptions } from './http-app.ts'
+import { HttpAccess, type HttpReach } from './http-access.ts'
 import type { HttpContext, ServedNode } from './http-context.ts'
 import { LiveFeed } from './live-feed.ts'
 import { LiveSnapshots } from './live-snapshot.ts'
+import { LoginSessions } from './login-sessions.ts'
 import { MemberClients } from './member-clients.ts'
 import { StreamSlots } from './stream-slots.ts'
 
@@ -23,6 +31,10 @@ export interface HttpServerOptions {
   readonly control?: string
   /** Default: where the build puts it. */
   readonly consoleFolder?: string
+  /** Serves HTTPS. */
+  readonly tls?: HttpTls
+  /** Serves other machines although access control may be off, and without TLS where `tls` is absent. */
+  readonly isHttpInsecure?: boolean
   readonly metrics: HttpContext['metrics']
   readonly onRequest?: NonNullable<HttpAppOptions['onRequest']>
 }
@@ -51,6 +63,8 @@ export class HttpServer {
     const listenerOptions = {
       server: { maxHeaderSize: headerBytesMax, headersTimeout: 10_000 },
       connectionsMax,
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+      logger: options.world.logger,
     }
     try {
       return new HttpServer(await HttpListener.start(app.fetch, options.listen, listenerOptions), context)
@@ -89,9 +103,12 @@ export function httpContext(options: HttpServerOptions): HttpContext {
     members: new MemberClients({ world, clusterId, members: () => node.members, timeoutMs: memberTimeoutMs }),
     control: control === undefined ? undefined : new ControlClient(control),
   }
-  const snapshots = new LiveSnapshots(parts)
+  const snapshots = new LiveSnapshots({ ...shared, node: servedNode(node), store: own })
   return {
-    ...parts,
+    ...shared,
+    node: servedNode(node, access),
+    store: new CurrentCallersStore(own.capabilities),
+    closeStores: async () => void (await Promise.all([own.close(), stores.close()])),
     live: new LiveFeed(world, async () => JSON.stringify(await snapshots.take())),
     streams: new StreamSlots(streamsMax),
     metrics: options.metrics,
@@ -101,17 +118,24 @@ export function httpContext(options: HttpServerOptions): HttpContext {
 export async function closeContext(context: HttpContext): Promise<void> {
   context.live.close()
   context.members.close()
-  await context.store.close()
+  await context.closeStores()
 }
 
-/** The part of a node that its API uses. */
-export function servedNode(node: ClusterNode): ServedNode {
+function reachOf({ listen, isHttpInsecure = false }: HttpServerOptions): HttpReach {
+  if (isLoopback(listen)) return 'local'
+  return isHttpInsecure ? 'open' : 'protected'
+}
+
+/** The part of a node that its API uses. With `access` its copy is read as the caller may read it. */
+export function servedNode(node: ClusterNode, access?: HttpAccess): ServedNode {
   return {
     status: () => node.status(),
     failure: () => node.host.group.failure,
     rangeHere: (request: RangeRequest) =>
       new Promise<RangeReply>((resolve, reject) => {
-        node.host.range(request, 'serializable', (error, reply) => {
+        const { principal } = access === undefined ? { principal: nodeRef } : currentCaller()
+        const range = access === undefined ? request : access.authorizeOwnRead(principal, request)
+        node.host.range(range, 'serializable', (error, reply) => {
           if (reply === undefined) reject(error)
           else resolve(reply)
         })

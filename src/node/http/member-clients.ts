@@ -1,3 +1,4 @@
+import type { Credentials } from '../../access/access-control.ts'
 import type { World } from '../../contracts/world.ts'
 import { NodeClient } from '../../engines/cluster/node-client.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
@@ -10,6 +11,8 @@ export interface MemberClientsOptions {
   members(): readonly Member[]
   /** A member that has not answered by then counts as silent. */
   readonly timeoutMs: number
+  /** What this node shows of itself to the others. */
+  credentials(): Credentials
 }
 
 /** Connections to the members of the cluster, one each, made when first needed and again after a failure. */
@@ -54,8 +57,9 @@ export class MemberClients {
   #client({ address }: Member): Promise<NodeClient> {
     const existing = this.#clients.get(address)
     if (existing !== undefined) return existing
-    const { world, clusterId, timeoutMs } = this.#options
-    const opening = NodeClient.open(world, address, { clusterId, timeoutMs })
+    const { world, clusterId, timeoutMs, credentials } = this.#options
+    const shown = { credentials: credentials(), as: 'node' } as const
+    const opening = NodeClient.open(world, address, { clusterId, timeoutMs, ...shown })
     if (!this.#isClosed) this.#clients.set(address, opening)
     return opening
   }

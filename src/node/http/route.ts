@@ -6,6 +6,12 @@ export type Method = 'get' | 'put' | 'post' | 'delete'
 export type Fields = z.ZodObject<Readonly<Record<string, z.ZodType>>>
 type NoFields = z.ZodObject<Record<never, never>>
 
+/**
+ * `'open'`: anybody. `'caller'`: whoever has signed in; what it may see and change is decided key by key. `'overview'`: who may read every key, and operators. `'operator'`:
+ * who has the right `admin`; each change leaves its lines in the audit log.
+ */
+export type RouteAccess = 'open' | 'caller' | 'overview' | 'operator'
+
 /** What a handler is given: every part has passed its schema. */
 export interface RouteInput<Params extends Fields, Query extends Fields, Body> {
   readonly params: z.output<Params>
@@ -44,6 +50,8 @@ export interface Route {
   readonly alsoAnswers?: Readonly<Record<number, string>>
   /** Changes nothing, although its method is not GET. */
   readonly isRead?: boolean
+  /** Who may ask for it, while access control is on (default `'caller'`). */
+  readonly access?: RouteAccess
   handle(input: RouteInput<Fields, Fields, unknown>): Promise<unknown>
 }
 

@@ -22,16 +22,26 @@ export class ClusterMember {
   readonly address: string
   readonly http: string
   readonly dataFolder: string
+  /** As `--members` and `--cluster` of the command. */
   readonly #members: string
+  readonly #cluster: string
   #process: Child | undefined
   #isPaused = false
 
-  constructor(place: { id: number; address: string; http: string; dataFolder: string; members: string }) {
+  constructor(place: {
+    id: number
+    address: string
+    http: string
+    dataFolder: string
+    members: string
+    cluster: string
+  }) {
     this.id = place.id
     this.address = place.address
     this.http = place.http
     this.dataFolder = place.dataFolder
     this.#members = place.members
+    this.#cluster = place.cluster
   }
 
   /** The present process, or the last one. */
@@ -55,7 +65,7 @@ export class ClusterMember {
 
   start(options: NodeOptions = {}): Child {
     const { args = [], ...rest } = options
-    const place = ['--id', String(this.id), '--members', this.#members, '--cluster', clusterName]
+    const place = ['--id', String(this.id), '--members', this.#members, '--cluster', this.#cluster]
     const own = ['--data', this.dataFolder, '--http', this.http]
     this.#isPaused = false
     this.#process = Child.command(['node', ...place, ...own, ...args], rest)
@@ -87,7 +97,7 @@ export class ClusterMember {
     if (!this.isUp) return undefined
     let client: NodeClient | undefined
     try {
-      client = await NodeClient.open(world, this.address, { clusterId: clusterName, timeoutMs: 1_000 })
+      client = await NodeClient.open(world, this.address, { clusterId: this.#cluster, timeoutMs: 1_000 })
       return await client.status()
     } catch {
       return undefined
@@ -98,7 +108,7 @@ export class ClusterMember {
 
   /** From now on it neither hears nor tells the others anything; its clients stay connected. An empty list heals. */
   async cutOffFrom(others: readonly ClusterMember[]): Promise<void> {
-    const client = await NodeClient.open(world, this.address, { clusterId: clusterName, timeoutMs: 10_000 })
+    const client = await NodeClient.open(world, this.address, { clusterId: this.#cluster, timeoutMs: 10_000 })
     try {
       await client.blockPeers(others.filter((other) => other !== this).map(({ id }) => id))
     } finally {
@@ -119,9 +129,13 @@ export class ClusterMember {
 export class NodeCluster {
   readonly members: readonly ClusterMember[]
 
-  static async create(size: number): Promise<NodeCluster> {
-    const folder = scratchFolder('nodes')
-    const ports = await freePorts(size * 2)
+  /** `place.folder` has, or will have, a folder `node-ID` for each. */
+  static async create(
+    size: number,
+    place: { readonly cluster?: string; readonly folder?: string; readonly ports?: readonly number[] } = {},
+  ): Promise<NodeCluster> {
+    const { cluster = clusterName, folder = scratchFolder('nodes') } = place
+    const ports = place.ports ?? (await freePorts(size * 2))
     const ids = Array.from({ length: size }, (_, i) => i + 1)
     const address = (id: number): string => `127.0.0.1:${ports[id - 1]}`
     const members = ids.map((id) => `${id}=${address(id)}`).join(',')
@@ -134,6 +148,7 @@ export class NodeCluster {
             http: `127.0.0.1:${ports[size + id - 1]}`,
             dataFolder: join(folder, `node-${id}`),
             members,
+            cluster,
           }),
       ),
     )

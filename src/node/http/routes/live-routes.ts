@@ -25,6 +25,7 @@ export function liveRoutes(http: HttpContext): Route[] {
     plainRoute({
       method: 'get',
       path: '/api/v1/live',
+      access: 'overview',
       id: 'live',
       tag: 'live',
       summary: 'All that the console shows, about once a second, as server-sent events `snapshot`',

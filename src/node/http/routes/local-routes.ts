@@ -21,6 +21,7 @@ export function localRoutes(http: HttpContext): Route[] {
     plainRoute({
       method: 'get',
       path: '/api/v1/local/processes',
+      access: 'operator',
       id: 'listProcesses',
       tag: 'local',
       summary: 'The processes of the local cluster',
@@ -30,6 +31,7 @@ export function localRoutes(http: HttpContext): Route[] {
     plainRoute({
       method: 'post',
       path: '/api/v1/local/processes/{name}/{action}',
+      access: 'operator',
       id: 'actOnProcess',
       tag: 'local',
       summary: 'Kills (SIGKILL), pauses (SIGSTOP), resumes (SIGCONT) or starts a process',
@@ -45,6 +47,7 @@ function partition(http: HttpContext): Route {
   return jsonRoute({
     method: 'post',
     path: '/api/v1/local/partition',
+    access: 'operator',
     id: 'partition',
     tag: 'local',
     summary: 'Cuts a node off from all other members, both ways, or connects it again',

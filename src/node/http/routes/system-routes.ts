@@ -7,6 +7,7 @@ export function systemRoutes(http: HttpContext): Route[] {
     plainRoute({
       method: 'get',
       path: '/health',
+      access: 'open',
       id: 'getHealth',
       tag: 'system',
       summary: 'Whether the process serves: restart it when not',
@@ -21,6 +22,7 @@ export function systemRoutes(http: HttpContext): Route[] {
     plainRoute({
       method: 'get',
       path: '/ready',
+      access: 'open',
       id: 'getReady',
       tag: 'system',
       summary: 'Whether the node knows a leader and has caught up: send it nothing when not',

@@ -1,0 +1,19 @@
+import { clusterFindings } from './cluster-findings.ts'
+import type { Examination, Finding, Severity } from './finding.ts'
+import { machineFindings } from './machine-findings.ts'
+import { safetyFindings } from './safety-findings.ts'
+import { storeFindings } from './store-findings.ts'
+
+const order: readonly Severity[] = ['problem', 'warning', 'ok']
+
+/** What the figures say, most serious first: for `althing doctor`, the health page and its API alike. */
+export function diagnose(examination: Examination): Finding[] {
+  const { members } = examination
+  const findings = [
+    ...clusterFindings(members),
+    ...storeFindings(members),
+    ...safetyFindings(examination),
+    ...machineFindings(examination),
+  ]
+  return findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
+}
