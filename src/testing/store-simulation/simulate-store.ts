@@ -1,3 +1,4 @@
+import type { SimulatedProcess } from '../world/simulated-process.ts'
 import type { Clock } from '../../contracts/world.ts'
 import type { MemberStep } from '../invariants/cluster-view.ts'
 import type { CommittedLog } from '../invariants/committed-log.ts'
@@ -122,14 +123,12 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     cluster,
     survival,
     groupCreated: (id, name) => {
-      const group = { ...clientOptions, observations: cluster.group(id).observations, group: name }
-      clients.push(new ClientProcess(group, `${name}-keys`, runKeyClient))
-      watchers.push(new ClientProcess(group, `${name}-watches`, runWatchClient))
+      const options = { ...clientOptions, observations: cluster.group(id).observations, group: name }
+      startGroupClients(options, name, clients, watchers)
     },
   })
   clients.push(...startClients(clientOptions, administrator))
-  for (let i = 1; i <= configuration.watchClients; i++)
-    watchers.push(new ClientProcess(clientOptions, `watches${i}`, runWatchClient))
+  watchers.push(...startWatchers(clientOptions))
   const processes = [...clients, ...watchers].map(({ process }) => process)
   const clientHosts = configuration.partsClients ? processes.map(({ host }) => host) : []
   const injector = new FaultInjector(simulation, {
@@ -139,13 +138,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     rule: survival,
     onDamage: (process, damage) => cluster.damaged(process, damage),
   })
-  const clientFaults = new ClientFaults({
-    simulation,
-    processes,
-    kinds: clientFaultsOf(options.faults),
-    intervalMsMean: configuration.clientFaultMsMean,
-    crashed: (process) => observations.died(simulation.nowMs, process.name),
-  })
+  const clientFaults = createClientFaults(clientOptions, processes, options)
   const stop = (): void => {
     isStopping = true
   }
@@ -163,6 +156,37 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     clientOptions,
     stop,
   }
+}
+
+function startGroupClients(
+  options: ClientOptions,
+  name: string,
+  clients: ClientProcess[],
+  watchers: ClientProcess[],
+): void {
+  clients.push(new ClientProcess(options, `${name}-keys`, runKeyClient))
+  watchers.push(new ClientProcess(options, `${name}-watches`, runWatchClient))
+}
+
+function startWatchers(options: ClientOptions): ClientProcess[] {
+  return Array.from(
+    { length: options.configuration.watchClients },
+    (_, i) => new ClientProcess(options, `watches${i + 1}`, runWatchClient),
+  )
+}
+
+function createClientFaults(
+  { simulation, configuration, observations }: ClientOptions,
+  processes: readonly SimulatedProcess[],
+  { faults }: StoreSimulationOptions,
+): ClientFaults {
+  return new ClientFaults({
+    simulation,
+    processes,
+    kinds: clientFaultsOf(faults),
+    intervalMsMean: configuration.clientFaultMsMean,
+    crashed: (process) => observations.died(simulation.nowMs, process.name),
+  })
 }
 
 function startClients(options: ClientOptions, administrator: Administrator): ClientProcess[] {
