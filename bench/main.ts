@@ -1,7 +1,10 @@
 import { inspect } from 'node:util'
 import { benchElectionStability } from './areas/election-stability.ts'
 import { benchFailover } from './areas/failover.ts'
+import { benchLeases } from './areas/leases.ts'
+import { benchMemory } from './areas/memory.ts'
 import { benchStore } from './areas/store.ts'
+import { benchWatchers } from './areas/watchers.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
 import { ourCluster } from './our-cluster.ts'
 import { etcd } from './peers/etcd-cluster.ts'
@@ -11,6 +14,9 @@ const areas = {
   store: benchStore,
   failover: benchFailover,
   'election-stability': benchElectionStability,
+  watchers: benchWatchers,
+  leases: benchLeases,
+  memory: benchMemory,
 } as const
 const peers = { etcd, nats } as const
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const areas = ['store', 'failover', 'election-stability'] as const
+export const areas = ['store', 'failover', 'election-stability', 'watchers', 'leases', 'memory'] as const
 export type Area = (typeof areas)[number]
 
 export const peers = ['etcd', 'nats'] as const
@@ -33,6 +33,9 @@ Areas
   store               speed of a three-member cluster on this machine, 256-byte values, every write on the disks of a quorum
   failover            time from kill -9 of the leader to the first write that succeeds
   election-stability  elections without a cause while writes and busy loops keep every core busy
+  watchers            10,000 watchers on one prefix of one node: time to the last of them, CPU, memory (ours only, as the next two)
+  leases              100,000 leases: granted, renewed, listed, expired at once
+  memory              bytes of memory for each key
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)

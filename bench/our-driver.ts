@@ -4,11 +4,11 @@ import type { StoreDriver } from './cluster.ts'
 const leaseTtlMs = 3_600_000
 
 /** Our store through the published client, which finds the leader among `addresses` by itself. */
-export async function openOurs(addresses: readonly string[]): Promise<StoreDriver> {
+export async function openOurs(addresses: readonly string[]): Promise<OurDriver> {
   return new OurDriver(await open(`althing://${addresses.join(',')}`))
 }
 
-class OurDriver implements StoreDriver {
+export class OurDriver implements StoreDriver {
   readonly #althing: Althing
   readonly #store: Store
 
@@ -58,7 +58,25 @@ class OurDriver implements StoreDriver {
     follow().catch(() => undefined)
   }
 
+  /** Resolves when the watch is set; `seen` is called with the numbers at the start of the values that were put under `prefix` since. */
+  async watchPrefix(prefix: string, seen: (numbers: readonly number[]) => void): Promise<void> {
+    const batches = this.#store.watch({ key: prefix, end: `${prefix}~` })[Symbol.asyncIterator]()
+    await batches.next()
+    const follow = async () => {
+      for (let next = await batches.next(); next.done !== true; next = await batches.next()) {
+        if (next.value.kind !== 'events') continue
+        seen(next.value.events.map((event) => (event.type === 'put' ? numberIn(event.kv.value) : -1)))
+      }
+    }
+    // It ends with the store: that is no failure of the benchmark.
+    follow().catch(() => undefined)
+  }
+
   async close(): Promise<void> {
     await this.#althing.close()
   }
+}
+
+function numberIn(value: Uint8Array): number {
+  return new DataView(value.buffer, value.byteOffset).getUint32(0, true)
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { invalidArgument } from '../contracts/errors.ts'
 import { startGatewayServer } from '../node/gateway-server.ts'
-import { assertLoopback } from '../node/node-server.ts'
+import { isLoopback } from '../node/exposure.ts'
 import { type BalancerName, balancerNames } from '../traffic/balancer.ts'
 import { untilStopped } from './until-stopped.ts'
 
@@ -25,7 +25,12 @@ export function registerGatewayCommand(program: Command): void {
 }
 
 async function runGateway(options: GatewayCommandOptions): Promise<void> {
-  assertLoopback('--listen', options.listen)
+  if (!isLoopback(options.listen))
+    throw invalidArgument(
+      '--listen',
+      options.listen,
+      'an address of this machine: the gateway has no TLS yet',
+    )
   const balancer = balancerNames.find((name) => name === options.balancer)
   if (balancer === undefined)
     throw invalidArgument('--balancer', options.balancer, `one of ${balancerNames.join(', ')}`)

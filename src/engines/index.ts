@@ -6,5 +6,5 @@ export {
 } from './cluster/cluster-node.ts'
 export { type ClusterStore, type ClusterStoreOptions, openClusterStore } from './cluster/cluster-store.ts'
 export { NodeClient } from './cluster/node-client.ts'
-export type { MemberStatus, NodeStatus } from './cluster/node-status.ts'
+export type { GroupStatus, MemberStatus, NodeStatus } from './cluster/node-status.ts'
 export { LocalStore, type LocalStoreOptions, openLocalStore } from './local/local-store.ts'

@@ -128,7 +128,8 @@ async function serveHttp(
   metrics: NodeMetrics,
   vitals: Vitals,
 ): Promise<HttpServer | undefined> {
-  const { http, clusterId, control, consoleFolder } = options
+  const { http, clusterId, control, consoleFolder, isHttpInsecure } = options
+  const httpTls = httpTlsOf(options)
   if (http === undefined) return undefined
   try {
     return await HttpServer.start({

@@ -208,24 +208,21 @@ describe('on a disk', () => {
     expect(await refused(open(new FaultDisk(files)))).toMatchObject({ code: 'corrupt' })
   })
 
-  test('a segment whose first record leaves a group out, or tells another hard state, is refused', async () => {
-    const files = async (groups: readonly GroupId[], vote: number): Promise<Map<string, Buffer>> => {
-      const disk = new FaultDisk()
-      const node = await open(disk)
-      for (const id of groups) await node.createGroup(id, initial)
-      await storageOf(node, 1).append({ hardState: { term: 1, vote }, entries: [entry(1, 2000)] })
-      await storageOf(node, 1).append({ entries: [entry(2, 2000)] })
-      await node.close()
-      return disk.files()
-    }
-    const whole = await files([1, 2], 1)
-    for (const other of [await files([1], 1), await files([1, 2], 2)]) {
-      const mixed = new Map(whole).set(
-        'node/wal-0000000002.log',
-        other.get('node/wal-0000000002.log') as Buffer,
-      )
-      expect(await refused(open(new FaultDisk(mixed)))).toMatchObject({ code: 'corrupt' })
-    }
+  test('a reset that keeps the entries after the snapshot keeps their segments', async () => {
+    const disk = new FaultDisk()
+    const node = await open(disk)
+    await node.createGroup(1, initial)
+    await append(node, 1, 1, 20)
+    const held = segmentsOf(disk)
+    const meta = { index: 4, term: 1, configuration: initial }
+    await storageOf(node, 1).saveSnapshot(meta, [])
+    await storageOf(node, 1).resetTo(meta, { term: 1, vote: 1 })
+    await storageOf(node, 1).compact(4)
+    expect(held.length - segmentsOf(disk).length).toBeLessThanOrEqual(1)
+    await node.close()
+    const { groups } = await open(new FaultDisk(disk.files()))
+    expect(groups.get(1)?.restored.entries.at(-1)?.index).toBe(20)
+    expect(groups.get(1)?.restored.entries[0]?.index).toBeLessThanOrEqual(5)
   })
 })
 

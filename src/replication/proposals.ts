@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { IndexWindow } from '../base/index-window.ts'
 import { AlthingError, withOutcome } from '../contracts/errors.ts'
 import type { Entry, NodeId, RaftEffect } from '../protocols/raft/types.ts'
 
@@ -24,8 +25,8 @@ export class Proposals {
   readonly #unwrittenBytesMax: number
   #waiting: Proposal[] = []
   #waitingBytes = 0
-  readonly #batches = new Map<number, readonly Proposal[]>()
-  readonly #inLog = new Map<number, Proposal>()
+  readonly #batches = new IndexWindow<readonly Proposal[]>()
+  readonly #inLog = new IndexWindow<Proposal>()
 
   /** Bounds of the number that waits, and of the bytes that wait or are not yet on this node's disk. */
   constructor(waitingMax: number, unwrittenBytesMax: number) {
@@ -60,12 +61,11 @@ export class Proposals {
   }
 
   appended(id: number, firstIndex: number, term: number, count: number): void {
-    const proposals = this.#batches.get(id)
+    const proposals = this.#batches.take(id)
     assert(proposals !== undefined && proposals.length === count, 'a batch enters the log whole', {
       id,
       count,
     })
-    this.#batches.delete(id)
     let index = firstIndex
     for (const proposal of proposals) {
       proposal.term = term
@@ -74,8 +74,7 @@ export class Proposals {
   }
 
   dropped(id: number, reason: DropReason, leader: NodeId): void {
-    const proposals = this.#batches.get(id) ?? []
-    this.#batches.delete(id)
+    const proposals = this.#batches.take(id) ?? []
     const error = droppedError(reason, leader)
     for (const proposal of proposals) proposal.done({ ok: false, error })
   }
@@ -87,7 +86,7 @@ export class Proposals {
 
   /** The entry at the index of `proposal` has been applied. */
   applied(proposal: Proposal, { index, term }: Entry, reply: unknown): void {
-    this.#inLog.delete(index)
+    this.#inLog.take(index)
     if (proposal.term === term) proposal.done({ ok: true, reply, index })
     else proposal.done({ ok: false, error: overwritten(index) })
   }

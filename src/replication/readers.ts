@@ -1,3 +1,4 @@
+import { IndexWindow } from '../base/index-window.ts'
 import { AlthingError } from '../contracts/errors.ts'
 
 export type ReadCallback = (error?: AlthingError) => void
@@ -15,9 +16,9 @@ export class Readers {
   readonly #patienceMs: number
   #waiting: ReadCallback[] = []
   #count = 0
-  readonly #asked = new Map<number, ReadBatch>()
+  readonly #asked = new IndexWindow<ReadBatch>()
   /** Batches whose index is known but not yet applied, in no particular order. */
-  readonly #toApply = new Set<ReadBatch>()
+  #toApply: ReadBatch[] = []
 
   /** More than `max` are refused; who waits for longer than `patienceMs` is told so. */
   constructor(max: number, patienceMs: number) {
@@ -47,26 +48,20 @@ export class Readers {
   }
 
   ready(id: number, index: number): void {
-    const batch = this.#asked.get(id)
+    const batch = this.#asked.take(id)
     if (batch === undefined) return
-    this.#asked.delete(id)
     batch.index = index
-    this.#toApply.add(batch)
+    this.#toApply.push(batch)
   }
 
   dropped(id: number): void {
-    const batch = this.#asked.get(id)
-    this.#asked.delete(id)
-    this.#answer(batch?.callbacks ?? [], noLeader())
+    this.#answer(this.#asked.take(id)?.callbacks ?? [], noLeader())
   }
 
   /** The model has applied up to `appliedIndex`. */
   serve(appliedIndex: number): void {
-    for (const batch of this.#toApply) {
-      if (batch.index > appliedIndex) continue
-      this.#toApply.delete(batch)
-      this.#answer(batch.callbacks, undefined)
-    }
+    for (const { callbacks } of this.#takeToApply(({ index }) => index <= appliedIndex))
+      this.#answer(callbacks, undefined)
   }
 
   /**
@@ -75,15 +70,12 @@ export class Readers {
    */
   dropOld(nowMs: number): void {
     const oldestMs = nowMs - this.#patienceMs
-    for (const [id, batch] of this.#asked) {
+    for (const [id, batch] of [...this.#asked.entries()]) {
       if (batch.startedMs >= oldestMs) break
       this.dropped(id)
     }
-    for (const batch of this.#toApply) {
-      if (batch.startedMs >= oldestMs) continue
-      this.#toApply.delete(batch)
-      this.#answer(batch.callbacks, behind())
-    }
+    for (const { callbacks } of this.#takeToApply(({ startedMs }) => startedMs < oldestMs))
+      this.#answer(callbacks, behind())
   }
 
   failAll(error: AlthingError): void {
@@ -91,8 +83,16 @@ export class Readers {
     const readers = [...this.#waiting, ...batches.flatMap(({ callbacks }) => callbacks)]
     this.#waiting = []
     this.#asked.clear()
-    this.#toApply.clear()
+    this.#toApply = []
     this.#answer(readers, error)
+  }
+
+  /** What is answered may ask again at once: the list is settled before anyone is. */
+  #takeToApply(isWanted: (batch: ReadBatch) => boolean): readonly ReadBatch[] {
+    if (this.#toApply.length === 0) return this.#toApply
+    const taken = this.#toApply.filter(isWanted)
+    if (taken.length > 0) this.#toApply = this.#toApply.filter((batch) => !isWanted(batch))
+    return taken
   }
 
   #answer(callbacks: readonly ReadCallback[], error: AlthingError | undefined): void {

@@ -23,7 +23,7 @@ import type {
 } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import type { Credentials } from '../../access/access-control.ts'
-import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
+import { decodeCommand, encodeCommand, encodeMutation } from '../../models/store/codec.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
 import type { TxnMutation } from '../../models/store/txn.ts'
 import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
@@ -214,13 +214,13 @@ export class ClusterStore extends CommandStore implements Store {
   ): Promise<StoreReply> {
     const stamp = stamps.take()
     try {
-      // The stamp last: a copy made by `ownCopy` brings that of no session along.
-      const command = encodeCommand({ ...mutation, ...stamp })
+      // The stamp apart: a copy made by `ownCopy` brings that of no session along.
+      const command = encodeMutation(mutation, stamp)
       const timeoutMs = deadlineMs - this.#world.clock.monotonicMs()
       const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal }
       return await this.#call(methods.mutate, command, true, replyFrom, options)
     } finally {
-      stamps.settle(stamp.sequence)
+      stamps.settle(stamp)
     }
   }
 

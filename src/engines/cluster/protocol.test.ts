@@ -4,7 +4,7 @@ import { AlthingError } from '../../contracts/errors.ts'
 import type { KeyValue, WatchBatch } from '../../contracts/store.ts'
 import { maxFrameBytes } from '../../contracts/world.ts'
 import { decodeWatchBatch } from '../../models/store/wire.ts'
-import { CommandStamps } from './command-stamps.ts'
+import { CommandStamps, type OutstandingStamp } from './command-stamps.ts'
 import {
   decodeError,
   decodeHello,
@@ -200,23 +200,24 @@ describe('command stamps', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(30), { maxLength: 60 }), (choices) => {
         const stamps = new CommandStamps(7)
-        const open: number[] = []
+        const open: OutstandingStamp[] = []
         const settled = new Set<number>()
         for (const choice of choices) {
           if (choice % 2 === 0 || open.length === 0) {
             const stamp = stamps.take()
             let gapless = 0
             while (settled.has(gapless + 1)) gapless++
-            expect(stamp).toEqual({
+            expect(stamp).toMatchObject({
               session: 7,
               sequence: settled.size + open.length + 1,
               acknowledged: gapless,
             })
-            open.push(stamp.sequence)
+            open.push(stamp)
           } else {
-            const [sequence] = open.splice(choice % open.length, 1) as [number]
-            settled.add(sequence)
-            stamps.settle(sequence)
+            const [stamp] = open.splice(choice % open.length, 1) as [OutstandingStamp]
+            settled.add(stamp.sequence)
+            stamps.settle(stamp)
+            stamps.settle(stamp)
           }
           expect(stamps.outstanding).toBe(open.length)
         }

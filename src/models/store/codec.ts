@@ -1,6 +1,6 @@
 import type { Compare, CompareOp, KeyRange, LeaseId, Operation, RangeRequest } from '../../contracts/store.ts'
 import { BinaryReader, BinaryWriter } from './binary.ts'
-import type { StoreCommand, StoreMutation } from './types.ts'
+import type { SessionStamp, StoreCommand, StoreMutation } from './types.ts'
 
 /**
  * The form of a command in the replicated log:
@@ -36,19 +36,29 @@ const putFlags = { previous: 1, keepLease: 2 } as const
 
 /** The command must be well formed ({@link validateMutation}). */
 export function encodeCommand(command: StoreCommand): Uint8Array {
-  const writer = new BinaryWriter(bytesExpected(command))
-  writer.byte(formatOf(command.type))
-  writer.byte(commandTypes.indexOf(command.type))
+  if ('session' in command) return encodeMutation(command, command)
+  const writer = beginCommand(command)
   if (command.type === 'openSession') writer.text(command.ownerKey)
   else if (command.type === 'expireLeases') writeList(writer, command.leases, (lease) => writer.uint(lease))
   else if (command.type === 'setQuota') writer.uint(command.bytes)
-  else if (command.type !== 'checkpoint') {
-    writer.uint(command.session)
-    writer.uint(command.sequence)
-    writer.uint(command.acknowledged)
-    writeMutation(writer, command)
-  }
   return writer.finish()
+}
+
+/** The bytes of the command that `mutation` is with this stamp, without making it. */
+export function encodeMutation(mutation: StoreMutation, stamp: SessionStamp): Uint8Array {
+  const writer = beginCommand(mutation)
+  writer.uint(stamp.session)
+  writer.uint(stamp.sequence)
+  writer.uint(stamp.acknowledged)
+  writeMutation(writer, mutation)
+  return writer.finish()
+}
+
+function beginCommand(command: StoreCommand | StoreMutation): BinaryWriter {
+  const writer = new BinaryWriter(bytesExpected(command))
+  writer.byte(formatOf(command.type))
+  writer.byte(commandTypes.indexOf(command.type))
+  return writer
 }
 
 /** Throws `corrupt` when `bytes` are not the exact form of a command. Values are copies: they hold on to nothing of `bytes`. */
@@ -68,7 +78,7 @@ function formatOf(type: StoreCommand['type']): number {
   return type === 'setQuota' || type === 'checkpoint' ? 2 : 1
 }
 
-function bytesExpected(command: StoreCommand): number {
+function bytesExpected(command: StoreCommand | StoreMutation): number {
   if (command.type !== 'txn') return 64
   let bytes = 32
   for (const compare of command.compare) bytes += 16 + compare.key.length

@@ -133,8 +133,8 @@ describe('the doctor', () => {
       'warning',
     )
     expect(found).toEqual([
-      'the nodes run different versions: 1.0.0 on 1, 2; 1.1.0 on 3',
       'node 3 is 19900 entries behind',
+      'the nodes run different versions: 1.0.0 on 1, 2; 1.1.0 on 3',
     ])
   })
 

@@ -95,12 +95,25 @@ export class HttpServer {
 export function httpContext(options: HttpServerOptions): HttpContext {
   const { world, node, clusterId, control } = options
   const others = node.members.map(({ address }) => address).filter((address) => address !== node.address)
-  const store = openClusterStore(world, { endpoints: [node.address, ...others], clusterId })
-  const parts = {
+  const credentials = (): Credentials => {
+    const { nodeKey } = node.access
+    return nodeKey === undefined ? {} : { nodeKey }
+  }
+  const open = (speaker: NodeSpeaker): ClusterStore =>
+    openClusterStore(world, { endpoints: [node.address, ...others], clusterId, node: speaker })
+  const own = open({ principal: nodeRef, credentials })
+  const stores = new CallerStores({ open, credentials })
+  const access = new HttpAccess({
+    control: node.access,
+    stores,
+    logins: new LoginSessions(world, node.id, options.tls !== undefined),
+    reach: reachOf(options),
+  })
+  const members = () => node.members
+  const shared = {
     world,
-    node: servedNode(node),
-    store,
-    members: new MemberClients({ world, clusterId, members: () => node.members, timeoutMs: memberTimeoutMs }),
+    access,
+    members: new MemberClients({ world, clusterId, members, timeoutMs: memberTimeoutMs, credentials }),
     control: control === undefined ? undefined : new ControlClient(control),
   }
   const snapshots = new LiveSnapshots({ ...shared, node: servedNode(node), store: own })

@@ -139,9 +139,6 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     onDamage: (process, damage) => cluster.damaged(process, damage),
   })
   const clientFaults = createClientFaults(clientOptions, processes, options)
-  const stop = (): void => {
-    isStopping = true
-  }
   return {
     simulation,
     configuration,
@@ -154,7 +151,9 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     injector,
     clientFaults,
     clientOptions,
-    stop,
+    stop: () => {
+      isStopping = true
+    },
   }
 }
 

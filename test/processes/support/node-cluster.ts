@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { NodeClient, type NodeStatus } from 'althing/engines'
 import { createNodeWorld, NodeLogger } from 'althing/world'
 import { freePorts } from '../../../src/node/free-ports.ts'
-import { Child, type ChildOptions } from './child.ts'
+import { Child, type ChildOptions, command } from './child.ts'
 import { eventually, Hopeless } from './eventually.ts'
 import { scratchFolder } from './scratch-folder.ts'
 
@@ -14,6 +14,8 @@ export const clusterName = 'proof'
 export interface NodeOptions extends ChildOptions {
   /** Further arguments of `althing node`. */
   readonly args?: readonly string[]
+  /** The command of another build. */
+  readonly script?: string
 }
 
 /** One member: its place, and the process that runs it now, if one does. */
@@ -22,25 +24,25 @@ export class ClusterMember {
   readonly address: string
   readonly http: string
   readonly dataFolder: string
-  /** As `--members` and `--cluster` of the command. */
-  readonly #members: string
+  readonly #launch: readonly string[]
   readonly #cluster: string
   #process: Child | undefined
   #isPaused = false
 
+  /** `launch`: the command that runs it, up to the options that all nodes have. */
   constructor(place: {
     id: number
     address: string
     http: string
     dataFolder: string
-    members: string
+    launch: readonly string[]
     cluster: string
   }) {
     this.id = place.id
     this.address = place.address
     this.http = place.http
     this.dataFolder = place.dataFolder
-    this.#members = place.members
+    this.#launch = place.launch
     this.#cluster = place.cluster
   }
 
@@ -64,11 +66,10 @@ export class ClusterMember {
   }
 
   start(options: NodeOptions = {}): Child {
-    const { args = [], ...rest } = options
-    const place = ['--id', String(this.id), '--members', this.#members, '--cluster', this.#cluster]
+    const { args = [], script = command, ...rest } = options
     const own = ['--data', this.dataFolder, '--http', this.http]
     this.#isPaused = false
-    this.#process = Child.command(['node', ...place, ...own, ...args], rest)
+    this.#process = Child.script(script, [...this.#launch, ...own, ...args], rest)
     return this.#process
   }
 
@@ -127,7 +128,9 @@ export class ClusterMember {
 
 /** Nodes as processes of the command, on free ports of this machine, with their data in one folder. */
 export class NodeCluster {
-  readonly members: readonly ClusterMember[]
+  readonly #folder: string
+  readonly #cluster: string
+  #members: readonly ClusterMember[]
 
   /** `place.folder` has, or will have, a folder `node-ID` for each. */
   static async create(
@@ -139,7 +142,13 @@ export class NodeCluster {
     const ids = Array.from({ length: size }, (_, i) => i + 1)
     const address = (id: number): string => `127.0.0.1:${ports[id - 1]}`
     const members = ids.map((id) => `${id}=${address(id)}`).join(',')
+    const launch = (id: number): string[] => [
+      'node',
+      ...['--id', String(id), '--members', members, '--cluster', cluster],
+    ]
     return new NodeCluster(
+      folder,
+      cluster,
       ids.map(
         (id) =>
           new ClusterMember({
@@ -147,7 +156,7 @@ export class NodeCluster {
             address: address(id),
             http: `127.0.0.1:${ports[size + id - 1]}`,
             dataFolder: join(folder, `node-${id}`),
-            members,
+            launch: launch(id),
             cluster,
           }),
       ),
@@ -162,8 +171,37 @@ export class NodeCluster {
     return cluster
   }
 
-  private constructor(members: readonly ClusterMember[]) {
-    this.members = members
+  private constructor(folder: string, cluster: string, members: readonly ClusterMember[]) {
+    this.#folder = folder
+    this.#cluster = cluster
+    this.#members = members
+  }
+
+  /** Those that were not taken out. */
+  get members(): readonly ClusterMember[] {
+    return this.#members
+  }
+
+  /** Starts the node that the token was made for, on a free port. */
+  async join(id: number, token: string): Promise<ClusterMember> {
+    const [port, httpPort] = (await freePorts(2)) as [number, number]
+    const address = `127.0.0.1:${port}`
+    const member = new ClusterMember({
+      id,
+      address,
+      http: `127.0.0.1:${httpPort}`,
+      dataFolder: join(this.#folder, `node-${id}-${port}`),
+      launch: ['join', token, '--listen', address],
+      cluster: this.#cluster,
+    })
+    member.start()
+    this.#members = [...this.#members, member]
+    return member
+  }
+
+  /** It belongs to the cluster no more. */
+  takeOut(member: ClusterMember): void {
+    this.#members = this.#members.filter((each) => each !== member)
   }
 
   get url(): string {
