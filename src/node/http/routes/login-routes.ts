@@ -11,11 +11,10 @@ const login = z.object({
 
 /** For the console: a browser signs in once, and is known by a cookie from then on. Programs send `Authorization` with each request instead. */
 export function loginRoutes(http: HttpContext): Route[] {
-  const { control, logins } = http.access
-  const shown = (): { user: string; accessControl: boolean } => ({
-    user: control.principal(currentCaller().principal).name,
-    accessControl: control.isEnabled,
-  })
+  const shown = (): { user: string; accessControl: boolean } => {
+    const { control } = http.access
+    return { user: control.principal(currentCaller().principal).name, accessControl: control.isEnabled }
+  }
   return [
     plainRoute({
       method: 'get',
@@ -39,7 +38,7 @@ export function loginRoutes(http: HttpContext): Route[] {
           throw new AlthingError('unauthenticated', 'the Authorization header is missing', {
             outcome: 'none',
           })
-        context.header('Set-Cookie', logins.begin(currentCaller().principal))
+        context.header('Set-Cookie', http.access.logins.begin(currentCaller().principal))
         return shown()
       },
     }),
@@ -52,7 +51,7 @@ export function loginRoutes(http: HttpContext): Route[] {
       access: 'open',
       answer: { json: z.object({ ok: z.boolean() }) },
       handle: async ({ context }) => {
-        context.header('Set-Cookie', logins.end(context.req.raw))
+        context.header('Set-Cookie', http.access.logins.end(context.req.raw))
         return { ok: true }
       },
     }),
