@@ -1,7 +1,7 @@
 import { AlthingError, asAlthingError, isAlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import type { NodeClient } from '../engines/cluster/node-client.ts'
-import type { Plain } from '../engines/cluster/operator-calls.ts'
+import { mayRepeat, type Plain } from '../engines/cluster/operator-calls.ts'
 import { openNode } from './open-node.ts'
 import { print } from './output.ts'
 import { withSlowProgress } from './progress.ts'
@@ -16,7 +16,7 @@ export type Answer = Readonly<Record<string, unknown>>
 
 /**
  * Makes an operator's call at the first node of the URL that can have it done: it hands it on to the leader where that is needed. Another is asked only when
- * surely nothing was done.
+ * surely nothing was done, or when doing it twice is as good.
  */
 export async function operate(world: World, url: string, name: string, argument: Plain): Promise<unknown> {
   let last: AlthingError | undefined
@@ -27,7 +27,7 @@ export async function operate(world: World, url: string, name: string, argument:
       return await client.operate(name, argument, callTimeoutMs)
     } catch (cause) {
       const error = asAlthingError(cause)
-      const isElsewhere = client === undefined || (error.code === 'unavailable' && error.outcome === 'none')
+      const isElsewhere = client === undefined || mayRepeat(name, error)
       if (!isElsewhere || isAlthingError(error, 'unauthenticated')) throw error
       last = error
     } finally {

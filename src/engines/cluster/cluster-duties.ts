@@ -1,6 +1,6 @@
 import type { Credentials } from '../../access/access-control.ts'
 import { anonymous, node, type PrincipalRef } from '../../access/principal.ts'
-import { AlthingError } from '../../contracts/errors.ts'
+import { AlthingError, asAlthingError } from '../../contracts/errors.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
 import type { PeerTransport } from '../../replication/peer-transport.ts'
@@ -16,7 +16,13 @@ import { Admission } from './membership/admission.ts'
 import { MemberCalls } from './membership/member-calls.ts'
 import { Membership } from './membership/membership.ts'
 import { NodeAccess, type NodeAccessOptions } from './node-access.ts'
-import type { Caller, OperatorCall, OperatorCalls, Plain } from './operator-calls.ts'
+import {
+  type Caller,
+  mayRepeat,
+  type OperatorCall,
+  type OperatorCalls,
+  type Plain,
+} from './operator-calls.ts'
 import { methods } from './protocol.ts'
 import { SystemStore } from './system-store.ts'
 
@@ -40,6 +46,7 @@ export interface ClusterDutiesOptions {
 }
 
 const forwardTimeoutMs = 30_000
+const handOnAgainMs = 100
 
 /** What a node does for its cluster besides holding copies and serving clients: membership and groups, looked after a few times in an election timeout. */
 export class ClusterDuties {
@@ -141,10 +148,25 @@ export class ClusterDuties {
         if (group.isLeaderReady) return call(argument, caller)
         if (caller.isForwarded === true || group.role === 'leader')
           throw unavailable('this node does not lead')
-        return this.#forward(name, argument)
+        return this.#handOn(name, argument, () => call(argument, caller))
       },
     ])
     return Object.fromEntries(wrapped)
+  }
+
+  /** The leader may go while it does what it was asked for, and most surely when it is the one to be removed: then its successor is asked. */
+  async #handOn(name: string, argument: Plain, callHere: () => Promise<Plain>): Promise<Plain> {
+    const { host, world } = this.#options
+    const endMs = world.clock.monotonicMs() + forwardTimeoutMs
+    for (;;) {
+      try {
+        return await (host.group.isLeaderReady ? callHere() : this.#forward(name, argument))
+      } catch (cause) {
+        const error = asAlthingError(cause)
+        if (this.#isClosed || !mayRepeat(name, error) || world.clock.monotonicMs() > endMs) throw error
+      }
+      await new Promise<void>((resolve) => world.timers.after(handOnAgainMs, resolve))
+    }
   }
 
   #forward(name: string, argument: Plain): Promise<Plain> {

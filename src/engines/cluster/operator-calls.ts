@@ -14,6 +14,20 @@ export type Plain =
 /** One call for operators. It checks its argument itself (`invalid-argument`), and its errors carry an outcome where it changes something. */
 export type OperatorCall = (argument: Plain, caller: Caller) => Promise<Plain>
 
+/** Calls that, made twice, do and answer the same as made once: whoever lost the answer may ask again, and somebody else. */
+const repeatable: ReadonlySet<string> = new Set([
+  'member.list',
+  'member.promote',
+  'member.remove',
+  'member.updateAddress',
+  'group.list',
+])
+
+/** Whether a call that failed so may be made again: surely nothing was done, or doing it twice is as good. */
+export function mayRepeat(name: string, { code, outcome }: AlthingError): boolean {
+  return code === 'unavailable' && (outcome === 'none' || repeatable.has(name))
+}
+
 /** Who makes a call. */
 export interface Caller {
   /** The name shown in the audit log: a user's, or the address where access control is off. */

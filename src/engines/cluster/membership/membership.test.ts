@@ -53,6 +53,25 @@ describe('members', () => {
     })
   })
 
+  test('who asks another node for the removal of the leader is told when it is done, although the one that does it goes', async () => {
+    for (const seed of [11, 12]) {
+      const cluster = new GrowingCluster(seed)
+      await cluster.client(async (world) => {
+        await sleep(world, 2_000)
+        const id = cluster.leader?.id ?? 0
+        const other = cluster.running.find((node) => node.id !== id)?.id ?? 0
+        const asked = cluster.operate(world, 'member.remove', { id }, other)
+        // Other calls are handed on as well, and lead the node to the successor early.
+        const more = Array.from({ length: 20 }, async (_, i) => {
+          await sleep(world, i * 10)
+          await cluster.operate(world, 'member.list', null, other)
+        })
+        await Promise.all(more)
+        expect(await asked).toEqual({ id, isRemoved: true })
+      })
+    }
+  })
+
   test('one that was down when it was removed learns it when it comes back', async () => {
     const cluster = new GrowingCluster(4)
     await cluster.client(async (world) => {
