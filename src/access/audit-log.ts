@@ -16,6 +16,13 @@ export interface AuditEntry {
   readonly details?: unknown
 }
 
+/** A line as it stands in the file. */
+export interface AuditLine extends AuditEntry {
+  /** Wall clock of the node that wrote it. */
+  readonly atMs: number
+  readonly node: number
+}
+
 export interface AuditLogOptions {
   readonly world: Pick<World, 'clock' | 'disk' | 'logger'>
   /** Path in the world's disk; older files stand beside it as `PATH.1`, `PATH.2` ... */
@@ -32,6 +39,8 @@ export interface AuditLogOptions {
 const waitingMax = 1_000
 /** Lines of refused access a second, past which they are counted only: who is refused must not be able to fill the disk. */
 const denialsPerSecond = 10
+/** Of each file so much is looked at by {@link AuditLog.tail}. */
+const tailBytesMax = 1024 * 1024
 
 /**
  * The audit log of one node: JSON lines in a file that is only appended to, and put aside when it is full. A line of an operator's action is on the disk before the
@@ -115,6 +124,18 @@ export class AuditLog {
     })
   }
 
+  /** The newest lines, oldest first, of the file written and the one put aside last. Rejects with `disk-failed`. */
+  async tail(linesMax: number): Promise<readonly AuditLine[]> {
+    await this.#tail
+    const kept = new Set(await this.#world.disk.list(folderOf(this.#path)))
+    const found: AuditLine[] = []
+    for (const path of [this.#path, `${this.#path}.1`]) {
+      if (found.length >= linesMax || !kept.has(nameOf(path))) continue
+      found.unshift(...(await this.#linesAtEnd(path)))
+    }
+    return found.slice(-linesMax)
+  }
+
   /** Waits for the lines under way. */
   async close(): Promise<void> {
     await this.#tail
@@ -144,6 +165,19 @@ export class AuditLog {
       this.#file = undefined
       await file?.close().catch(() => {})
       throw error
+    }
+  }
+
+  async #linesAtEnd(path: string): Promise<AuditLine[]> {
+    const file = await this.#world.disk.open(path, { create: false })
+    try {
+      const size = await file.size()
+      const from = Math.max(0, size - tailBytesMax)
+      const text = Buffer.from(await file.read(from, size - from)).toString('utf8')
+      // The first may be the end of a line, and a crash may have cut any.
+      return text.split('\n').flatMap((line, i) => (i === 0 && from > 0 ? [] : lineIn(line)))
+    } finally {
+      await file.close()
     }
   }
 
@@ -201,6 +235,14 @@ export function withoutSecrets(value: unknown, depth = 0): unknown {
         secretField.test(name) ? '(not shown)' : withoutSecrets(item, depth + 1),
       ]),
   )
+}
+
+function lineIn(text: string): AuditLine[] {
+  try {
+    return [JSON.parse(text) as AuditLine]
+  } catch {
+    return []
+  }
 }
 
 function folderOf(path: string): string {

@@ -22,6 +22,7 @@ export class RateLimits {
   readonly #requestsPerSecond: number
   readonly #bytesPerSecond: number
   readonly #buckets = new Map<string, Bucket>()
+  #refusedTotal = 0
 
   /** Throws `invalid-argument`. */
   constructor(clock: Clock, options: RateLimitOptions = {}) {
@@ -42,6 +43,11 @@ export class RateLimits {
     )
   }
 
+  /** Requests refused since the start. */
+  get refusedTotal(): number {
+    return this.#refusedTotal
+  }
+
   /**
    * Takes one request of so many bytes. Throws `overloaded` (outcome none) with `details.retryAfterMs`. A request larger than a second's bytes passes when
    * the bucket is full, and the bucket owes the rest.
@@ -54,6 +60,7 @@ export class RateLimits {
       Math.max(0, Math.min(bytes, this.#bytesPerSecond) - bucket.bytes) / this.#bytesPerSecond
     const waitMs = Math.ceil(1_000 * Math.max(missingRequests, missingBytes))
     if (waitMs > 0) {
+      this.#refusedTotal++
       throw new AlthingError('overloaded', `the rate limit of ${caller} is reached`, {
         outcome: 'none',
         details: { retryAfterMs: waitMs },

@@ -3,27 +3,32 @@ import type { World } from '../contracts/world.ts'
 import type { NodeClient } from '../engines/cluster/node-client.ts'
 import { openNode } from './open-node.ts'
 import type { MemberAnswer } from '../node/diagnosis/member-answer.ts'
+import { isRefusal } from './refusal.ts'
 import { addressesOf } from './target.ts'
 
 const answerTimeoutMs = 1_500
 
-/** Asks every member how it is: those of the URL, and those that they name. Rejects with `unavailable` when none answers. */
+/** Asks every member how it is: those of the URL, and those that they name. Rejects with `unavailable` when none answers, or with what they refuse the caller for. */
 export async function askMembers(world: World, url: string): Promise<readonly MemberAnswer[]> {
   if (!url.startsWith('althing://'))
     throw new AlthingError(
       'invalid-argument',
       `${url} is no cluster: althing://HOST:PORT,HOST:PORT has members`,
     )
-  const first = await askAll(world, addressesOf(url))
+  const refusals: AlthingError[] = []
+  const first = await askAll(world, addressesOf(url), refusals)
   const known = first.find(({ status }) => status !== undefined)?.status
-  if (known === undefined)
-    throw new AlthingError('unavailable', `no node answers at ${addressesOf(url).join(', ')}`)
+  if (known === undefined) {
+    const none = new AlthingError('unavailable', `no node answers at ${addressesOf(url).join(', ')}`)
+    throw refusals[0] ?? none
+  }
   const missing = known.members.filter(({ address }) => !first.some((each) => each.address === address))
   const all = [
     ...first,
     ...(await askAll(
       world,
       missing.map(({ address }) => address),
+      refusals,
     )),
   ]
   return known.members.map(({ id, address }) => {
@@ -32,11 +37,15 @@ export async function askMembers(world: World, url: string): Promise<readonly Me
   })
 }
 
-function askAll(world: World, addresses: readonly string[]): Promise<MemberAnswer[]> {
-  return Promise.all(addresses.map((address) => ask(world, address)))
+function askAll(
+  world: World,
+  addresses: readonly string[],
+  refusals: AlthingError[],
+): Promise<MemberAnswer[]> {
+  return Promise.all(addresses.map((address) => ask(world, address, refusals)))
 }
 
-async function ask(world: World, address: string): Promise<MemberAnswer> {
+async function ask(world: World, address: string, refusals: AlthingError[]): Promise<MemberAnswer> {
   let client: NodeClient | undefined
   try {
     client = await openNode(world, address, { timeoutMs: answerTimeoutMs })
@@ -48,7 +57,8 @@ async function ask(world: World, address: string): Promise<MemberAnswer> {
     const roundTripMs = world.clock.monotonicMs() - sentMs
     const clockAheadMs = status.wallMs - (sentWallMs + roundTripMs / 2)
     return { id: status.id, address, status, clockAheadMs, roundTripMs }
-  } catch {
+  } catch (error) {
+    if (isRefusal(error)) refusals.push(error)
     return { id: 0, address }
   } finally {
     client?.close()

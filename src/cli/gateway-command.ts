@@ -10,6 +10,7 @@ interface GatewayCommandOptions {
   readonly service: string
   readonly listen: string
   readonly balancer: string
+  readonly insecure?: boolean
 }
 
 /** `althing gateway`: a reverse proxy before the instances of one service, until SIGTERM or SIGINT. */
@@ -20,16 +21,18 @@ export function registerGatewayCommand(program: Command): void {
     .requiredOption('--url <url>', 'the cluster: althing://HOST:PORT,HOST:PORT')
     .requiredOption('--service <name>', 'the service, as its instances registered it')
     .option('--listen <address>', 'where clients come to', '127.0.0.1:7480')
+    .option('--insecure', 'listen for other machines in the clear: something before the gateway adds TLS')
     .option('--balancer <name>', `how an instance is chosen: ${balancerNames.join(', ')}`, 'consistent-hash')
     .action(runGateway)
 }
 
 async function runGateway(options: GatewayCommandOptions): Promise<void> {
-  if (!isLoopback(options.listen))
+  if (!isLoopback(options.listen) && options.insecure !== true)
     throw invalidArgument(
       '--listen',
       options.listen,
-      'an address of this machine: the gateway has no TLS yet',
+      'an address of this machine (127.0.0.1, localhost or [::1]), since the gateway has no TLS of its own; ' +
+        'behind something that adds TLS, or in a network that is trusted, give --insecure',
     )
   const balancer = balancerNames.find((name) => name === options.balancer)
   if (balancer === undefined)

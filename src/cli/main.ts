@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { version } from '../node/version.ts'
+import { registerAccessCommand } from './access-command.ts'
 import { registerBackupCommand } from './backup-command.ts'
 import { registerCheckCommand } from './check.ts'
 import { registerDelCommand } from './del-command.ts'
@@ -44,6 +45,7 @@ registerNodeCommand(program)
 registerJoinCommand(program)
 registerMemberCommand(program)
 registerGroupCommand(program)
+registerAccessCommand(program)
 registerGatewayCommand(program)
 registerStatusCommand(program)
 registerGetCommand(program)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Plain } from '../engines/cluster/operator-calls.ts'
+import { tlsOf } from '../node/client-security.ts'
 import { durationMs, wholeNumber } from './arguments.ts'
 import { formatTable } from './format-table.ts'
 import { type Answer, operateCommand } from './operate.ts'
@@ -164,5 +165,6 @@ function invitation({ address, validFor }: Pick<AddOptions, 'address' | 'validFo
 
 /** The whole command: it is meant to be copied. */
 function joinLine(answer: Answer, { address }: Pick<AddOptions, 'address'>): string {
-  return `  npx althing join ${String(answer['token'])} --listen ${address ?? 'HOST:PORT'} --data ./data/node-${String(answer['id'])}`
+  const security = tlsOf({}) !== undefined ? ' --secret-file FILE (or --tls-…, as the others)' : ''
+  return `  npx althing join ${String(answer['token'])} --listen ${address ?? 'HOST:PORT'} --data ./data/node-${String(answer['id'])}${security}`
 }

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
 import { type NodeServerOptions, startNodeServer } from '../node/node-server.ts'
 import { durationMs } from './arguments.ts'
+import { type SecurityArguments, securityFrom, withSecurityOptions } from './security-arguments.ts'
 
 /** What every command that runs one node takes. */
-export interface RunOptions {
+export interface RunOptions extends SecurityArguments {
   readonly data: string
   readonly http?: string
   readonly heartbeat: string
@@ -12,7 +13,7 @@ export interface RunOptions {
 }
 
 export function withRunOptions(command: Command): Command {
-  return command
+  return withSecurityOptions(command)
     .option('--data <folder>', 'folder for the log and the snapshots', './data/node')
     .option('--http <address>', 'serve the HTTP API and the console here, such as 127.0.0.1:7501')
     .option('--drain <duration>', 'on SIGTERM: for so long at most it hands over what it leads', '10s')
@@ -33,6 +34,7 @@ export async function runNodeServer(
   const drainMs = durationMs('--drain', options.drain)
   const server = await startNodeServer({
     ...place,
+    ...securityFrom(options),
     dataFolder: options.data,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(process.env['ALTHING_CONTROL'] === undefined ? {} : { control: process.env['ALTHING_CONTROL'] }),

@@ -4,9 +4,10 @@ import { AlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import { type Althing, open } from '../node/althing.ts'
 import { tlsOf } from '../node/client-security.ts'
-import { statusOf } from '../node/local-cluster.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
+import { isRefusal } from './refusal.ts'
+import { openNode } from './open-node.ts'
 import { withSlowProgress } from './progress.ts'
 
 /** What every command that talks to a store takes. */
@@ -84,7 +85,16 @@ function addressesIn(file: string): string[][] {
   }
 }
 
+/** A node that refuses the caller is there too: what it says of the refusal is worth more than that nobody answers. */
 async function answers(world: World, addresses: readonly string[]): Promise<boolean> {
-  const found = await Promise.all(addresses.map((address) => statusOf(world, address)))
-  return found.some((status) => status !== undefined)
+  const ask = async (address: string): Promise<boolean> => {
+    try {
+      const client = await openNode(world, address, { timeoutMs: 1_000 })
+      await client.status().finally(() => client.close())
+      return true
+    } catch (error) {
+      return isRefusal(error)
+    }
+  }
+  return (await Promise.all(addresses.map(ask))).includes(true)
 }

@@ -96,6 +96,7 @@ export class ClusterDuties {
       places: () => this.#director.places(),
     })
     operators.register(this.#atLeader({ ...memberCalls.calls, ...groupCalls.calls, ...this.access.calls }))
+    operators.register(this.access.ownCalls)
   }
 
   start(): void {

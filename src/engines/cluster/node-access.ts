@@ -5,6 +5,7 @@ import { type KeyDerivation, Passwords } from '../../access/passwords.ts'
 import { type RateLimitOptions, RateLimits } from '../../access/rate-limits.ts'
 import type { World } from '../../contracts/world.ts'
 import type { StoreHost } from '../local/store-host.ts'
+import { fieldsOf, optionalWhole } from './call-fields.ts'
 import type { OperatorCall, Plain } from './operator-calls.ts'
 import type { SystemStore } from './system-store.ts'
 
@@ -18,12 +19,22 @@ export interface NodeAccessOptions {
   readonly rateLimits?: RateLimitOptions
 }
 
+const auditLinesDefault = 100
+const auditLinesMax = 1_000
+
 /** Access control as one node has it: who may do what, by this node's copy of the default store, and the calls that change it. */
 export class NodeAccess {
   readonly control: AccessControl
   readonly limits: RateLimits
   /** For operators; only the leader of the default store can carry them out. */
   readonly calls: Readonly<Record<string, OperatorCall>>
+  /** For operators, of this node: `audit.read { limit }`, the newest lines of its audit log. */
+  readonly ownCalls: Readonly<Record<string, OperatorCall>> = {
+    'audit.read': async (argument) => {
+      const limit = optionalWhole(fieldsOf(argument, ['limit']), 'limit') ?? auditLinesDefault
+      return plain((await this.audit?.tail(Math.min(limit, auditLinesMax))) ?? [])
+    },
+  }
   readonly audit: AuditLog | undefined
 
   constructor(
