@@ -5,19 +5,30 @@ import { RecentQuantile } from '../observe/recent-quantile.ts'
 
 /** A stall stays in view for at least this long, and for twice as long at most. */
 const periodMs = 10_000
+/** The same for syncs of the disk: fewer of them happen in a second. */
+const syncPeriodMs = 60_000
 
 /** How the process of a node does: its event loop and its disk, of late. */
 export class Vitals {
   readonly #timers: Timers
   readonly #meter: LoopDelayMeter
-  readonly #syncSeconds = new RecentQuantile()
+  readonly #certificates: () => NodeVitals['certificates']
+  #syncSeconds = new RecentQuantile()
+  #lastSyncSeconds: RecentQuantile | undefined
   #lastPeriod: LoopDelay | undefined
   #timer: Timer | undefined
+  #syncTimer: Timer | undefined
 
-  constructor(timers: Timers, meter: LoopDelayMeter) {
+  constructor(
+    timers: Timers,
+    meter: LoopDelayMeter,
+    certificates: () => NodeVitals['certificates'] = () => undefined,
+  ) {
     this.#timers = timers
     this.#meter = meter
+    this.#certificates = certificates
     this.#arm()
+    this.#armSyncs()
   }
 
   synced(seconds: number): void {
@@ -33,18 +44,36 @@ export class Vitals {
   }
 
   read(): NodeVitals {
-    const p50 = this.#syncSeconds.at(0.5)
-    const p99 = this.#syncSeconds.at(0.99)
+    const p50 = this.#sync(0.5)
+    const p99 = this.#sync(0.99)
+    const certificates = this.#certificates()
     return {
       loopDelay: this.loopDelay(),
       ...(p50 === undefined ? {} : { diskSyncP50Ms: p50 * 1_000 }),
       ...(p99 === undefined ? {} : { diskSyncP99Ms: p99 * 1_000 }),
+      ...(certificates === undefined ? {} : { certificates }),
     }
   }
 
   close(): void {
     this.#timer?.cancel()
+    this.#syncTimer?.cancel()
     this.#meter.close()
+  }
+
+  /** The worse of the two last periods. */
+  #sync(q: number): number | undefined {
+    const last = this.#lastSyncSeconds?.at(q)
+    const now = this.#syncSeconds.at(q)
+    return last === undefined || now === undefined ? (now ?? last) : Math.max(last, now)
+  }
+
+  #armSyncs(): void {
+    this.#syncTimer = this.#timers.after(syncPeriodMs, () => {
+      this.#lastSyncSeconds = this.#syncSeconds
+      this.#syncSeconds = new RecentQuantile()
+      this.#armSyncs()
+    })
   }
 
   #arm(): void {

@@ -200,6 +200,7 @@ export class ClusterNode {
       credentials: () => this.#duties?.credentials ?? {},
       principal: () => this.#duties?.principal ?? anonymous,
       space: () => this.#storage.space,
+      hindrances: () => this.#eligibility.hindrances,
       access: () => this.#duties?.access,
       groups: () => [...this.groups].map(([group, host]) => ({ group, name: this.#nameOf(group), host })),
       assertAllSpeak: () => this.#duties?.membership.assertAllSpeak(),
@@ -300,7 +301,14 @@ export class ClusterNode {
       ...(vitals === undefined ? {} : { vitals: vitals() }),
       isReady: problem === undefined,
       ...(problem === undefined ? {} : { problem }),
-      members: describeMembers(this.id, this.members, raft, this.transport, this.#world.clock.monotonicMs()),
+      members: describeMembers({
+        self: this.id,
+        members: this.members,
+        raft,
+        transport: this.transport,
+        nowMs: this.#world.clock.monotonicMs(),
+        learnerForMs: (member) => this.#duties?.membership.learnerForMs(member),
+      }),
       groups: { copies: this.groups.size, leading: this.#leading },
       blocked: [...this.transport.blocked],
       operations: this.#operations.status(),
@@ -378,6 +386,7 @@ export class ClusterNode {
         const { role, term, leader } = status
         this.#world.logger.log('info', 'raft state changed', { node: this.id, group, role, term, leader })
         this.#server?.leaderChanged(group, leader)
+        if (group === ownGroup) this.#operations.leaderChanged(leader)
         observer.stateChanged?.(status)
       },
       lostData: (peer, matchIndex) => {

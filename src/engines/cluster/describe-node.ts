@@ -1,6 +1,7 @@
 import type { NodeId, ProgressStatus, RaftStatus } from '../../protocols/raft/types.ts'
 import { isVoterOf } from '../../protocols/raft/configuration.ts'
 import type { GroupId } from '../../replication/group-id.ts'
+import { peerVersion } from '../../replication/message-codec.ts'
 import type { Member, PeerTransport } from '../../replication/peer-transport.ts'
 import { clientKeysStart, systemPrefix } from '../../models/store/system-keys.ts'
 import type { StoreHost } from '../local/store-host.ts'
@@ -46,21 +47,36 @@ export function describeStore(
   }
 }
 
+export interface MembersView {
+  readonly self: NodeId
+  readonly members: readonly Member[]
+  readonly raft: RaftStatus
+  readonly transport: PeerTransport
+  readonly nowMs: number
+  /** See `MemberStatus`. */
+  learnerForMs(member: NodeId): number | undefined
+}
+
 /** The members as this node sees them. */
-export function describeMembers(
-  self: NodeId,
-  members: readonly Member[],
-  { configuration, progress }: RaftStatus,
-  transport: PeerTransport,
-  nowMs: number,
-): MemberStatus[] {
+export function describeMembers({
+  self,
+  members,
+  raft,
+  transport,
+  nowMs,
+  learnerForMs,
+}: MembersView): MemberStatus[] {
   return members.map(({ id, address }) => {
-    const follower = progress.get(id)
+    const follower = raft.progress.get(id)
+    const protocol = id === self ? peerVersion : transport.protocolOf(id)
+    const learnedMs = learnerForMs(id)
     return {
       id,
       address,
-      isVoter: isVoterOf(configuration, id),
+      isVoter: isVoterOf(raft.configuration, id),
       isConnected: id === self || (transport.isConnected(id) && !transport.blocked.has(id)),
+      ...(protocol === undefined ? {} : { protocol }),
+      ...(learnedMs === undefined ? {} : { learnerForMs: learnedMs }),
       ...(follower === undefined ? {} : describeProgress(follower, nowMs)),
     }
   })
@@ -79,10 +95,10 @@ export function describeGroups(
   hosts: ReadonlyMap<GroupId, StoreHost>,
   nameOf: (id: GroupId) => string,
 ): GroupStatus[] {
-  return [...hosts].map(([id, { group, model }]) => {
+  return [...hosts].map(([id, { group, model, space }]) => {
     const { role, term, leader, commitIndex, appliedIndex, configuration } = group.status()
     const { voters, learners = [] } = configuration
-    const keys = model.stats.keys
-    return { id, name: nameOf(id), role, term, leader, commitIndex, appliedIndex, keys, voters, learners }
+    const size = { keys: model.stats.keys, bytes: space.bytes, quotaBytes: space.quotaBytes }
+    return { id, name: nameOf(id), role, term, leader, commitIndex, appliedIndex, ...size, voters, learners }
   })
 }

@@ -47,9 +47,11 @@ export interface NodeStatus {
 export interface NodeVitals {
   /** Over the last 10 to 20 seconds. */
   readonly loopDelay: LoopDelay
-  /** Of the last 1024 syncs of this node's disk; absent before the first. */
+  /** Of this node's disk over the last one to two minutes (1,024 syncs of each at most); absent when there was none. */
   readonly diskSyncP50Ms?: number
   readonly diskSyncP99Ms?: number
+  /** Certificates that this node shows or trusts, and when they end (milliseconds since 1970). */
+  readonly certificates?: readonly { readonly file: string; readonly endsWallMs: number }[]
 }
 
 export interface MemberStatus {
@@ -58,6 +60,10 @@ export interface MemberStatus {
   /** It votes; false: a learner, which only receives. */
   readonly isVoter: boolean
   readonly isConnected: boolean
+  /** Newest version of the messages between nodes that it speaks, by its greeting; absent while it has not greeted this node. */
+  readonly protocol?: number
+  /** On the leader, of a learner that is to vote once it has caught up: for how long it has been one. */
+  readonly learnerForMs?: number
   /** On the leader: how far the member's log is. */
   readonly matchIndex?: number
   readonly state?: 'probe' | 'replicate' | 'snapshot'
@@ -78,6 +84,9 @@ export interface GroupStatus {
   readonly commitIndex: number
   readonly appliedIndex: number
   readonly keys: number
+  /** Of its store, as its quota counts them. */
+  readonly bytes: number
+  readonly quotaBytes: number
   readonly voters: readonly NodeId[]
   readonly learners: readonly NodeId[]
 }

@@ -1,4 +1,6 @@
 import type { LastBackup } from './backup/last-backup.ts'
+import type { Hindrance } from './drain.ts'
+import type { LeadershipStatus } from './leadership-log.ts'
 import type { ReplicaCheckStatus } from './replicas/replica-checker.ts'
 
 /** What the one who runs a node watches besides the log: room, load, backups, copies that differ. Plain data. */
@@ -10,6 +12,14 @@ export interface OperationsStatus {
     readonly quotaBytes: number
     readonly state: 'ok' | 'nearly-full' | 'full'
   }
+  /** Other groups here whose stores are nearly full or full; 20 at most. */
+  readonly crowded: readonly CrowdedStore[]
+  /** Names of other groups here of which this node knows no leader; 20 at most. */
+  readonly leaderless: readonly string[]
+  /** Of all groups, since the start. */
+  readonly activity: { readonly reads: number; readonly writes: number }
+  /** Of the cluster's own group, as this node sees it. */
+  readonly leadership: LeadershipStatus
   readonly disk: {
     /** Absent where the system does not say. */
     readonly freeBytes?: number
@@ -23,6 +33,10 @@ export interface OperationsStatus {
   }
   /** This node may lead. Not while it drains, or while its disk is full or slow. */
   readonly isEligible: boolean
+  /** What keeps it from leading besides a slow disk. */
+  readonly hindrances: readonly Hindrance[]
+  /** Requests refused to callers who ask for more than their share, since the start. */
+  readonly rateLimitedTotal: number
   readonly access: {
     readonly isEnabled: boolean
     /** Why the audit log cannot be written. */
@@ -32,4 +46,11 @@ export interface OperationsStatus {
   readonly lastBackup?: LastBackup
   /** The comparisons of copies that this node has made. */
   readonly replicaChecks: readonly ReplicaCheckStatus[]
+}
+
+export interface CrowdedStore {
+  readonly name: string
+  readonly bytes: number
+  readonly quotaBytes: number
+  readonly state: 'nearly-full' | 'full'
 }

@@ -6,7 +6,9 @@ import type { GroupId } from '../../replication/group-id.ts'
 import type { StoreHost } from '../local/store-host.ts'
 import { type HostedGroup, registerBackupCalls } from './backup/backup-calls.ts'
 import { readLastBackup } from './backup/last-backup.ts'
-import type { OperationsStatus } from './operations-status.ts'
+import type { CrowdedStore, OperationsStatus } from './operations-status.ts'
+import type { Hindrance } from './drain.ts'
+import { LeadershipLog } from './leadership-log.ts'
 import type { NodeAccess } from './node-access.ts'
 import { OperatorLinks, type OperatorLinksOptions } from './operator-links.ts'
 import { CheckpointLog } from './replicas/checkpoint-log.ts'
@@ -18,6 +20,7 @@ import { registerStoreCalls } from './store-calls.ts'
 export interface OperationsOptions extends OperatorLinksOptions {
   readonly version: string
   space(): OperationsStatus['disk']
+  hindrances(): Iterable<Hindrance>
   /** `undefined` before the node has started. */
   access(): NodeAccess | undefined
   /** Groups of which this node has a copy now. */
@@ -32,15 +35,20 @@ export interface OperationsOptions extends OperatorLinksOptions {
   readonly closed: Promise<unknown>
 }
 
+/** Names of groups that a status lists. */
+const listedMax = 20
+
 /** What operators can do with a node that runs: back its groups up, and compare their copies. */
 export class Operations {
   readonly #options: OperationsOptions
   readonly #links: OperatorLinks
   readonly #checkpoints = new Map<GroupId, { readonly host: StoreHost; readonly log: CheckpointLog }>()
+  readonly #leadership: LeadershipLog
   #checker: ReplicaChecker | undefined
 
   constructor(options: OperationsOptions) {
     this.#options = options
+    this.#leadership = new LeadershipLog(options.world.clock)
     this.#links = new OperatorLinks(options)
     const { operators, self } = options
     registerBackupCalls(operators, { ...options, nodeId: self, groups: () => options.groups() })
@@ -63,6 +71,11 @@ export class Operations {
     this.#checkpoints.set(group, { host, log: new CheckpointLog(this.#options.world, host) })
   }
 
+  /** Of the cluster's own group. */
+  leaderChanged(leader: NodeId): void {
+    this.#leadership.saw(leader)
+  }
+
   start(): void {
     const { replicaCheckMs: everyMs, world } = this.#options
     if (everyMs === 0) return
@@ -76,14 +89,20 @@ export class Operations {
   }
 
   status(): OperationsStatus {
-    const { groups, space, access } = this.#options
+    const { groups, space, access, hindrances } = this.#options
     const hosts = groups()
     const own = hosts.find(({ group }) => group === 1)?.host
     const lastBackup = own === undefined ? undefined : readLastBackup(own)
     const auditProblem = access()?.audit?.failure?.message
     return {
       store: storeOf(own),
+      crowded: crowdedOf(hosts),
+      leaderless: leaderlessOf(hosts),
+      activity: activityOf(hosts),
+      leadership: this.#leadership.status(),
       disk: space(),
+      hindrances: [...hindrances()],
+      rateLimitedTotal: access()?.limits.refusedTotal ?? 0,
       isEligible: own?.group.status().isEligible ?? false,
       access: {
         isEnabled: access()?.control.isEnabled ?? false,
@@ -127,6 +146,32 @@ function storeOf(host: StoreHost | undefined): OperationsStatus['store'] {
   if (host === undefined) return { bytes: 0, historyBytes: 0, quotaBytes: 0, state: 'ok' }
   const { bytes, quotaBytes, state } = host.space
   return { bytes, historyBytes: host.model.stats.historyBytes, quotaBytes, state }
+}
+
+function crowdedOf(hosts: readonly HostedGroup[]): CrowdedStore[] {
+  const crowded: CrowdedStore[] = []
+  for (const { group, name, host } of hosts) {
+    const { bytes, quotaBytes, state } = host.space
+    if (group !== 1 && state !== 'ok' && crowded.length < listedMax)
+      crowded.push({ name, bytes, quotaBytes, state })
+  }
+  return crowded
+}
+
+function leaderlessOf(hosts: readonly HostedGroup[]): string[] {
+  const names = hosts.flatMap(({ group, name, host }) =>
+    group !== 1 && host.group.leader === 0 ? [name] : [],
+  )
+  return names.slice(0, listedMax)
+}
+
+function activityOf(hosts: readonly HostedGroup[]): OperationsStatus['activity'] {
+  const sum = { reads: 0, writes: 0 }
+  for (const { host } of hosts) {
+    sum.reads += host.activity.reads
+    sum.writes += host.activity.writes
+  }
+  return sum
 }
 
 function watchersOf(hosts: readonly StoreHost[]): OperationsStatus['watchers'] {

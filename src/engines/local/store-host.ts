@@ -51,6 +51,14 @@ export interface IndexedHash extends StateHash {
   readonly index: number
 }
 
+/** What this member has done for clients since its start. */
+export interface StoreActivity {
+  /** Ranges, lists of leases and transactions that only read, answered by this member. */
+  readonly reads: number
+  /** Transactions that this member put through the log as leader. */
+  readonly writes: number
+}
+
 /** The store on one member of a group: the model, its watchers, and, while this member leads, the clock of its leases and the keeper of its bounds. */
 export class StoreHost {
   readonly group: RaftGroup
@@ -63,6 +71,8 @@ export class StoreHost {
   readonly #spaceWarning: SpaceWarning
   readonly #systemListeners: ((events: readonly WatchEvent[] | undefined) => void)[] = []
   #onCheckpoint: ((index: number, hash: StateHash) => void) | undefined
+  #reads = 0
+  #writes = 0
 
   /** Reads the newest snapshot into a model, in steps that leave the loop free, and sets the group up; `start` lets it run. */
   static async open(options: StoreHostOptions): Promise<StoreHost> {
@@ -145,6 +155,10 @@ export class StoreHost {
     return this.#admission.space
   }
 
+  get activity(): StoreActivity {
+    return { reads: this.#reads, writes: this.#writes }
+  }
+
   /** Refuses what grows the store with `no-space` and this reason while it is set, whatever the quota says: the node's disk is all but full, say. */
   refuseGrowth(reason: string | undefined): void {
     this.#admission.refuseGrowth(reason)
@@ -180,6 +194,7 @@ export class StoreHost {
     this.#admission.started(data.byteLength)
     this.group.propose(data, command, (result) => {
       this.#admission.ended(data.byteLength)
+      if (result.ok && command.type === 'txn') this.#writes++
       if (result.ok) done(undefined, result.reply as StoreReply)
       else done(result.error, undefined)
     })
@@ -309,6 +324,7 @@ export class StoreHost {
         done(error, undefined)
         return
       }
+      this.#reads++
       let reply: StoreReply
       try {
         reply = { ok: true, type: 'txn', reply: this.model.readTxn(txn) }
@@ -325,6 +341,7 @@ export class StoreHost {
         done(error, undefined)
         return
       }
+      this.#reads++
       let value: T
       try {
         value = read()

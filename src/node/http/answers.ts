@@ -47,11 +47,32 @@ const operationsStatus = z.object({
       state: z.enum(['ok', 'nearly-full', 'full']),
     })
     .describe("the cluster's own store"),
+  crowded: z
+    .array(
+      z.object({
+        name: z.string(),
+        bytes: whole,
+        quotaBytes: whole,
+        state: z.enum(['nearly-full', 'full']),
+      }),
+    )
+    .describe('other groups here that are nearly full or full'),
+  leaderless: z.array(z.string()).describe('other groups here without a leader, as far as this node knows'),
+  activity: z.object({ reads: whole, writes: whole }).describe('of all groups, since the start'),
+  leadership: z
+    .object({
+      changesTotal: whole,
+      changesLastHour: whole,
+      forMs: z.number().optional().describe('since the leader, or its absence, has been the same'),
+    })
+    .describe("of the cluster's own group, as this node sees it"),
   disk: z.object({ freeBytes: z.number().optional(), isLow: z.boolean() }),
   watchers: z
     .object({ setAside: whole, setAsideTotal: whole, resyncsTotal: whole })
     .describe('clients that do not read what they watch, now and since the start'),
   isEligible: z.boolean().describe('may lead: not while it drains, or while its disk is full or slow'),
+  hindrances: z.array(z.enum(['draining', 'no-space'])).describe('what keeps it from leading'),
+  rateLimitedTotal: whole.describe('requests refused to callers who ask for too much, since the start'),
   access: z.object({ isEnabled: z.boolean(), auditProblem: z.string().optional() }),
   lastBackup: z.object({ atMs: z.number(), revision: whole, bytes: whole }).optional(),
   replicaChecks: z
@@ -101,6 +122,10 @@ export const nodeStatus = z
         }),
         diskSyncP50Ms: z.number().optional(),
         diskSyncP99Ms: z.number().optional(),
+        certificates: z
+          .array(z.object({ file: z.string(), endsWallMs: z.number() }))
+          .optional()
+          .describe('that the node shows or trusts, and when they end'),
       })
       .optional()
       .describe('how the process does, of late'),
@@ -112,6 +137,11 @@ export const nodeStatus = z
         address: z.string(),
         isVoter: z.boolean().describe('false: a learner, which only receives'),
         isConnected: z.boolean(),
+        protocol: whole.optional().describe('version of the messages between nodes that it speaks'),
+        learnerForMs: z
+          .number()
+          .optional()
+          .describe('on the leader: for how long a member that is to vote has been catching up'),
         matchIndex: whole.optional().describe('on the leader: how far the log of the member is'),
         state: z.enum(['probe', 'replicate', 'snapshot']).optional(),
         sinceReplyMs: z.number().optional().describe('on the leader: since it last heard from the member'),

@@ -11,6 +11,8 @@ export const nearShare = 0.9
  */
 export class CatchUp {
   readonly #steadyMs: number
+  /** Since when this leader has known a learner. */
+  readonly #learnerSince = new Map<NodeId, number>()
   /** Since when a learner has been near without a break. */
   readonly #nearSince = new Map<NodeId, number>()
 
@@ -23,7 +25,9 @@ export class CatchUp {
     const learners = status.configuration.learners ?? []
     const caughtUp = new Set<NodeId>()
     for (const id of this.#nearSince.keys()) if (!learners.includes(id)) this.#nearSince.delete(id)
+    for (const id of this.#learnerSince.keys()) if (!learners.includes(id)) this.#learnerSince.delete(id)
     for (const id of learners) {
+      if (!this.#learnerSince.has(id)) this.#learnerSince.set(id, nowMs)
       if (!isNear(status, id, nowMs, this.#steadyMs)) {
         this.#nearSince.delete(id)
         continue
@@ -35,8 +39,15 @@ export class CatchUp {
     return caughtUp
   }
 
+  /** For how long a member has been a learner under this leader; `undefined`: it is none. */
+  learnerForMs(id: NodeId, nowMs: number): number | undefined {
+    const sinceMs = this.#learnerSince.get(id)
+    return sinceMs === undefined ? undefined : Math.round(nowMs - sinceMs)
+  }
+
   reset(): void {
     this.#nearSince.clear()
+    this.#learnerSince.clear()
   }
 }
 

@@ -69,6 +69,12 @@ export class Membership {
     return answering(host.group.status(), world.clock.monotonicMs(), electionTimeoutMs)
   }
 
+  /** On the leader, of a learner that is to vote: for how long it has been one. */
+  learnerForMs(id: NodeId): number | undefined {
+    if (this.entry(id)?.value.promotes !== true) return undefined
+    return this.#catchUp.learnerForMs(id, this.#options.world.clock.monotonicMs())
+  }
+
   /** A look at what is to be done; call it a few times in an election timeout. */
   tick(): void {
     const { host, world } = this.#options
