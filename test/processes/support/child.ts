@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { eventually, Hopeless } from './eventually.ts'
+import { packageFolder } from './package-folder.ts'
 
-const built = (path: string): string => fileURLToPath(new URL(`../../../dist/${path}`, import.meta.url))
+const built = (path: string): string => join(packageFolder, 'dist', path)
 
 /** The `althing` command of the build. */
 export const command = built('src/cli/main.js')

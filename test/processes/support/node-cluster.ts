@@ -135,9 +135,15 @@ export class NodeCluster {
   /** `place.folder` has, or will have, a folder `node-ID` for each. */
   static async create(
     size: number,
-    place: { readonly cluster?: string; readonly folder?: string; readonly ports?: readonly number[] } = {},
+    place: {
+      readonly cluster?: string
+      readonly folder?: string
+      readonly ports?: readonly number[]
+      /** Where a node has its data, when not in `folder`. */
+      readonly dataFolders?: Readonly<Record<number, string>>
+    } = {},
   ): Promise<NodeCluster> {
-    const { cluster = clusterName, folder = scratchFolder('nodes') } = place
+    const { cluster = clusterName, folder = scratchFolder('nodes'), dataFolders = {} } = place
     const ports = place.ports ?? (await freePorts(size * 2))
     const ids = Array.from({ length: size }, (_, i) => i + 1)
     const address = (id: number): string => `127.0.0.1:${ports[id - 1]}`
@@ -155,7 +161,7 @@ export class NodeCluster {
             id,
             address: address(id),
             http: `127.0.0.1:${ports[size + id - 1]}`,
-            dataFolder: join(folder, `node-${id}`),
+            dataFolder: dataFolders[id] ?? join(folder, `node-${id}`),
             launch: launch(id),
             cluster,
           }),
@@ -182,15 +188,15 @@ export class NodeCluster {
     return this.#members
   }
 
-  /** Starts the node that the token was made for, on a free port. */
-  async join(id: number, token: string): Promise<ClusterMember> {
+  /** Starts the node that the token was made for, on a free port; its data go into `folder`, or into a new one. */
+  async join(id: number, token: string, folder?: string): Promise<ClusterMember> {
     const [port, httpPort] = (await freePorts(2)) as [number, number]
     const address = `127.0.0.1:${port}`
     const member = new ClusterMember({
       id,
       address,
       http: `127.0.0.1:${httpPort}`,
-      dataFolder: join(this.#folder, `node-${id}-${port}`),
+      dataFolder: folder ?? join(this.#folder, `node-${id}-${port}`),
       launch: ['join', token, '--listen', address],
       cluster: this.#cluster,
     })
