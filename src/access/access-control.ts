@@ -5,6 +5,7 @@ import { AccessState, type AppliedKeys } from './access-state.ts'
 import type { AuditLog } from './audit-log.ts'
 import { LoginGuard } from './login-guard.ts'
 import type { Passwords } from './passwords.ts'
+import { RateLimits } from './rate-limits.ts'
 import { anonymous, node, type Principal, type PrincipalRef } from './principal.ts'
 import { equalSecrets, parseToken, tokenMatches } from './token.ts'
 
@@ -30,6 +31,8 @@ export interface AccessControlOptions {
   /** Absent: this node checks no passwords. */
   readonly passwords?: Passwords
   readonly audit?: AuditLog
+  /** Default: none. */
+  readonly limits?: RateLimits
   /** Calls back once this copy holds all that was acknowledged before, or with the reason why that cannot be known. */
   barrier(done: (error?: AlthingError) => void): void
 }
@@ -44,6 +47,8 @@ const expiryLookMs = 60_000
  * While access control is off everybody may do everything that clients can do; nodes and system keys are protected all the same.
  */
 export class AccessControl {
+  /** How much each caller may ask of this node. */
+  readonly limits: RateLimits
   readonly #options: AccessControlOptions
   readonly #state = new AccessState()
   readonly #guard: LoginGuard
@@ -53,6 +58,7 @@ export class AccessControl {
   constructor(options: AccessControlOptions) {
     this.#options = options
     this.#guard = new LoginGuard(options.world.clock)
+    this.limits = options.limits ?? new RateLimits(options.world.clock)
     this.replaced()
   }
 

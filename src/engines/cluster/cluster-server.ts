@@ -199,9 +199,10 @@ export class ClusterServer {
     const isTooLate = this.#isDraining
     const named =
       hello.group === undefined || group === this.#options.groups.own ? {} : { group: hello.group }
+    const isCountedElsewhere = hello.as !== undefined && control.isNode(hello.credentials ?? {}, connection)
     const session: ClientSession = new ClientSession({
       connection,
-      access: new SessionAccess({ control, limits, origin: connection, ref, ...named }),
+      access: new SessionAccess({ control, limits, origin: connection, ref, isCountedElsewhere, ...named }),
       logger: world.logger,
       host: () => {
         if (isTooLate) throw draining()

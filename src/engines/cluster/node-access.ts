@@ -50,6 +50,7 @@ export class NodeAccess {
     this.control = new AccessControl({
       world,
       applied: host.model,
+      limits: this.limits,
       barrier: (done) => host.group.readBarrier(done),
       ...passwords,
       ...(this.audit === undefined ? {} : { audit: this.audit }),

@@ -17,6 +17,8 @@ export interface SessionAccessOptions {
   readonly origin: CallerOrigin
   /** Who the caller is by what it has shown. */
   readonly ref: PrincipalRef
+  /** Nothing is counted on the caller's limits here: the node that speaks for it has done so. */
+  readonly isCountedElsewhere?: boolean
   /** The group that the connection is about; absent: the cluster's own. */
   readonly group?: string
 }
@@ -56,6 +58,7 @@ export class SessionAccess {
   readonly #limits: RateLimits
   readonly #ref: PrincipalRef
   readonly #group: string | undefined
+  readonly #isCounted: boolean
   #isRehearsal = false
 
   constructor(options: SessionAccessOptions) {
@@ -64,6 +67,7 @@ export class SessionAccess {
     this.#limits = options.limits
     this.#ref = options.ref
     this.#group = options.group
+    this.#isCounted = options.isCountedElsewhere !== true && options.ref[0] !== 'node'
   }
 
   /** Whether what the caller has shown is still valid. */
@@ -97,7 +101,7 @@ export class SessionAccess {
 
   /** Throws `overloaded` when the caller asks for more than it may. Nodes are not counted: the node that a client speaks to counts it. */
   take(bytes: number): void {
-    if (this.#limits.isUnlimited || this.#ref[0] === 'node') return
+    if (this.#limits.isUnlimited || !this.#isCounted) return
     const name = this.#nameOf(this.#ref)
     this.#limits.take(name === '' ? hostOf(this.remoteAddress) : name, bytes)
   }

@@ -3,6 +3,7 @@ import { errorCodes, type ErrorCode } from '../../contracts/errors.ts'
 import type { ServiceInstance } from '../../coordination/discovery-types.ts'
 import type { ForcedRelease, LockExplanation, LockParty } from '../../coordination/lock-types.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import { checks, type Finding } from '../diagnosis/finding.ts'
 import type { KeyValueView } from '../key-value-view.ts'
 import type { ProcessStatus } from '../supervisor.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -164,11 +165,29 @@ export const cluster = z
         address: z.string(),
         httpAddress: z.string().optional(),
         status: nodeStatus.nullable().describe('null: it does not answer'),
+        clockAheadMs: z
+          .number()
+          .optional()
+          .describe('of its wall clock against that of the node that asked, give or take half of roundTripMs'),
+        roundTripMs: z.number().optional(),
       }),
     ),
     at: z.number().describe('milliseconds since 1970'),
   })
   .meta({ id: 'Cluster' }) satisfies Describes<ClusterView>
+
+export const finding = z
+  .object({
+    check: z.enum(checks),
+    severity: z.enum(['ok', 'warning', 'problem']),
+    message: z.string(),
+    advice: z.string().optional().describe('what to do about it'),
+    command: z.string().optional().describe('the command that does it; fill in what stands in capitals'),
+    node: whole.optional().describe('the member that it is about; absent: the cluster'),
+    subject: z.string().optional().describe('the group or file that it is about'),
+    forMs: z.number().optional().describe('for how long it has been so, as far as known'),
+  })
+  .meta({ id: 'Finding' }) satisfies Describes<Finding>
 
 export const item = z
   .object({

@@ -16,6 +16,10 @@ import type {
 export interface HttpCaller {
   readonly principal: PrincipalRef
   readonly store: Store
+  /** Fires, with the reason, when the caller may ask for this route no more. */
+  readonly revoked: AbortSignal
+  /** For an answer that goes on after the route has returned. Returns what lets go; it may be called more than once. */
+  hold(): () => void
 }
 
 const callers = new AsyncLocalStorage<HttpCaller>()

@@ -1,4 +1,5 @@
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { MemberAnswer } from '../diagnosis/member-answer.ts'
 import type { HttpContext } from './http-context.ts'
 
 export interface ClusterMemberView {
@@ -7,6 +8,9 @@ export interface ClusterMemberView {
   readonly httpAddress?: string
   /** Null: it does not answer. */
   readonly status: NodeStatus | null
+  /** By how much its wall clock is ahead of that of the node that asked; off by `roundTripMs` / 2 at most. */
+  readonly clockAheadMs?: number
+  readonly roundTripMs?: number
 }
 
 /** All members as they are now, each asked itself. */
@@ -25,12 +29,17 @@ export async function clusterView(
   const own = context.node.status()
   const members = await Promise.all(
     context.members.members.map(async (member): Promise<ClusterMemberView> => {
-      const status = member.id === own.id ? own : await context.members.status(member)
+      const isOwn = member.id === own.id
+      const answer = isOwn
+        ? { ...member, status: own, clockAheadMs: 0, roundTripMs: 0 }
+        : await context.members.ask(member)
+      const { status, clockAheadMs, roundTripMs } = answer
       return {
         id: member.id,
         address: member.address,
         ...(status?.httpAddress === undefined ? {} : { httpAddress: status.httpAddress }),
         status: status ?? null,
+        ...(clockAheadMs === undefined || roundTripMs === undefined ? {} : { clockAheadMs, roundTripMs }),
       }
     }),
   )
@@ -40,6 +49,16 @@ export async function clusterView(
     members,
     at: context.world.clock.wallMs(),
   }
+}
+
+/** The view as what is diagnosed. */
+export function answersOf({ members }: ClusterView): MemberAnswer[] {
+  return members.map(({ id, address, status, clockAheadMs, roundTripMs }) => ({
+    id,
+    address,
+    ...(status === null ? {} : { status }),
+    ...(clockAheadMs === undefined || roundTripMs === undefined ? {} : { clockAheadMs, roundTripMs }),
+  }))
 }
 
 /** A deposed leader that does not know it yet has a lower term than its successor. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type Context, Hono } from 'hono'
+import { hostOf } from '../../access/login-guard.ts'
 import { AlthingError, asAlthingError, withOutcome } from '../../contracts/errors.ts'
 import { auditedOperation } from '../../engines/cluster/audited-operation.ts'
 import { formatAddress } from '../../world/connection.ts'
@@ -12,6 +13,7 @@ import { openApiDocument } from './openapi.ts'
 import { assertOwnPage } from './origin-guard.ts'
 import { readInput } from './route-input.ts'
 import type { Route } from './route.ts'
+import { clusterRoutes } from './routes/cluster-routes.ts'
 import { coordinationRoutes } from './routes/coordination-routes.ts'
 import { kvRoutes } from './routes/kv-routes.ts'
 import { leaseRoutes } from './routes/lease-routes.ts'
@@ -36,6 +38,7 @@ export type App = Hono<{ Variables: { route?: string } }>
 export function apiRoutes(http: HttpContext): readonly Route[] {
   return [
     ...statusRoutes(http),
+    ...clusterRoutes(http),
     ...kvRoutes(http),
     ...txnRoutes(http),
     ...leaseRoutes(http),
@@ -102,26 +105,23 @@ async function serve(
   const { access } = http
   if (route.access === 'open') return route.handle(await readInput(route, context))
   const remoteAddress = remoteAddressOf(context)
-  const principal = await access.identify(context.req.raw, remoteAddress)
-  const name = access.authorize(principal, route.access ?? 'caller', route.id, remoteAddress)
-  const { caller, release } = access.enter(principal)
-  // An answer that streams goes on after this has returned: its caller's place is free once the request has ended.
-  context.req.raw.signal.addEventListener('abort', release, { once: true })
-  let value: unknown
+  const { caller, name, release } = await access.admit({
+    request: context.req.raw,
+    route,
+    changesState,
+    remoteAddress,
+  })
   try {
     const input = await readInput(route, context)
     const work = async (): Promise<unknown> => runFor(caller, () => route.handle(input))
-    const isAudited = route.access === 'operator' && changesState
-    const operation = {
-      name: `http.${route.id}`,
-      argument: { ...input.params, ...(input.body as object | undefined) },
-      caller: { name: name === '' ? remoteAddress : name, remoteAddress },
-    }
-    value = await (isAudited ? auditedOperation(access.control.audit, operation, work) : work())
-    return value
+    const isAudited = route.isAudited ?? (route.access === 'operator' && changesState)
+    if (!isAudited) return await work()
+    const argument = { ...input.params, ...input.query, ...(input.body as object | undefined) }
+    const who = { name: name === '' ? hostOf(remoteAddress) : name, remoteAddress }
+    const operation = { name: `http.${route.id}`, argument, caller: who }
+    return await auditedOperation(access.control.audit, operation, work)
   } finally {
-    if (!(value instanceof Response && value.headers.get('content-type')?.startsWith('text/event-stream')))
-      release()
+    release()
   }
 }
 
@@ -139,10 +139,16 @@ function honoPath(path: string): string {
 function errorReply(context: Context, error: AlthingError): Response {
   const status = error.details?.['httpStatus'] === 412 ? 412 : httpStatusOf[error.code]
   const retryAfter: readonly ErrorStatus[] = [429, 503]
-  if (retryAfter.includes(status)) context.header('Retry-After', '1')
+  if (retryAfter.includes(status)) context.header('Retry-After', retryAfterOf(error))
   if (status === 401) context.header('WWW-Authenticate', 'Bearer realm="althing"')
   context.header('Cache-Control', 'no-store')
   return context.json({ error }, status)
+}
+
+/** Whole seconds. */
+function retryAfterOf({ details }: AlthingError): string {
+  const ms = details?.['retryAfterMs']
+  return String(typeof ms === 'number' ? Math.max(1, Math.ceil(ms / 1_000)) : 1)
 }
 
 function noSuchRoute(method: string, path: string): AlthingError {

@@ -2,6 +2,8 @@ import type { AlthingError } from '../../contracts/errors.ts'
 import type { ReadOptions, RangeReply, RangeRequest, Store } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { Plain } from '../../engines/cluster/operator-calls.ts'
+import type { HealthWatch } from '../diagnosis/health-watch.ts'
 import type { HttpAccess } from './http-access.ts'
 import type { ControlClient } from './control-client.ts'
 import type { LiveFeed } from './live-feed.ts'
@@ -15,6 +17,8 @@ export interface ServedNode {
   failure(): AlthingError | undefined
   /** The node's own copy, asked without the cluster. */
   rangeHere(request: RangeRequest): Promise<RangeReply>
+  /** An operator call, made for the caller of the request that is being served; see `OperatorCalls`. */
+  operate(name: string, argument: Plain): Promise<Plain>
 }
 
 /** What the routes work with. */
@@ -26,6 +30,7 @@ export interface HttpContext {
   readonly members: MemberClients
   readonly access: HttpAccess
   readonly live: LiveFeed
+  readonly health: HealthWatch
   /** Bounds the event streams that are open. */
   readonly streams: StreamSlots
   /** Absent unless the node runs under the supervisor of a local cluster. */

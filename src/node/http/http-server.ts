@@ -5,10 +5,13 @@ import type { World } from '../../contracts/world.ts'
 import type { ClusterNode } from '../../engines/cluster/cluster-node.ts'
 import { type ClusterStore, openClusterStore } from '../../engines/cluster/cluster-store.ts'
 import type { NodeSpeaker } from '../../engines/cluster/endpoint-pool.ts'
+import type { Finding } from '../diagnosis/finding.ts'
+import { HealthWatch } from '../diagnosis/health-watch.ts'
 import { isLoopback } from '../exposure.ts'
 import { HttpListener, type HttpTls } from '../http-listener.ts'
 import { CurrentCallersStore, currentCaller } from './caller-context.ts'
 import { CallerStores } from './caller-stores.ts'
+import { answersOf, clusterView } from './cluster-view.ts'
 import { ConsoleFiles } from './console-files.ts'
 import { ControlClient } from './control-client.ts'
 import { createHttpApp, type HttpAppOptions } from './http-app.ts'
@@ -84,6 +87,11 @@ export class HttpServer {
     return this.#listener.address
   }
 
+  /** What endangers the cluster, as this node found when it last looked. */
+  get findings(): readonly Finding[] {
+    return this.#context.health.findings
+  }
+
   /** Cuts the connections, event streams too. */
   async close(): Promise<void> {
     await this.#listener.close()
@@ -116,9 +124,12 @@ export function httpContext(options: HttpServerOptions): HttpContext {
     members: new MemberClients({ world, clusterId, members, timeoutMs: memberTimeoutMs, credentials }),
     control: control === undefined ? undefined : new ControlClient(control),
   }
-  const snapshots = new LiveSnapshots({ ...shared, node: servedNode(node), store: own })
+  const asked = { ...shared, node: servedNode(node) }
+  const health = new HealthWatch({ world, ask: async () => answersOf(await clusterView(asked)) })
+  const snapshots = new LiveSnapshots({ ...asked, store: own, health })
   return {
     ...shared,
+    health,
     node: servedNode(node, access),
     store: new CurrentCallersStore(own.capabilities),
     closeStores: async () => void (await Promise.all([own.close(), stores.close()])),
@@ -130,6 +141,7 @@ export function httpContext(options: HttpServerOptions): HttpContext {
 
 export async function closeContext(context: HttpContext): Promise<void> {
   context.live.close()
+  context.health.close()
   context.members.close()
   await context.closeStores()
 }
@@ -153,5 +165,9 @@ export function servedNode(node: ClusterNode, access?: HttpAccess): ServedNode {
           else resolve(reply)
         })
       }),
+    operate: (name, argument) => {
+      const who = access?.control.principal(currentCaller().principal).name ?? ''
+      return node.operators.call([name, argument], { name: who === '' ? 'http' : who, remoteAddress: 'http' })
+    },
   }
 }

@@ -2,9 +2,10 @@ import { asAlthingError } from '../../contracts/errors.ts'
 import type { ReadOptions } from '../../contracts/store.ts'
 import type { LockExplanation } from '../../coordination/lock-types.ts'
 import { LockOverview } from '../../coordination/lock-overview.ts'
+import type { Finding } from '../diagnosis/finding.ts'
 import { gatewayService } from '../gateway-server.ts'
 import type { ProcessStatus } from '../supervisor.ts'
-import { type ClusterView, clusterView } from './cluster-view.ts'
+import { answersOf, type ClusterView, clusterView } from './cluster-view.ts'
 import { type ElectionOverview, listElections } from './election-overview.ts'
 import { type GatewayView, gatewayViews } from './gateway-stats.ts'
 import type { HttpContext } from './http-context.ts'
@@ -21,10 +22,12 @@ export interface LiveSnapshot {
   /** Null too where no supervisor runs. */
   readonly processes: readonly ProcessStatus[] | null
   readonly traffic: TrafficView
+  /** What endangers the cluster, most serious first; what is well is left out. */
+  readonly findings: readonly Finding[]
   readonly problems: Readonly<Record<string, string>>
 }
 
-type SnapshotContext = Pick<HttpContext, 'world' | 'node' | 'members' | 'store' | 'control'>
+type SnapshotContext = Pick<HttpContext, 'world' | 'node' | 'members' | 'store' | 'control' | 'health'>
 
 /** Short: the console must show a cluster without a quorum too. */
 const partTimeoutMs = 900
@@ -41,7 +44,7 @@ export class LiveSnapshots {
   }
 
   async take(): Promise<LiveSnapshot> {
-    const { store, control, world } = this.#context
+    const { store, control, world, health } = this.#context
     const options: ReadOptions = { timeoutMs: partTimeoutMs }
     const problems: Record<string, string> = {}
     const part = async <T>(name: string, value: Promise<T>): Promise<T | null> => {
@@ -62,6 +65,7 @@ export class LiveSnapshots {
     const gateways = services?.find(({ name }) => name === gatewayService)?.instances ?? []
     const gateway = services === null ? null : await gatewayViews(gateways)
     const traffic = this.#meter.measure(cluster, world.clock.monotonicMs())
-    return { cluster, locks, elections, services, gateway, processes, traffic, problems }
+    const findings = health.judge(answersOf(cluster)).filter(({ severity }) => severity !== 'ok')
+    return { cluster, locks, elections, services, gateway, processes, traffic, findings, problems }
   }
 }

@@ -1,8 +1,8 @@
 import type { Credentials } from '../../access/access-control.ts'
 import type { World } from '../../contracts/world.ts'
 import { NodeClient } from '../../engines/cluster/node-client.ts'
-import type { NodeStatus } from '../../engines/cluster/node-status.ts'
 import type { Member } from '../../replication/peer-transport.ts'
+import type { MemberAnswer } from '../diagnosis/member-answer.ts'
 
 export interface MemberClientsOptions {
   readonly world: World
@@ -29,12 +29,21 @@ export class MemberClients {
     return this.#options.members()
   }
 
-  /** Undefined when the member does not answer in time. */
-  async status(member: Member): Promise<NodeStatus | undefined> {
+  /** Without a status when the member does not answer in time. */
+  async ask(member: Member): Promise<MemberAnswer> {
+    const { clock } = this.#options.world
+    const { id, address } = member
     try {
-      return await this.call(member, (client) => client.status())
+      return await this.call(member, async (client) => {
+        const sentMs = clock.monotonicMs()
+        const sentWallMs = clock.wallMs()
+        const status = await client.status()
+        const roundTripMs = clock.monotonicMs() - sentMs
+        const clockAheadMs = status.wallMs - (sentWallMs + roundTripMs / 2)
+        return { id, address, status, clockAheadMs, roundTripMs }
+      })
     } catch {
-      return undefined
+      return { id, address }
     }
   }
 

@@ -50,6 +50,8 @@ export interface Route {
   readonly alsoAnswers?: Readonly<Record<number, string>>
   /** Changes nothing, although its method is not GET. */
   readonly isRead?: boolean
+  /** Each call leaves its lines in the audit log, as every change by an `operator` route does. */
+  readonly isAudited?: boolean
   /** Who may ask for it, while access control is on (default `'caller'`). */
   readonly access?: RouteAccess
   handle(input: RouteInput<Fields, Fields, unknown>): Promise<unknown>

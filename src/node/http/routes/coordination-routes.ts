@@ -40,6 +40,7 @@ function lockRoutes(http: HttpContext): Route[] {
       method: 'delete',
       path: '/api/v1/locks/{name}',
       id: 'forceReleaseLock',
+      isAudited: true,
       tag: 'coordination',
       summary:
         'Takes a lock from its holder; the store refuses its token from then on, and keeps a record for 30 days',

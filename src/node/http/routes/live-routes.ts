@@ -1,9 +1,8 @@
-import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
 import { gatewayService } from '../../gateway-server.ts'
 import * as answers from '../answers.ts'
 import { gatewayViews } from '../gateway-stats.ts'
-import { heartbeats } from '../heartbeats.ts'
+import { type EventMessage, eventStream } from '../event-stream.ts'
 import { callOptions, type HttpContext } from '../http-context.ts'
 import { plainRoute, type Route } from '../route.ts'
 import { findService } from '../service-overview.ts'
@@ -31,21 +30,11 @@ export function liveRoutes(http: HttpContext): Route[] {
       summary: 'All that the console shows, about once a second, as server-sent events `snapshot`',
       description: 'A part that cannot be read at the moment is null, and `problems` names it.',
       answer: { media: 'text/event-stream' },
-      handle: async ({ context }) => {
-        const free = http.streams.take()
-        return streamSSE(context, async (stream) => {
-          const ended = new AbortController()
-          stream.onAbort(() => ended.abort())
-          const stopHeartbeats = heartbeats(http.world, stream)
-          try {
-            for await (const data of http.live.follow(ended.signal))
-              await stream.writeSSE({ event: 'snapshot', data })
-          } finally {
-            stopHeartbeats()
-            free()
-          }
-        })
-      },
+      handle: async ({ context }) => eventStream(http, context, (ended) => snapshots(http, ended)),
     }),
   ]
+}
+
+async function* snapshots(http: HttpContext, ended: AbortSignal): AsyncGenerator<EventMessage> {
+  for await (const data of http.live.follow(ended)) yield { event: 'snapshot', data }
 }

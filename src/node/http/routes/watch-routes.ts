@@ -1,11 +1,10 @@
-import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
-import { AlthingError, asAlthingError, invalidArgument } from '../../../contracts/errors.ts'
+import { AlthingError, invalidArgument } from '../../../contracts/errors.ts'
 import type { Watch } from '../../../contracts/store.ts'
 import { keyRange, prefixKeyRange } from '../../key-range.ts'
 import { watchBatchView } from '../../watch-batch-view.ts'
 import { flagField, wholeField } from '../fields.ts'
-import { heartbeats } from '../heartbeats.ts'
+import { type EventMessage, eventStream } from '../event-stream.ts'
 import type { HttpContext } from '../http-context.ts'
 import { plainRoute, type Route } from '../route.ts'
 
@@ -40,44 +39,36 @@ export function watchRoutes(http: HttpContext): Route[] {
           throw invalidArgument('key', { key, prefix }, "one of 'key' and 'prefix'")
         const range = key === undefined ? prefixKeyRange(prefix ?? '') : keyRange(key)
         const fromRevision = resumeFrom(context.req.header('last-event-id')) ?? query.fromRevision
-        const free = http.streams.take()
-        const watch = http.store.watch({
+        const request = {
           ...range,
           progressMs,
           ...(fromRevision === undefined ? {} : { fromRevision }),
           ...(query.previous === undefined ? {} : { previous: query.previous }),
-        })
-        return streamSSE(context, async (stream) => {
-          stream.onAbort(() => watch.close())
-          const stopHeartbeats = heartbeats(http.world, stream)
-          try {
-            for await (const message of messages(watch)) await stream.writeSSE(message)
-          } finally {
-            stopHeartbeats()
-            watch.close()
-            free()
-          }
-        })
+        }
+        const watch = http.store.watch(request)
+        try {
+          return eventStream(http, context, (ended) => batches(watch, ended))
+        } catch (error) {
+          watch.close()
+          throw error
+        }
       },
     }),
   ]
 }
 
-interface EventMessage {
-  readonly event: string
-  readonly data: string
-  readonly id?: string
-}
-
-/** The batches in turn; the next is taken only once the last has been written. What ends the watch is told as the last event. */
-async function* messages(watch: Watch): AsyncGenerator<EventMessage> {
+async function* batches(watch: Watch, ended: AbortSignal): AsyncGenerator<EventMessage> {
+  const close = (): void => watch.close()
+  ended.addEventListener('abort', close, { once: true })
+  if (ended.aborted) close()
   try {
     for await (const batch of watch) {
       const view = watchBatchView(batch)
       yield { event: view.kind, data: JSON.stringify(view), id: String(view.revision) }
     }
-  } catch (error) {
-    yield { event: 'error', data: JSON.stringify({ error: asAlthingError(error) }) }
+  } finally {
+    ended.removeEventListener('abort', close)
+    close()
   }
 }
 
