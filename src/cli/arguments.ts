@@ -14,3 +14,20 @@ export function durationMs(field: string, text: string): number {
     throw invalidArgument(field, text, "a length of time such as '100ms' or '1s'")
   return ms
 }
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 1024,
+  M: 1024 ** 2,
+  G: 1024 ** 3,
+  T: 1024 ** 4,
+}
+
+/** `512MiB`, `2GiB`, or a plain number of bytes. */
+export function byteCount(field: string, text: string): number {
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?) ?(?:([KMGT])iB)?$/.exec(text) ?? []
+  const bytes = Math.round(Number(digits) * (byteUnits[unit] ?? 0))
+  if (digits === '' || !Number.isSafeInteger(bytes) || bytes <= 0)
+    throw invalidArgument(field, text, "a size such as '512MiB' or '2GiB'")
+  return bytes
+}

@@ -19,6 +19,7 @@ import { registerMemberCommand } from './member-command.ts'
 import { registerNodeCommand } from './node-command.ts'
 import { endQuietlyWithReader } from './output.ts'
 import { registerPutCommand } from './put-command.ts'
+import { registerQuotaCommand } from './quota-command.ts'
 import { reportFailure, usageFailure } from './report.ts'
 import { registerRestoreCommand } from './restore-command.ts'
 import { registerSimCommand } from './sim-command.ts'
@@ -56,6 +57,7 @@ registerTxnCommand(program)
 registerLockCommand(program)
 registerLocksCommand(program)
 registerDoctorCommand(program)
+registerQuotaCommand(program)
 registerBackupCommand(program)
 registerRestoreCommand(program)
 registerTransferLeaderCommand(program)

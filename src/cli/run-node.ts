@@ -2,9 +2,10 @@ import { type Command, Option } from 'commander'
 import { type NodeServerOptions, startNodeServer } from '../node/node-server.ts'
 import { durationMs } from './arguments.ts'
 import { type SecurityArguments, securityFrom, withSecurityOptions } from './security-arguments.ts'
+import { type StoreArguments, storeFrom, withStoreOptions } from './store-arguments.ts'
 
 /** What every command that runs one node takes. */
-export interface RunOptions extends SecurityArguments {
+export interface RunOptions extends SecurityArguments, StoreArguments {
   readonly data: string
   readonly http?: string
   readonly heartbeat: string
@@ -13,7 +14,7 @@ export interface RunOptions extends SecurityArguments {
 }
 
 export function withRunOptions(command: Command): Command {
-  return withSecurityOptions(command)
+  return withStoreOptions(withSecurityOptions(command))
     .option('--data <folder>', 'folder for the log and the snapshots', './data/node')
     .option('--http <address>', 'serve the HTTP API and the console here, such as 127.0.0.1:7501')
     .option('--drain <duration>', 'on SIGTERM: for so long at most it hands over what it leads', '10s')
@@ -35,6 +36,7 @@ export async function runNodeServer(
   const server = await startNodeServer({
     ...place,
     ...securityFrom(options),
+    ...storeFrom(options),
     dataFolder: options.data,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(process.env['ALTHING_CONTROL'] === undefined ? {} : { control: process.env['ALTHING_CONTROL'] }),

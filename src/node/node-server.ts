@@ -1,6 +1,7 @@
 import type { RateLimitOptions } from '../access/rate-limits.ts'
 import type { World } from '../contracts/world.ts'
-import { type ClusterNode, openClusterNode } from '../engines/cluster/cluster-node.ts'
+import { type ClusterNode, openClusterNode, type StoreNodeOptions } from '../engines/cluster/cluster-node.ts'
+import type { Plain } from '../engines/cluster/operator-calls.ts'
 import type { RaftOptions } from '../protocols/raft/types.ts'
 import type { Member } from '../replication/peer-transport.ts'
 import { measureDisk } from '../observe/measured-disk.ts'
@@ -9,7 +10,9 @@ import { NodeLoopDelayMeter } from '../world/loop-delay.ts'
 import { NodeKeyDerivation } from '../world/key-derivation.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 import { isSecretTls, type TlsOptions } from '../world/tls-options.ts'
+import { type CertificateEnds, certificateEnds } from './certificate-ends.ts'
 import { storeDirectory } from './data-folder.ts'
+import type { Finding } from './diagnosis/finding.ts'
 import { assertMayListen } from './exposure.ts'
 import type { HttpTls } from './http-listener.ts'
 import { HttpServer } from './http/http-server.ts'
@@ -34,18 +37,28 @@ export interface NodeServerOptions {
   readonly control?: string
   /** Files of the console; default: where the build puts them. */
   readonly consoleFolder?: string
-  readonly raft?: Partial<Omit<RaftOptions, 'id'>>
+  readonly raft?: Partial<Omit<RaftOptions, 'id' | 'leaseDriftMax'>>
+  /** Reads under a lease; see `RaftOptions`. The same on all nodes. */
+  readonly leaseDriftMax?: number
+  /** Bounds of the stores of which this node has copies. */
+  readonly store?: StoreNodeOptions
+  /** See `HistoryBounds`. */
+  readonly keepRevisions?: number
   /** How connections between nodes, and of clients, are secured. Needed to listen elsewhere than on this machine's own addresses. */
   readonly tls?: TlsOptions
   /** Certificate of the HTTP face (default: that of `tls`, where it has one). */
   readonly httpTls?: HttpTls
   /** Serves HTTP to other machines without TLS, and without access control: behind a proxy that looks after both. */
   readonly isHttpInsecure?: boolean
+  /** How often the copies of each group are compared, by the node that leads it (default: an hour; 0: only when asked). */
+  readonly replicaCheckMs?: number
   /** For each caller (default: none). */
   readonly rateLimits?: RateLimitOptions
   /** With `tls` it must secure its connections by the same. */
   readonly world?: World
 }
+
+const replicaCheckMsDefault = 3_600_000
 
 /** One node as a server: the member of the cluster, and its HTTP face. */
 export interface NodeServer {
@@ -70,11 +83,14 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
   const given =
     options.world ??
     createNodeWorld({ dataFolder: options.dataFolder, ...(tls === undefined ? {} : { tls }) })
-  const vitals = new Vitals(given.timers, new NodeLoopDelayMeter())
+  const vitals = new Vitals(given.timers, new NodeLoopDelayMeter(), certificatesOf(options, given))
+  let http: HttpServer | undefined
+  const found = (): readonly Finding[] => http?.findings ?? []
   const metrics: NodeMetrics = new NodeMetrics({
     labels: { cluster: options.clusterId, node: String(options.id) },
     version,
     gauges: () => node.status(),
+    findings: found,
     loopDelay: () => vitals.loopDelay(),
   })
   const onSync = (seconds: number): void => {
@@ -89,7 +105,14 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
     vitals.close()
     throw error
   }
-  return new RunningNodeServer(node, world, vitals, await serveHttp(options, node, world, metrics, vitals))
+  http = await serveHttp(options, node, world, metrics, vitals)
+  node.operators.register({ 'node.health': async () => found() as unknown as Plain })
+  return new RunningNodeServer(node, world, vitals, http)
+}
+
+function certificatesOf({ tls, httpTls }: NodeServerOptions, { clock }: World): CertificateEnds {
+  const own = tls === undefined || isSecretTls(tls) ? [] : [tls.caFile, tls.certFile]
+  return certificateEnds(clock, [...own, httpTls?.certFile])
 }
 
 function openNode(
@@ -98,7 +121,7 @@ function openNode(
   metrics: NodeMetrics,
   vitals: Vitals,
 ): Promise<ClusterNode> {
-  const { id, members, clusterId, listen, http, raft, join } = options
+  const { id, members, clusterId, listen, http, raft, leaseDriftMax, store, keepRevisions, join } = options
   return openClusterNode({
     world,
     id,
@@ -108,6 +131,7 @@ function openNode(
     version,
     observer: metricsObserver(world.clock, metrics),
     vitals: () => vitals.read(),
+    replicaCheckMs: options.replicaCheckMs ?? replicaCheckMsDefault,
     access: {
       derivation: new NodeKeyDerivation(),
       auditLog: 'audit.log',
@@ -115,7 +139,9 @@ function openNode(
     },
     ...(listen === undefined ? {} : { listen }),
     ...(http === undefined ? {} : { httpAddress: http }),
-    ...(raft === undefined ? {} : { raft }),
+    raft: { ...raft, ...(leaseDriftMax === undefined ? {} : { leaseDriftMax }) },
+    ...(store === undefined ? {} : { store }),
+    ...(keepRevisions === undefined ? {} : { keepRevisions }),
     ...(join === undefined ? {} : { join }),
   })
 }

@@ -120,6 +120,23 @@ test('status and doctor know all members', async () => {
   expect(out).toContain('3 of 3 nodes answer')
 })
 
+test('quota shows how full the store is, and sets the quota for all members', async () => {
+  expect((await run('quota')).out).toMatch(/ of 2 GiB \(0 %\), of it .* history$/)
+  expect(await run('quota', '64MiB')).toMatchObject({ code: 0, out: 'the quota is 64 MiB now' })
+  await eventually('every member knows it', async () => {
+    const spaces = await Promise.all(
+      url
+        .replace('althing://', '')
+        .split(',')
+        .map((address) => run('quota', '--url', `althing://${address}`, '--json')),
+    )
+    return spaces.every(({ json }) => (json as { quotaBytes?: number }).quotaBytes === 64 * 1024 ** 2)
+  })
+  const refused = await run('quota', '1KiB')
+  expect(refused.code).toBe(2)
+  expect(refused.error).toContain('16777216')
+})
+
 describe('lock', () => {
   test('runs a command under its token and ends as the command does', async () => {
     const script = 'echo $ALTHING_LOCK_NAME $ALTHING_LOCK_TOKEN; exit 7'
