@@ -119,12 +119,14 @@ export function isAlthingError(error: unknown, code?: ErrorCode): error is Althi
   return code === undefined || (error as AlthingError).code === code
 }
 
+/** What came from elsewhere is taken as far as it is what it should be. */
 export function errorFromJson(json: ErrorJson): AlthingError {
+  const { outcome, details, retryable } = json
   const code = Object.hasOwn(errorCodes, json.code) ? json.code : 'internal'
-  return new AlthingError(code, json.message, {
-    retryable: json.retryable,
-    ...(json.outcome === undefined ? {} : { outcome: json.outcome }),
-    ...(json.details === undefined ? {} : { details: json.details }),
+  return new AlthingError(code, String(json.message), {
+    retryable: typeof retryable === 'boolean' ? retryable : errorCodes[code].retryable,
+    ...(outcome === 'none' || outcome === 'unknown' ? { outcome } : {}),
+    ...(typeof details === 'object' && details !== null ? { details } : {}),
   })
 }
 

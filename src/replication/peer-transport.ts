@@ -112,6 +112,11 @@ export class PeerTransport {
     })
   }
 
+  /** Closes the connection that `peer` made, if it is here; it may call again. */
+  disconnect(peer: NodeId): void {
+    this.#accepted.get(peer)?.close()
+  }
+
   /** Cuts this node off from `peers`, both ways, until called again: for fault drills on a local cluster. */
   block(peers: Iterable<NodeId>): void {
     this.#blocked = new Set(peers)

@@ -13,6 +13,7 @@ import { GroupKeeper } from './groups/group-keeper.ts'
 import { ServedGroups } from './groups/served-groups.ts'
 import type { AddressBook } from './membership/address-book.ts'
 import { Admission } from './membership/admission.ts'
+import type { KnownMembers } from './membership/known-members.ts'
 import { MemberCalls } from './membership/member-calls.ts'
 import { Membership } from './membership/membership.ts'
 import { NodeAccess, type NodeAccessOptions } from './node-access.ts'
@@ -38,6 +39,7 @@ export interface ClusterDutiesOptions {
   readonly host: StoreHost
   readonly hosts: GroupHosts
   readonly book: AddressBook
+  readonly known: KnownMembers
   readonly transport: PeerTransport
   readonly operators: OperatorCalls
   readonly access?: NodeAccessOptions
@@ -63,13 +65,13 @@ export class ClusterDuties {
   #isClosed = false
 
   constructor(options: ClusterDutiesOptions) {
-    const { world, self, host, hosts, book, transport, operators } = options
+    const { world, self, host, hosts, transport, operators } = options
     this.#options = options
     this.system = new SystemStore(host)
     this.access = new NodeAccess(world, { id: self, host, system: this.system }, options.access ?? {})
     this.directory = new GroupDirectory(world, this.system, () => options.groupsChanged())
-    this.admission = new Admission(self, this.system, book)
     const shared = { ...options, system: this.system, directory: this.directory }
+    this.admission = new Admission({ ...shared, disconnect: (peer) => transport.disconnect(peer) })
     this.membership = new Membership({
       ...shared,
       admission: this.admission,
@@ -118,6 +120,7 @@ export class ClusterDuties {
   }
 
   #tick(): void {
+    this.admission.tick()
     this.membership.tick()
     this.#director.tick()
     this.#keeper.tick(this.#options.hosts.all, this.directory.all)

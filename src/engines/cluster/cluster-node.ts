@@ -27,7 +27,8 @@ import { GroupHosts, ownGroup } from './groups/group-hosts.ts'
 import { AddressBook } from './membership/address-book.ts'
 import { removedMember } from './membership/admission.ts'
 import { joinCluster } from './membership/join-cluster.ts'
-import { markRemoved, openNodeFolder } from './node-folder.ts'
+import type { KnownMembers } from './membership/known-members.ts'
+import { markRemoved, type NodeFolder, openNodeFolder } from './node-folder.ts'
 import type { NodeAccessOptions } from './node-access.ts'
 import { registerNodeCalls } from './node-calls.ts'
 import type { GroupStatus, NodeStatus, NodeVitals } from './node-status.ts'
@@ -135,6 +136,7 @@ export class ClusterNode {
   readonly #world: World
   readonly #storage: NodeStorage
   readonly #storageId: string
+  readonly #known: KnownMembers
   readonly #startedMs: number
   readonly #book: AddressBook
   readonly #hosts: GroupHosts
@@ -153,7 +155,7 @@ export class ClusterNode {
 
   constructor(
     options: ClusterNodeOptions & { readonly directory: string },
-    folder: { readonly storage: NodeStorage; readonly storageId: string },
+    folder: NodeFolder,
     initial: Configuration,
   ) {
     const { world, id, clusterId, members } = options
@@ -162,6 +164,7 @@ export class ClusterNode {
     this.id = id
     this.#storage = folder.storage
     this.#storageId = folder.storageId
+    this.#known = folder.known
     this.#startedMs = world.clock.monotonicMs()
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     this.#advertised = addressOf(options, initial)
@@ -189,6 +192,8 @@ export class ClusterNode {
       self: id,
       hosts: () => this.#hosts.all.values(),
       isConnected: (peer) => this.transport.isConnected(peer),
+      electionTimeoutMs: options.raft?.electionTimeoutMs ?? raftDefaults.electionTimeoutMs,
+      lookAtSpace: () => void this.#storage.lookAtSpace(),
     })
     this.#operations = new Operations({
       world,
@@ -255,6 +260,7 @@ export class ClusterNode {
       host,
       hosts: this.#hosts,
       book: this.#book,
+      known: this.#known,
       access: this.#options.access ?? {},
       groupsChanged: () => this.#reconcileGroups(),
       ...(leaderStableMs === undefined ? {} : { leaderStableMs }),
@@ -278,6 +284,7 @@ export class ClusterNode {
     this.#address = await this.#server.listen(listen)
     for (const each of this.groups.values()) each.start()
     this.#duties.start()
+    this.#eligibility.start()
     this.#operations.start()
     this.#catchUp()
     this.#joinWhenNew()
@@ -530,6 +537,7 @@ export class ClusterNode {
 
   async #shutDown(reason: AlthingError | undefined): Promise<void> {
     this.#catchUpTimer?.cancel()
+    this.#eligibility.close()
     this.#duties?.close()
     this.#hosts.close()
     this.transport.close()

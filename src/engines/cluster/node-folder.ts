@@ -6,6 +6,7 @@ import type { DiskStorageOptions } from '../../replication/storage.ts'
 import { type NodeStorage, openNodeStorage } from '../../replication/node-storage.ts'
 import { readIdentity, writeIdentity } from '../../replication/wal/identity.ts'
 import { removedMember } from './membership/admission.ts'
+import { KnownMembers } from './membership/known-members.ts'
 
 /** Lies in the folder of a member that was removed: the data stays, but nobody is to start from it. */
 const removedFile = 'removed.json'
@@ -18,17 +19,23 @@ export interface NodeFolderOptions {
   readonly files?: Omit<DiskStorageOptions, 'identity'>
 }
 
+/** What a node finds in its folder. */
+export interface NodeFolder {
+  readonly storage: NodeStorage
+  readonly storageId: string
+  readonly known: KnownMembers
+}
+
 /** Opens the storage of a node, which has a `storageId` from now on. Rejects with `not-member` when the node was removed from its cluster. */
-export async function openNodeFolder(
-  options: NodeFolderOptions,
-): Promise<{ readonly storage: NodeStorage; readonly storageId: string }> {
+export async function openNodeFolder(options: NodeFolderOptions): Promise<NodeFolder> {
   const { world, directory, clusterId, nodeId, files } = options
   await assertNotRemoved(world.disk, directory, nodeId)
   const storageId = Buffer.from(world.random.bytes(12)).toString('hex')
   const identity = { clusterId, nodeId, storageId }
   const storage = await openNodeStorage(world, directory, { ...files, identity })
   try {
-    return { storage, storageId: await keptStorageId(world.disk, directory, identity) }
+    const kept = await keptStorageId(world.disk, directory, identity)
+    return { storage, storageId: kept, known: await KnownMembers.read(world, directory) }
   } catch (error) {
     await storage.close()
     throw error

@@ -146,7 +146,7 @@ export function decodeLeaseStatuses(wire: unknown): LeaseStatus[] {
       ttlMs: uint(ttlMs, 'ttlMs'),
       keys: list(keys, 'keys').map((key) => byteString(key, 'key')),
       ...(remainingMs === null ? {} : { remainingMs: finite(remainingMs, 'remainingMs') }),
-      ...(moreKeys === undefined ? {} : { moreKeys: boolean(moreKeys, 'moreKeys') }),
+      ...(moreKeys !== undefined && boolean(moreKeys, 'moreKeys') ? { moreKeys: true } : {}),
     }
   })
 }

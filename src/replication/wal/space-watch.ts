@@ -46,14 +46,25 @@ export class SpaceWatch {
   }
 
   async #look(): Promise<DiskSpace> {
-    this.#freeBytes = await this.#disk.freeBytes(this.#directory).catch(() => undefined)
+    const found = await this.#disk.freeBytes(this.#directory).then(
+      (freeBytes) => ({ freeBytes }),
+      () => undefined,
+    )
+    this.#freeBytes = found?.freeBytes
+    // A log that rests asks for no more room: what it was refused before says nothing any more.
+    if (found !== undefined && (found.freeBytes ?? this.#enoughBytes) >= this.#enoughBytes)
+      this.#refused.clear()
     this.#judge()
     return this.space
   }
 
+  /** Back to normal only with some more than the bound, so that a disk at it does not change to and fro. */
+  get #enoughBytes(): number {
+    return this.#lowBytes * 1.25
+  }
+
   #judge(): void {
-    // Back to normal only with some more than the bound, so that a disk at it does not change to and fro.
-    const bound = this.#isLow ? this.#lowBytes * 1.25 : this.#lowBytes
+    const bound = this.#isLow ? this.#enoughBytes : this.#lowBytes
     const isLow = this.#refused.size > 0 || (this.#freeBytes !== undefined && this.#freeBytes < bound)
     if (isLow === this.#isLow) return
     this.#isLow = isLow

@@ -2,6 +2,9 @@ import type { WatchBatch, WatchEvent, WatchRequest } from '../../contracts/store
 import { type EventLog, eventKey, eventRevision, isInRange, sameEvent, sameKeyValue } from './event-log.ts'
 import { FindingsCollector, type FindingsResult } from './verdict.ts'
 
+/** Of a store in which nothing has happened yet. */
+const firstRevision = 1
+
 /** What one watcher asked for and was given. */
 export interface WatchObservation {
   /** For messages. */
@@ -126,7 +129,7 @@ class WatchReplay {
   }
 
   #takeProgress(revision: number): void {
-    const newest = this.#log.revisions.at(-1)?.revision ?? 0
+    const newest = this.#log.revisions.at(-1)?.revision ?? firstRevision
     if (this.#position !== undefined && revision < this.#position && this.#hasBegun()) {
       this.#find('progress', `progress goes back from revision ${this.#position} to ${revision}`)
     }

@@ -86,6 +86,7 @@ const expected: ReadonlySet<string> = new Set([
   'node-failed',
   'session-expired',
   'aborted',
+  'no-space',
 ])
 
 /** Runs `call`; `undefined` when it failed in a way that a client must be ready for, or with one of `codes`. */

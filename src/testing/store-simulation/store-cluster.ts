@@ -246,7 +246,9 @@ export class StoreCluster {
     this.#nodes.delete(id)
     if (isDiskFailure(error)) return true
     if (isAlthingError(error, 'not-member') && this.#hasLeft(id)) return true
-    if (isAlthingError(error, 'incompatible-peer') && this.#places.get(id)?.isWiped === true) return true
+    // One that came by invitation shows its token again, which has been used.
+    const isRefused = isAlthingError(error, 'incompatible-peer') || isAlthingError(error, 'permission-denied')
+    if (isRefused && this.#places.get(id)?.isWiped === true) return true
     this.#options.violated(toViolation(id, error))
     return true
   }

@@ -96,6 +96,9 @@ describe('groups', () => {
       await createGroups(cluster, world, 2)
       await sleep(world, 1_000)
       cluster.processOf(3).crash()
+      await eventually(world, 'another one leads', () =>
+        [1, 2].includes(cluster.nodes.get(1)?.host.group.leader ?? 0),
+      )
       await cluster.operate(world, 'group.remove', { name: 'g0' }, 1)
       const { id } = await cluster.operate(world, 'group.create', { name: 'late', replicas: 2 }, 1)
       cluster.processOf(3).start()
