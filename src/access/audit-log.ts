@@ -217,7 +217,8 @@ export class AuditLog {
 }
 
 const newline = 10
-const secretField = /password|secret|token|credential|key$/i
+/** Not the keys of the store: which ones an action concerned is what the log is for. */
+const secretField = /password|secret|token|credential|(node|private|shared)key$/i
 const textMax = 256
 
 /** An argument as the audit log may show it: without what could be a secret, and not long. */

@@ -58,7 +58,8 @@ export class RateLimits {
     const missingRequests = Math.max(0, 1 - bucket.requests) / this.#requestsPerSecond
     const missingBytes =
       Math.max(0, Math.min(bytes, this.#bytesPerSecond) - bucket.bytes) / this.#bytesPerSecond
-    const waitMs = Math.ceil(1_000 * Math.max(missingRequests, missingBytes))
+    // Less than a nanosecond is the rounding of the sums above.
+    const waitMs = Math.ceil(1_000 * Math.max(missingRequests, missingBytes) - 1e-6)
     if (waitMs > 0) {
       this.#refusedTotal++
       throw new AlthingError('overloaded', `the rate limit of ${caller} is reached`, {
