@@ -41,6 +41,10 @@ async function main(): Promise<void> {
   process.exitCode = isPassed(report) ? 0 : 1
 }
 
+// Ends the nodes as well: they are children, and go with this process.
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+
 if (options.help) process.stdout.write(usage)
 else {
   try {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,6 +11,8 @@ const chunkBytes = 4 * 1024 * 1024
 export class SmallDisk {
   readonly folder: string
   readonly #ballast: string
+  /** When the process ends early. */
+  readonly #leave = (): void => void execFileSync('umount', ['--lazy', this.folder])
 
   /** Resolves with `undefined` where mounting is not permitted. */
   static async mount(folder: string): Promise<SmallDisk | undefined> {
@@ -25,6 +27,7 @@ export class SmallDisk {
 
   private constructor(folder: string) {
     this.folder = folder
+    process.once('exit', this.#leave)
     this.#ballast = join(folder, 'ballast')
   }
 
@@ -54,7 +57,8 @@ export class SmallDisk {
   }
 
   async unmount(): Promise<void> {
-    await run('umount', [this.folder])
+    process.off('exit', this.#leave)
+    await run('umount', ['--lazy', this.folder])
   }
 
   #freeBytes(): number {

@@ -21,6 +21,8 @@ export interface FireClientOptions {
   readonly outages: OutageMeter
   /** Of acknowledged puts of ledger keys: the revision. */
   readonly ledger: Map<string, number>
+  /** Of another release, say. */
+  readonly open?: typeof open
 }
 
 /** A client that never rests: reads and changes keys, and has every call and its result written down. */
@@ -39,7 +41,12 @@ export class FireClient {
   }
 
   async start(): Promise<void> {
-    const althing = await open(this.#options.url, { world, clusterId: clusterName, timeout: callTimeoutMs })
+    const { open: openStore = open } = this.#options
+    const althing = await openStore(this.#options.url, {
+      world,
+      clusterId: clusterName,
+      timeout: callTimeoutMs,
+    })
     const run = async (): Promise<void> => {
       const store = new TypedStore(althing.raw).as(textCodec)
       while (!this.#stopped.signal.aborted) {
