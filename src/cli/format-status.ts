@@ -1,5 +1,5 @@
 import { formatDurationMs } from '../base/duration.ts'
-import { type MemberAnswer, statusProblems } from '../node/diagnosis/member-answer.ts'
+import { type MemberAnswer, statusProblems, votersAmong } from '../node/diagnosis/member-answer.ts'
 import { formatTable } from './format-table.ts'
 
 const head = ['ID', 'ADDRESS', 'ROLE', 'TERM', 'COMMIT', 'APPLIED', 'LAG', 'KEYS', 'UP', 'STATE'] as const
@@ -7,23 +7,24 @@ const head = ['ID', 'ADDRESS', 'ROLE', 'TERM', 'COMMIT', 'APPLIED', 'LAG', 'KEYS
 /** The members as a table, and below it what is wrong. */
 export function formatStatus(answers: readonly MemberAnswer[]): string {
   const newest = Math.max(0, ...answers.map(({ status }) => status?.commitIndex ?? 0))
-  const rows = answers.map((answer) => row(answer, newest))
+  const voters = votersAmong(answers)
+  const rows = answers.map((answer) => row(answer, newest, voters.includes(answer)))
   return (
     formatTable([[...head], ...rows]) +
     statusProblems(answers)
-      .map((problem) => `! ${problem}\n`)
+      .map(({ message }) => `! ${message}\n`)
       .join('')
   )
 }
 
-function row({ id, address, status }: MemberAnswer, newest: number): (string | number)[] {
+function row({ id, address, status }: MemberAnswer, newest: number, isVoter: boolean): (string | number)[] {
   if (status === undefined) return [id, address, '-', '-', '-', '-', '-', '-', '-', 'does not answer']
   const { role, term, commitIndex, appliedIndex, keys, uptimeMs, isReady } = status
   const lag = Math.max(0, newest - appliedIndex)
   return [
     id,
     address,
-    role,
+    isVoter ? role : 'learner',
     term,
     commitIndex,
     appliedIndex,

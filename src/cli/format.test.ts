@@ -73,12 +73,14 @@ describe('the status', () => {
 
   test('tells the loss of the quorum, the lack of a leader, and a drill', () => {
     expect(statusProblems([answer(1), answer(2), answer(3)])).toEqual([])
-    expect(statusProblems([answer(1), { ...silent, id: 2 }, silent]).at(-1)).toContain(
+    expect(statusProblems([answer(1), { ...silent, id: 2 }, silent]).at(-1)?.message).toContain(
       'no quorum: 1 of 3 answer, 2 are needed',
     )
-    expect(statusProblems([answer(2), answer(3)])).toEqual(['no member leads at the moment'])
+    expect(statusProblems([answer(2), answer(3)])).toEqual([
+      { kind: 'no-leader', message: 'no member leads at the moment' },
+    ])
     const cut = answer(2, { blocked: [1, 3], problem: 'no leader is known' })
-    expect(statusProblems([answer(1), cut, answer(3)])).toEqual([
+    expect(statusProblems([answer(1), cut, answer(3)]).map(({ message }) => message)).toEqual([
       'node 2: no leader is known',
       'node 2 is cut off from 1, 3 by a fault drill',
     ])

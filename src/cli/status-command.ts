@@ -25,7 +25,7 @@ async function status(options: TargetOptions): Promise<void> {
     options.json !== true,
     async () => askMembers(world, await targetUrl(world, options)),
   )
-  const problems = statusProblems(answers)
+  const problems = statusProblems(answers).map(({ message }) => message)
   const members = answers.map(({ id, address, status: each }) => ({ id, address, status: each ?? null }))
   const leader = leaderAmong(answers)?.id ?? 0
   await print(options.json, { leader, members, problems }, formatStatus(answers))

@@ -4,6 +4,7 @@ import type { Clock } from '../contracts/world.ts'
 import type { NodeVitals } from '../engines/cluster/node-status.ts'
 
 type Ends = NonNullable<NodeVitals['certificates']>
+export type CertificateEnds = () => Ends | undefined
 
 /** Certificates are renewed days before they end: nobody needs to know it within the minute. */
 const lookMs = 60_000

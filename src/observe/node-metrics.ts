@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { LoopDelay } from '../contracts/vitals.ts'
+import { type FoundGauge, type OperationGauges, registerOperationMetrics } from './operation-metrics.ts'
 
 /** What a node is like at the moment its metrics are asked for. */
 export interface NodeGauges {
@@ -20,16 +21,24 @@ export interface NodeGauges {
   readonly isReady: boolean
   readonly members: readonly {
     readonly id: number
+    readonly isVoter: boolean
     readonly isConnected: boolean
     readonly matchIndex?: number
   }[]
+  readonly groups?: { readonly copies: number; readonly leading: number }
+  readonly operations?: OperationGauges
+  readonly vitals?: {
+    readonly certificates?: readonly { readonly file: string; readonly endsWallMs: number }[]
+  }
 }
 
 export interface NodeMetricsOptions {
   /** Labels on every metric. */
   readonly labels: Readonly<Record<string, string>>
   readonly version: string
+  /** Asked for once for each scrape. */
   gauges(): NodeGauges
+  findings(): readonly FoundGauge[]
   loopDelay(): LoopDelay
 }
 
@@ -51,8 +60,11 @@ export class NodeMetrics {
   readonly #sync: Histogram
   readonly #requests: Counter<'route' | 'method' | 'status'>
   readonly #requestSeconds: Histogram<'route' | 'method'>
+  readonly #options: NodeMetricsOptions
+  #now: NodeGauges | undefined
 
   constructor(options: NodeMetricsOptions) {
+    this.#options = options
     this.registry.setDefaultLabels(options.labels)
     this.#proposals = this.#counter(
       'raft_proposals_total',
@@ -87,7 +99,15 @@ export class NodeMetrics {
       buckets: secondsBuckets,
       registers,
     })
-    registerNodeGauges(this.registry, options)
+    const now = (): NodeGauges => this.#now ?? options.gauges()
+    registerNodeGauges(this.registry, { ...options, gauges: now })
+    registerOperationMetrics(this.registry, {
+      operations: () => now().operations,
+      groups: () => now().groups,
+      members: () => now().members,
+      certificates: () => now().vitals?.certificates ?? [],
+      findings: () => options.findings(),
+    })
     registerLoopGauges(this.registry, options.loopDelay)
     registerProcessMetrics(this.registry)
   }
@@ -126,6 +146,7 @@ export class NodeMetrics {
   }
 
   async text(): Promise<{ readonly text: string; readonly contentType: string }> {
+    this.#now = this.#options.gauges()
     return { text: await this.registry.metrics(), contentType: this.registry.contentType }
   }
 
@@ -144,7 +165,7 @@ export class NodeMetrics {
 }
 
 type NumberGauge = {
-  readonly [Key in keyof NodeGauges]: NodeGauges[Key] extends number ? Key : never
+  readonly [Key in keyof NodeGauges]-?: NodeGauges[Key] extends number ? Key : never
 }[keyof NodeGauges]
 
 const numberGauges: Readonly<Record<NumberGauge, readonly [name: string, help: string]>> = {

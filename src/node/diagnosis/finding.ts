@@ -8,6 +8,8 @@ export const checks = [
   'learner',
   'lag',
   'data-loss',
+  'elections',
+  'groups',
   'version',
   'clock',
   'disk',
@@ -18,6 +20,7 @@ export const checks = [
   'leases',
   'watchers',
   'access',
+  'certificates',
   'audit',
   'backup',
   'replicas',
@@ -31,9 +34,17 @@ export interface Finding {
   readonly message: string
   /** What to do about it. */
   readonly advice?: string
+  /** The command that does it, or the first one to run; what stands in capitals is to be filled in. */
+  readonly command?: string
   /** The member that it is about; absent: the cluster. */
   readonly node?: number
+  /** What of the member or cluster it is about, where a check looks at several: a group, a file. */
+  readonly subject?: string
+  /** For how long it has been so, as far as that is known. */
+  readonly forMs?: number
 }
+
+export type About = Pick<Finding, 'command' | 'node' | 'subject' | 'forMs'>
 
 /** What there is to look at. */
 export interface Examination {
@@ -44,16 +55,16 @@ export interface Examination {
   readonly disk?: { readonly folder: string; readonly p50Ms: number; readonly p99Ms: number }
 }
 
-export function ok(check: Check, message: string, node?: number): Finding {
-  return { check, severity: 'ok', message, ...(node === undefined ? {} : { node }) }
+export function ok(check: Check, message: string, about: About = {}): Finding {
+  return { check, severity: 'ok', message, ...about }
 }
 
-export function warning(check: Check, message: string, advice: string, node?: number): Finding {
-  return { check, severity: 'warning', message, advice, ...(node === undefined ? {} : { node }) }
+export function warning(check: Check, message: string, advice: string, about: About = {}): Finding {
+  return { check, severity: 'warning', message, advice, ...about }
 }
 
-export function problem(check: Check, message: string, advice: string, node?: number): Finding {
-  return { check, severity: 'problem', message, advice, ...(node === undefined ? {} : { node }) }
+export function problem(check: Check, message: string, advice: string, about: About = {}): Finding {
+  return { check, severity: 'problem', message, advice, ...about }
 }
 
 /** In words a person reads at a glance. */

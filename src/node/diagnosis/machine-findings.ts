@@ -53,10 +53,12 @@ function loopFinding({ id, vitals }: NodeStatus): Finding[] {
   if (delay === undefined) return []
   const message = `event loop of node ${id}: delay p99 ${shownMs(delay.p99Ms)}, longest ${shownMs(delay.maxMs)}`
   const worst = Math.max(delay.p99Ms * (loopDelayMsProblem / loopDelayMsWarning), delay.maxMs)
-  if (worst < loopDelayMsProblem) return [ok('event-loop', message, id)]
+  if (worst < loopDelayMsProblem) return [ok('event-loop', message, { node: id })]
   const advice =
     'give the machine more CPU, or the node fewer neighbours: elections start when a loop is held up for the election timeout'
-  return [(delay.maxMs >= loopDelayMsProblem ? problem : warning)('event-loop', message, advice, id)]
+  return [
+    (delay.maxMs >= loopDelayMsProblem ? problem : warning)('event-loop', message, advice, { node: id }),
+  ]
 }
 
 function diskFindings({ id, vitals }: NodeStatus): Finding[] {
@@ -69,9 +71,10 @@ function diskFindings({ id, vitals }: NodeStatus): Finding[] {
 function latencyFinding(name: string, p99Ms: number, p50Ms?: number, node?: number): Finding {
   const median = p50Ms === undefined ? '' : `median ${shownMs(p50Ms)}, `
   const message = `${name}: a durable write takes ${median}p99 ${shownMs(p99Ms)}`
-  if (p99Ms < diskSyncMsWarning) return ok('disk', message, node)
+  const about = node === undefined ? { subject: name } : { node }
+  if (p99Ms < diskSyncMsWarning) return ok('disk', message, about)
   const advice = 'every write waits for it: use a local SSD, and one that nothing else writes to'
-  return (p99Ms >= diskSyncMsProblem ? problem : warning)('disk', message, advice, node)
+  return (p99Ms >= diskSyncMsProblem ? problem : warning)('disk', message, advice, about)
 }
 
 function spaceFinding({ id, operations }: NodeStatus): Finding[] {
@@ -80,19 +83,25 @@ function spaceFinding({ id, operations }: NodeStatus): Finding[] {
   const left = freeBytes === undefined ? '' : `: ${shownBytes(freeBytes)} are free`
   if (isLow) {
     const message = `the disk of node ${id} is all but full${left}; it does not lead, and refuses what grows`
-    return [problem('disk-space', message, 'make room on it now: a node whose log cannot grow stops', id)]
+    const advice = 'make room on it now: a node whose log cannot grow stops'
+    return [problem('disk-space', message, advice, { node: id })]
   }
   if (freeBytes === undefined) return []
-  if (freeBytes >= freeBytesWarning) return [ok('disk-space', `disk of node ${id}${left}`, id)]
+  if (freeBytes >= freeBytesWarning) return [ok('disk-space', `disk of node ${id}${left}`, { node: id })]
   const message = `the disk of node ${id} fills up${left}`
-  return [warning('disk-space', message, 'make room: the log and two snapshots must fit', id)]
+  return [warning('disk-space', message, 'make room: the log and two snapshots must fit', { node: id })]
 }
 
 function leadershipFinding({ id, operations }: NodeStatus): Finding[] {
   if (operations === undefined || operations.isEligible || operations.disk.isLow) return []
-  const message = `node ${id} does not lead: it drains, or a write to its disk took longer than an election timeout`
-  const advice = 'end the drain (althing node undrain), or look at what else writes to its disk'
-  return [warning('leadership', message, advice, id)]
+  if (operations.hindrances.includes('draining')) {
+    const advice = 'stop it, or take the drain back'
+    const command = `althing drain ${id} --undo`
+    return [warning('leadership', `node ${id} drains: it leads nothing`, advice, { node: id, command })]
+  }
+  const message = `node ${id} does not lead: a write to its disk took longer than an election timeout`
+  const advice = 'look at what else writes to its disk, and at the disk itself'
+  return [warning('leadership', message, advice, { node: id })]
 }
 
 export function shownBytes(bytes: number): string {

@@ -27,23 +27,37 @@ export function votersAmong(answers: readonly MemberAnswer[]): readonly MemberAn
   return answers.filter(({ id }) => !learners.includes(id))
 }
 
-/** What is wrong with the cluster now, in words. */
-export function statusProblems(answers: readonly MemberAnswer[]): string[] {
+/** Something wrong with the cluster now. */
+export interface StatusProblem {
+  readonly message: string
+  readonly kind: 'silent' | 'no-quorum' | 'no-leader' | 'not-ready' | 'drill'
+  /** The member that it is about; absent: the cluster. */
+  readonly node?: number
+}
+
+export function statusProblems(answers: readonly MemberAnswer[]): StatusProblem[] {
   const voters = votersAmong(answers)
   const quorum = Math.floor(voters.length / 2) + 1
   const alive = voters.filter(({ status }) => status !== undefined).length
-  const problems = answers
+  const problems: StatusProblem[] = answers
     .filter(({ status }) => status === undefined)
-    .map(({ id, address }) => `node ${id} (${address}) does not answer`)
+    .map(({ id, address }) => ({
+      kind: 'silent',
+      node: id,
+      message: `node ${id} (${address}) does not answer`,
+    }))
   if (alive < quorum) {
-    problems.push(
-      `no quorum: ${alive} of ${voters.length} answer, ${quorum} are needed; nothing can be written`,
-    )
-  } else if (leaderAmong(answers) === undefined) problems.push('no member leads at the moment')
+    const message = `no quorum: ${alive} of ${voters.length} answer, ${quorum} are needed; nothing can be written`
+    problems.push({ kind: 'no-quorum', message })
+  } else if (leaderAmong(answers) === undefined)
+    problems.push({ kind: 'no-leader', message: 'no member leads at the moment' })
   for (const { status } of answers) {
-    if (status?.problem !== undefined) problems.push(`node ${status.id}: ${status.problem}`)
-    if (status !== undefined && status.blocked.length > 0)
-      problems.push(`node ${status.id} is cut off from ${status.blocked.join(', ')} by a fault drill`)
+    if (status?.problem !== undefined)
+      problems.push({ kind: 'not-ready', node: status.id, message: `node ${status.id}: ${status.problem}` })
+    if (status !== undefined && status.blocked.length > 0) {
+      const message = `node ${status.id} is cut off from ${status.blocked.join(', ')} by a fault drill`
+      problems.push({ kind: 'drill', node: status.id, message })
+    }
   }
   return problems
 }

@@ -1,13 +1,18 @@
 import { formatDurationMs } from '../../base/duration.ts'
 import { type Examination, type Finding, isLocal, ok, problem, warning } from './finding.ts'
+import { shownBytes } from './machine-findings.ts'
 import { leaderAmong, type MemberAnswer } from './member-answer.ts'
 
-const backupAgeMsMax = 7 * 24 * 60 * 60 * 1_000
+const dayMs = 24 * 60 * 60 * 1_000
+const backupAgeMsMax = 7 * dayMs
+const certificateMsWarning = 30 * dayMs
+const certificateMsProblem = 3 * dayMs
 
 /** What protects the data: access control, backups, copies that are the same. */
 export function safetyFindings({ members, nowMs }: Examination): Finding[] {
   return [
     ...accessFindings(members),
+    ...members.flatMap((member) => certificateFindings(member, nowMs)),
     ...backupFinding(members, nowMs),
     ...members.flatMap((member) => replicaFindings(member)),
   ]
@@ -20,48 +25,69 @@ function accessFindings(members: readonly MemberAnswer[]): Finding[] {
     const why = operations?.access.auditProblem
     if (why === undefined) return []
     const message = `node ${id} cannot write its audit log: ${why}`
-    return [
-      problem('audit', message, 'what operators do is refused there until it can: look at its disk', id),
-    ]
+    const advice = 'what operators do is refused there until it can: look at its disk'
+    return [problem('audit', message, advice, { node: id })]
   })
   const isEnabled = known.some(({ operations }) => operations?.access.isEnabled === true)
   if (isEnabled) return [ok('access', 'access control is on'), ...audits]
   if (isLocal(members))
     return [ok('access', 'access control is off; only this machine reaches the nodes'), ...audits]
   const message = 'access control is off: whoever reaches a node may read and change everything'
-  return [problem('access', message, 'turn it on (docs/blocks/access.md)'), ...audits]
+  const command = 'althing access enable'
+  return [problem('access', message, 'turn it on (docs/blocks/access.md)', { command }), ...audits]
+}
+
+function certificateFindings({ id, status }: MemberAnswer, nowMs: number): Finding[] {
+  return (status?.vitals?.certificates ?? []).map(({ file, endsWallMs }) => {
+    const leftMs = endsWallMs - nowMs
+    const about = { node: id, subject: file }
+    const name = `the certificate ${file} of node ${id}`
+    if (leftMs >= certificateMsWarning)
+      return ok('certificates', `${name} holds for ${formatDurationMs(leftMs)}`, about)
+    const advice =
+      'put a renewed one in its place: connections made from then on use it, without a restart (docs/blocks/access.md)'
+    if (leftMs <= 0) {
+      const message = `${name} ended ${formatDurationMs(-leftMs)} ago: new connections fail`
+      return problem('certificates', message, advice, about)
+    }
+    const judge = leftMs < certificateMsProblem ? problem : warning
+    return judge('certificates', `${name} ends in ${formatDurationMs(leftMs)}`, advice, about)
+  })
 }
 
 function backupFinding(members: readonly MemberAnswer[], nowMs: number): Finding[] {
   const known = leaderAmong(members) ?? members.find(({ status }) => status !== undefined)?.status
   if (known?.operations === undefined) return []
   const { lastBackup } = known.operations
-  const advice = 'take one every day (althing backup FILE), keep it on another machine, and verify it'
+  const advice = 'take one every day, keep it on another machine, and verify it'
+  const about = { command: 'althing backup FILE --all' }
   if (lastBackup === undefined) {
     const message = 'no backup of this store was ever taken'
-    return [isLocal(members) ? ok('backup', message) : warning('backup', message, advice)]
+    return [isLocal(members) ? ok('backup', message) : warning('backup', message, advice, about)]
   }
   const ageMs = Math.max(0, nowMs - lastBackup.atMs)
-  const message = `the last backup is ${formatDurationMs(ageMs)} old`
-  return [ageMs <= backupAgeMsMax ? ok('backup', message) : warning('backup', message, advice)]
+  const message = `the last backup is ${formatDurationMs(ageMs)} old (revision ${lastBackup.revision}, ${shownBytes(lastBackup.bytes)})`
+  return [ageMs <= backupAgeMsMax ? ok('backup', message) : warning('backup', message, advice, about)]
 }
 
 function replicaFindings({ id, status }: MemberAnswer): Finding[] {
   return (status?.operations?.replicaChecks ?? []).flatMap(
     ({ name, isSound, faulty, problem: why }): Finding[] => {
+      const about = { node: id, subject: name }
       if (why !== undefined) {
         const message = `node ${id} could not compare the copies of group ${name}: ${why}`
-        return [warning('replicas', message, 'it tries again; see that every copy answers', id)]
+        return [warning('replicas', message, 'it tries again; see that every copy answers', about)]
       }
       if (isSound)
-        return [ok('replicas', `the copies of group ${name} are the same, as node ${id} found`, id)]
+        return [ok('replicas', `the copies of group ${name} are the same, as node ${id} found`, about)]
       const where = faulty.length === 0 ? '' : `: node ${faulty.join(', ')} is wrong`
       const message = `the copies of group ${name} differ${where}`
       const advice =
         faulty.length === 0
-          ? 'no state is held by most: compare again (althing check replicas), and keep a backup of each copy before you do anything'
-          : 'that node has stopped: move its data folder aside, and let the others fill it again'
-      return [problem('replicas', message, advice, id)]
+          ? 'no state is held by most: compare again, and keep a backup of each copy before you do anything'
+          : 'that node has stopped: replace it (docs/blocks/operations.md)'
+      const command = faulty.length === 0 ? 'althing check replicas' : `althing member replace ${faulty[0]}`
+      return [problem('replicas', message, advice, { ...about, command })]
     },
   )
 }

@@ -1,4 +1,5 @@
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
+import type { CrowdedStore } from '../../engines/cluster/operations-status.ts'
 import { storeBounds } from '../../engines/local/store-admission.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import { shownBytes } from './machine-findings.ts'
@@ -15,21 +16,40 @@ export function storeFindings(members: readonly MemberAnswer[]): Finding[] {
 
 function quotaFinding({ operations }: NodeStatus): Finding[] {
   if (operations === undefined) return []
-  const { bytes, historyBytes, quotaBytes, state } = operations.store
-  const message = `the store has ${shownBytes(bytes)} of its quota of ${shownBytes(quotaBytes)}`
-  const freed = `compaction frees up to ${shownBytes(historyBytes)}`
-  if (state === 'ok') return [ok('quota', message)]
-  if (state === 'nearly-full')
-    return [
-      warning('quota', `${message}: nearly full`, `delete what is not needed, or raise the quota; ${freed}`),
-    ]
+  const { historyBytes, ...store } = operations.store
+  const freed = `; compaction frees up to ${shownBytes(historyBytes)}`
   return [
-    problem(
-      'quota',
-      `${message}: it is full, and refuses what grows (no-space)`,
-      `delete keys or raise the quota; ${freed}`,
-    ),
+    roomFinding({ name: undefined, ...store }, freed),
+    ...operations.crowded.map((each) => roomFinding(each, '')),
   ]
+}
+
+function roomFinding(
+  {
+    name,
+    bytes,
+    quotaBytes,
+    state,
+  }: Omit<CrowdedStore, 'name' | 'state'> & {
+    readonly name: string | undefined
+    readonly state: 'ok' | CrowdedStore['state']
+  },
+  freed: string,
+): Finding {
+  const store = name === undefined ? 'the store' : `group ${name}`
+  const message = `${store} has ${shownBytes(bytes)} of its quota of ${shownBytes(quotaBytes)}`
+  const group = name === undefined ? '' : ` --group ${name}`
+  const about = {
+    command: `althing quota ${shownBytes(2 * quotaBytes).replace(' ', '')}${group}`,
+    ...(name === undefined ? {} : { subject: name }),
+  }
+  if (state === 'ok') return ok('quota', message, name === undefined ? {} : { subject: name })
+  if (state === 'nearly-full') {
+    const advice = `delete what is not needed, or raise the quota${freed}`
+    return warning('quota', `${message}: nearly full`, advice, about)
+  }
+  const full = `${message}: it is full, and refuses what grows (no-space)`
+  return problem('quota', full, `delete keys or raise the quota${freed}`, about)
 }
 
 function leaseFinding({ leases }: NodeStatus): Finding[] {
@@ -45,5 +65,5 @@ function watcherFinding({ id, operations, watchers }: NodeStatus): Finding[] {
   const message = `${setAside} of ${watchers} watchers of node ${id} do not read what they are sent`
   const advice =
     'look for clients that are stuck: a watcher that falls behind a compaction is sent its whole range anew'
-  return [warning('watchers', message, advice, id)]
+  return [warning('watchers', message, advice, { node: id })]
 }

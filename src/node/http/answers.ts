@@ -9,6 +9,7 @@ import type { ProcessStatus } from '../supervisor.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { ElectionOverview } from './election-overview.ts'
 import type { GatewayView } from './gateway-stats.ts'
+import type { GroupView } from './group-overview.ts'
 import type { ServiceView } from './service-overview.ts'
 
 /**
@@ -168,7 +169,9 @@ export const cluster = z
         clockAheadMs: z
           .number()
           .optional()
-          .describe('of its wall clock against that of the node that asked, give or take half of roundTripMs'),
+          .describe(
+            'of its wall clock against that of the node that asked, give or take half of roundTripMs',
+          ),
         roundTripMs: z.number().optional(),
       }),
     ),
@@ -188,6 +191,49 @@ export const finding = z
     forMs: z.number().optional().describe('for how long it has been so, as far as known'),
   })
   .meta({ id: 'Finding' }) satisfies Describes<Finding>
+
+export const memberList = z
+  .object({
+    leader: whole,
+    members: z.array(
+      z.object({
+        id: whole,
+        address: z.string().optional(),
+        role: z.enum(['voter', 'learner', 'none']),
+        state: z.enum(['invited', 'joined', 'leaving', 'removed']),
+        isAnswering: z.boolean(),
+        matchIndex: whole.optional(),
+        behind: whole.optional().describe('log entries'),
+        replacedBy: whole.optional(),
+        expiresWallMs: z.number().optional().describe('when the invitation is void'),
+      }),
+    ),
+  })
+  .meta({ id: 'MemberList' })
+
+export const invitation = z
+  .object({
+    id: whole,
+    token: z.string().describe('for `althing join`'),
+    expiresWallMs: z.number(),
+  })
+  .meta({ id: 'Invitation' })
+
+export const group = z
+  .object({
+    id: whole,
+    name: z.string(),
+    replicas: whole,
+    members: z.array(whole).describe('where the copies belong; the first should lead'),
+    isSettled: z.boolean(),
+    leader: whole.describe('0: no copy says that it leads'),
+    term: whole,
+    keys: whole,
+    bytes: whole,
+    quotaBytes: whole,
+    copies: z.array(z.object({ node: whole, isVoter: z.boolean(), behind: whole })),
+  })
+  .meta({ id: 'Group' }) satisfies Describes<GroupView>
 
 export const item = z
   .object({
