@@ -1,9 +1,13 @@
 import type { Command } from 'commander'
 import { diagnose } from '../node/diagnosis/diagnose.ts'
-import type { Severity } from '../node/diagnosis/finding.ts'
+import type { World } from '../contracts/world.ts'
+import { withKnownAges } from '../node/diagnosis/finding-ages.ts'
+import type { Finding, Severity } from '../node/diagnosis/finding.ts'
+import type { MemberAnswer } from '../node/diagnosis/member-answer.ts'
 import { askMembers } from './ask-members.ts'
 import { formatFindings } from './format-findings.ts'
 import { measureDiskSync } from './measure-disk.ts'
+import { openNode } from './open-node.ts'
 import { print } from './output.ts'
 import { withSlowProgress } from './progress.ts'
 import { commandWorld, type TargetOptions, targetUrl, withTargetOptions } from './target.ts'
@@ -27,6 +31,27 @@ export function registerDoctorCommand(program: Command): void {
     .action(doctor)
 }
 
+/** What the nodes that look all the time have found: they know since when. */
+async function knownFindings(world: World, members: readonly MemberAnswer[]): Promise<Finding[]> {
+  const answering = members.filter(({ status }) => status !== undefined)
+  const found = await Promise.all(
+    answering.map(async ({ address }) => {
+      try {
+        const client = await openNode(world, address)
+        try {
+          return (await client.operate('node.health')) as unknown as readonly Finding[]
+        } finally {
+          client.close()
+        }
+      } catch {
+        // A caller without the admin right, or a node without an HTTP face: the findings stand without their ages.
+        return []
+      }
+    }),
+  )
+  return found.flat()
+}
+
 async function doctor(options: DoctorOptions): Promise<void> {
   const world = commandWorld()
   const examination = await withSlowProgress(world.timers, 'Examining', options.json !== true, async () => {
@@ -34,7 +59,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
     const disk = await measureDiskSync(options.data)
     return { members, nowMs: world.clock.wallMs(), ...(disk === undefined ? {} : { disk }) }
   })
-  const findings = diagnose(examination)
+  const findings = withKnownAges(diagnose(examination), await knownFindings(world, examination.members))
   await print(options.json, { findings }, formatFindings(findings))
   const has = (wanted: Severity): boolean => findings.some(({ severity }) => severity === wanted)
   if (has('problem')) process.exitCode = 1
