@@ -127,9 +127,16 @@ export class HttpAccess {
     try {
       return this.#nameOfAllowed(ref, access)
     } catch (error) {
-      const who = ref[0] === 'anonymous' ? '' : (ref[1] ?? '')
-      this.control.audit?.denied({ who, from: remoteAddress, what: `http.${route.id}` })
+      this.control.audit?.denied({ who: this.#nameOf(ref), from: remoteAddress, what: `http.${route.id}` })
       throw error
+    }
+  }
+
+  #nameOf(ref: PrincipalRef): string {
+    try {
+      return this.control.principal(ref).name
+    } catch {
+      return ref[1] ?? ''
     }
   }
 
