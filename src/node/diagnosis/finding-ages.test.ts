@@ -36,8 +36,6 @@ describe('the ages of findings', () => {
       { ...slow, forMs: 90_000 },
     ]
     expect(withKnownAges([slow], known)).toEqual([{ ...slow, forMs: 90_000 }])
-    expect(withKnownAges([ok('disk', 'fine', { node: 2 })], known)).toEqual([
-      ok('disk', 'fine', { node: 2 }),
-    ])
+    expect(withKnownAges([ok('disk', 'fine', { node: 2 })], known)).toEqual([ok('disk', 'fine', { node: 2 })])
   })
 })
