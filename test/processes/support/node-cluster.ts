@@ -11,6 +11,12 @@ export const world = createNodeWorld({ dataFolder: '.', logger: new NodeLogger('
 
 export const clusterName = 'proof'
 
+/** How the test itself reaches the nodes. It may be changed while they run. */
+export interface Reach {
+  world: typeof world
+  credentials?: { readonly token: string }
+}
+
 export interface NodeOptions extends ChildOptions {
   /** Further arguments of `althing node`. */
   readonly args?: readonly string[]
@@ -26,6 +32,7 @@ export class ClusterMember {
   readonly dataFolder: string
   readonly #launch: readonly string[]
   readonly #cluster: string
+  readonly #reach: Reach
   #process: Child | undefined
   #isPaused = false
 
@@ -37,6 +44,7 @@ export class ClusterMember {
     dataFolder: string
     launch: readonly string[]
     cluster: string
+    reach?: Reach
   }) {
     this.id = place.id
     this.address = place.address
@@ -44,6 +52,7 @@ export class ClusterMember {
     this.dataFolder = place.dataFolder
     this.#launch = place.launch
     this.#cluster = place.cluster
+    this.#reach = place.reach ?? { world }
   }
 
   /** The present process, or the last one. */
@@ -98,7 +107,9 @@ export class ClusterMember {
     if (!this.isUp) return undefined
     let client: NodeClient | undefined
     try {
-      client = await NodeClient.open(world, this.address, { clusterId: this.#cluster, timeoutMs: 1_000 })
+      const { world: ownWorld, ...shown } = this.#reach
+      const options = { clusterId: this.#cluster, timeoutMs: 1_000, ...shown }
+      client = await NodeClient.open(ownWorld, this.address, options)
       return await client.status()
     } catch {
       return undefined
@@ -141,9 +152,15 @@ export class NodeCluster {
       readonly ports?: readonly number[]
       /** Where a node has its data, when not in `folder`. */
       readonly dataFolders?: Readonly<Record<number, string>>
+      readonly reach?: Reach
     } = {},
   ): Promise<NodeCluster> {
-    const { cluster = clusterName, folder = scratchFolder('nodes'), dataFolders = {} } = place
+    const {
+      cluster = clusterName,
+      folder = scratchFolder('nodes'),
+      dataFolders = {},
+      reach = { world },
+    } = place
     const ports = place.ports ?? (await freePorts(size * 2))
     const ids = Array.from({ length: size }, (_, i) => i + 1)
     const address = (id: number): string => `127.0.0.1:${ports[id - 1]}`
@@ -164,6 +181,7 @@ export class NodeCluster {
             dataFolder: dataFolders[id] ?? join(folder, `node-${id}`),
             launch: launch(id),
             cluster,
+            reach,
           }),
       ),
     )
