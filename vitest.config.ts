@@ -32,6 +32,7 @@ export default defineConfig({
             'scripts/**/*.test.ts',
             'test/*.test.ts',
             'test/architecture/**/*.test.ts',
+            'test/soak/**/*.test.ts',
           ],
           exclude: ['node_modules/**', 'dist/**', '**/*.processes.test.ts'],
         },

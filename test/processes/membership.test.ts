@@ -23,6 +23,14 @@ async function restart(member: ClusterMember): Promise<void> {
   await member.ready()
 }
 
+/** As `althing member list` has them. */
+async function voters(cluster: NodeCluster): Promise<number[]> {
+  const { members } = await operator(cluster, 'member', 'list')
+  const listed = members as readonly { readonly id: number; readonly role: string }[]
+  expect(listed.filter(({ role }) => role === 'learner')).toEqual([])
+  return listed.filter(({ role }) => role === 'voter').map(({ id }) => id)
+}
+
 describe('a cluster under load', () => {
   test('grows, loses its leader to a removal, replaces a killed node, and stays linearizable', async () => {
     const cluster = await NodeCluster.start(3)
@@ -51,10 +59,7 @@ describe('a cluster under load', () => {
     const heir = await eventually('it is missed', () => invite(cluster, 'replace', String(dead.id)))
     cluster.takeOut(dead)
     await becomesVoter(cluster, heir)
-    const { members } = await operator(cluster, 'member', 'list')
-    const roles = (members as readonly { id: number; role: string }[]).filter(({ role }) => role !== 'none')
-    expect(roles.map(({ id }) => id)).toEqual(cluster.members.map(({ id }) => id))
-    expect(roles.every(({ role }) => role === 'voter')).toBe(true)
+    expect(await voters(cluster)).toEqual(cluster.members.map(({ id }) => id))
 
     await load.judge()
     await cluster.stop()
@@ -99,10 +104,8 @@ describe('a member', () => {
     const twin = await cluster.join(Number(id), String(token))
     cluster.takeOut(twin)
     expect((await twin.process.ending()).code).toBe(1)
-    expect(twin.process.errors).toContain('[not-member]')
-    expect(await operator(cluster, 'member', 'remove', String(id))).toMatchObject({ isRemoved: true })
-    await endsAsRemoved(first)
-    cluster.takeOut(first)
+    expect(twin.process.errors).toMatch(/was used already|another data folder than the one the cluster knows/)
+    await first.ready()
   })
 
   test('that comes back with an emptied disk is refused, and says what to do', async () => {
@@ -123,12 +126,14 @@ describe('a member', () => {
       const refusal = await operator(cluster, 'member', 'remove', String(healthy.id)).catch(String)
       return String(refusal).includes('--force') && String(refusal).includes(`node ${down.id}`)
     })
+    expect(await operator(cluster, 'member', 'remove', String(healthy.id), '--force')).toMatchObject({
+      isRemoved: true,
+    })
+    cluster.takeOut(healthy)
     // The missing one itself may go: that makes nothing worse.
     expect(await operator(cluster, 'member', 'remove', String(down.id))).toMatchObject({ isRemoved: true })
     cluster.takeOut(down)
-    const [gone, last] = [await cluster.follower(), await cluster.leader()]
-    await gone.kill()
-    const refusal = await operator(cluster, 'member', 'remove', String(last.id)).catch(String)
-    expect(refusal).toMatch(/--force|no leader|unavailable|timeout/)
+    await althing.store.put('a', 3)
+    expect(await voters(cluster)).toEqual(cluster.members.map(({ id }) => id))
   })
 })

@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads'
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import type { HistoryEvent } from 'althing/testing/history'
 
 export interface JudgeOrder {
@@ -12,26 +13,34 @@ export interface JudgeAnswer {
   readonly reason?: string
 }
 
-/** Judges histories in a thread of its own, one after the other: the clients' thread must not stand still meanwhile. */
+/** Judges histories in a process of its own, one after the other: the clients must not stand still meanwhile. */
 export class Judge {
-  readonly #worker = new Worker(new URL('./judge-worker.js', import.meta.url))
+  readonly #process = fork(fileURLToPath(new URL('./judge-process.js', import.meta.url)))
   readonly #waiting = new Map<number, (answer: JudgeAnswer) => void>()
   #last = 0
 
   constructor() {
-    this.#worker.on('message', (answer: JudgeAnswer) => {
-      this.#waiting.get(answer.id)?.(answer)
-      this.#waiting.delete(answer.id)
+    this.#process.on('message', (answer: JudgeAnswer) => this.#answered(answer))
+    this.#process.once('exit', (code) => {
+      for (const id of this.#waiting.keys())
+        this.#answered({ id, verdict: 'unknown', reason: `the judge ended with code ${code}` })
     })
   }
 
   judge(events: readonly HistoryEvent[]): Promise<JudgeAnswer> {
     const order: JudgeOrder = { id: ++this.#last, events }
-    this.#worker.postMessage(order)
-    return new Promise((resolve) => this.#waiting.set(order.id, resolve))
+    return new Promise((resolve) => {
+      this.#waiting.set(order.id, resolve)
+      this.#process.send(order)
+    })
   }
 
-  async close(): Promise<void> {
-    await this.#worker.terminate()
+  close(): void {
+    this.#process.kill()
+  }
+
+  #answered(answer: JudgeAnswer): void {
+    this.#waiting.get(answer.id)?.(answer)
+    this.#waiting.delete(answer.id)
   }
 }

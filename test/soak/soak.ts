@@ -66,7 +66,7 @@ export class Soak {
       return await this.#course(cluster, smallDisk)
     } finally {
       this.#isOver = true
-      await this.#judge.close()
+      this.#judge.close()
       await cluster?.stop()
       await smallDisk?.unmount()
       rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 })

@@ -49,6 +49,8 @@ export interface ClusterDutiesOptions {
 
 const forwardTimeoutMs = 30_000
 const handOnAgainMs = 100
+/** After the first failure: so long an election takes. */
+const handOnWithinMs = 5_000
 
 /** What a node does for its cluster besides holding copies and serving clients: membership and groups, looked after a few times in an election timeout. */
 export class ClusterDuties {
@@ -161,13 +163,15 @@ export class ClusterDuties {
   /** The leader may go while it does what it was asked for, and most surely when it is the one to be removed: then its successor is asked. */
   async #handOn(name: string, argument: Plain, callHere: () => Promise<Plain>): Promise<Plain> {
     const { host, world } = this.#options
-    const endMs = world.clock.monotonicMs() + forwardTimeoutMs
+    let endMs: number | undefined
     for (;;) {
       try {
         return await (host.group.isLeaderReady ? callHere() : this.#forward(name, argument))
       } catch (cause) {
         const error = asAlthingError(cause)
-        if (this.#isClosed || !mayRepeat(name, error) || world.clock.monotonicMs() > endMs) throw error
+        const nowMs = world.clock.monotonicMs()
+        endMs ??= nowMs + handOnWithinMs
+        if (this.#isClosed || !mayRepeat(name, error) || nowMs > endMs) throw error
       }
       await new Promise<void>((resolve) => world.timers.after(handOnAgainMs, resolve))
     }
