@@ -1,8 +1,10 @@
 import { inspect } from 'node:util'
 import { benchElectionStability } from './areas/election-stability.ts'
 import { benchFailover } from './areas/failover.ts'
+import { benchIdleGroups } from './areas/idle-groups.ts'
 import { benchLeases } from './areas/leases.ts'
 import { benchMemory } from './areas/memory.ts'
+import { benchScale } from './areas/scale.ts'
 import { benchStore } from './areas/store.ts'
 import { benchWatchers } from './areas/watchers.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
@@ -17,6 +19,8 @@ const areas = {
   watchers: benchWatchers,
   leases: benchLeases,
   memory: benchMemory,
+  'idle-groups': benchIdleGroups,
+  scale: benchScale,
 } as const
 const peers = { etcd, nats } as const
 

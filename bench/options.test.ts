@@ -10,7 +10,7 @@ describe('options of a benchmark', () => {
       seconds: 3,
       rounds: 3,
       minutes: 2,
-      measurements: ['put', 'get', 'txn', 'watch', 'http', 'lease'],
+      measurements: ['put', 'get', 'txn', 'watch', 'http', 'lease', 'failover'],
       only: undefined,
       json: false,
     })

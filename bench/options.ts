@@ -1,13 +1,22 @@
 import { parseArgs } from 'node:util'
 
-export const areas = ['store', 'failover', 'election-stability', 'watchers', 'leases', 'memory'] as const
+export const areas = [
+  'store',
+  'failover',
+  'election-stability',
+  'watchers',
+  'leases',
+  'memory',
+  'idle-groups',
+  'scale',
+] as const
 export type Area = (typeof areas)[number]
 
 export const peers = ['etcd', 'nats'] as const
 export type Peer = (typeof peers)[number]
 
 /** What the area `store` can measure. */
-export const measurements = ['put', 'get', 'txn', 'watch', 'http', 'lease'] as const
+export const measurements = ['put', 'get', 'txn', 'watch', 'http', 'lease', 'failover'] as const
 export type Measurement = (typeof measurements)[number]
 
 export interface BenchOptions {
@@ -33,16 +42,18 @@ Areas
   store               speed of a three-member cluster on this machine, 256-byte values, every write on the disks of a quorum
   failover            time from kill -9 of the leader to the first write that succeeds
   election-stability  elections without a cause while writes and busy loops keep every core busy
-  watchers            10,000 watchers on one prefix of one node: time to the last of them, CPU, memory (ours only, as the next two)
+  watchers            10,000 watchers on one prefix of one node: time to the last of them, CPU, memory (ours only, as all that follow)
   leases              100,000 leases: granted, renewed, listed, expired at once
   memory              bytes of memory for each key
+  idle-groups         CPU and memory of three idle nodes with one group, and with a hundred more
+  scale               watchers, leases, memory and idle-groups, one after the other
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)
   --operation NAME[,NAME]  of area store: ${measurements.join(', ')} (default all)
   --clients N[,N]    closed-loop clients of put (default 1,16,64,256; beside NATS 1,64,256); all else is measured with 64
   --seconds N        length of one measurement (default 3)
-  --rounds N         measurements of each, ours and the peer's in turn (default 3; failover: kills, default 5)
+  --rounds N         measurements of each, ours and the peer's in turn (default 3; area failover: kills, default 5)
   --minutes N        length of election-stability (default 2)
   --only SIDE        ours or peer
   --json             one JSON object on the last line: { area, ours, peer, ratio, unit, setup }; a ratio over 1 means that

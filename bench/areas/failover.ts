@@ -5,7 +5,7 @@ import { goals } from '../goals.ts'
 import type { BenchOptions } from '../options.ts'
 import type { AreaResult } from '../report.ts'
 import { rounded, spreadOf } from '../statistics.ts'
-import { inTurn, type Side, startSides, stopSides } from './sides.ts'
+import { inTurn, type Side, type Sides, startSides, stopSides } from './sides.ts'
 
 const attemptEveryMs = 20
 const attemptDeadlineMs = 400
@@ -24,20 +24,29 @@ export async function benchFailover(
   const loadAtStart = rounded(loadavg()[0] ?? 0)
   const sides = await startSides(ours, peer, options.only)
   try {
-    const outages = new Map<Side, number[]>([...sides.clusters.keys()].map((side) => [side, []]))
-    for (let round = 0; round < options.rounds; round++) {
-      for (const [side, cluster] of inTurn(sides.clusters, round)) {
-        const outageMs = await killLeader(cluster)
-        outages.get(side)?.push(outageMs)
-        print(`${side}, kill ${round + 1}: ${Math.round(outageMs)} ms without writes`)
-      }
-    }
-    const figure = figureOf(outages, options)
+    const figure = await measureFailover(sides, options, print)
     print(`\n${tableOfFigures([figure])}`)
     return resultOf(figure, options, { loadAtStart, ...sides.descriptions })
   } finally {
     await stopSides(sides)
   }
+}
+
+/** One kill a round on each side, in turn. */
+export async function measureFailover(
+  sides: Sides,
+  options: BenchOptions,
+  print: (text: string) => void,
+): Promise<Figure> {
+  const outages = new Map<Side, number[]>([...sides.clusters.keys()].map((side) => [side, []]))
+  for (let round = 0; round < options.rounds; round++) {
+    for (const [side, cluster] of inTurn(sides.clusters, round)) {
+      const outageMs = await killLeader(cluster)
+      outages.get(side)?.push(outageMs)
+      print(`${side}, kill ${round + 1}: ${Math.round(outageMs)} ms without writes`)
+    }
+  }
+  return figureOf(outages, options)
 }
 
 async function killLeader(cluster: Cluster): Promise<number> {

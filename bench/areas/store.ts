@@ -5,6 +5,7 @@ import { goals } from '../goals.ts'
 import type { BenchOptions, Measurement, Peer } from '../options.ts'
 import { type AreaResult, formatNumber } from '../report.ts'
 import { rounded, spreadOf } from '../statistics.ts'
+import { measureFailover } from './failover.ts'
 import { measureFanOut } from './fan-out.ts'
 import { measureHttp } from './http.ts'
 import { keysPerClient, measureRates, valueBytes } from './rates.ts'
@@ -13,7 +14,9 @@ import { type Sides, startSides, stopSides } from './sides.ts'
 /** The number of clients with which all but puts are measured, and whose puts stand for the whole where they were measured. */
 const usualClients = 64
 
-const warmUpSeconds = 4
+const warmUpSeconds = 6
+/** As many as make a runtime compiler see the most calls in that time. */
+const warmUpClients = 64
 
 /** What one measurement needs to know. */
 export interface Measuring {
@@ -36,16 +39,7 @@ export async function benchStore(
   const notes: string[] = []
   try {
     await warmUp(sides, options.peer)
-    const figures: Figure[] = []
-    for (const measurement of options.measurements) {
-      for (const clients of measurement === 'put' ? options.clients : [usualClients]) {
-        const { peer: name, rounds, seconds } = options
-        const measured = await measure(measurement, { sides, peer: name, rounds, seconds, clients }, notes)
-        const withGoals = measured.map((figure) => ({ ...figure, goal: goals[name][figure.name] }))
-        figures.push(...withGoals)
-        for (const figure of withGoals) print(progressLine(figure))
-      }
-    }
+    const figures = await measureAll(sides, options, notes, print)
     print(`\n${tableOfFigures(figures)}`)
     for (const note of notes) print(note)
     return resultOf(figures, options, { loadAtStart, ...sides.descriptions, notes })
@@ -54,13 +48,40 @@ export async function benchStore(
   }
 }
 
+async function measureAll(
+  sides: Sides,
+  options: BenchOptions,
+  notes: string[],
+  print: (text: string) => void,
+): Promise<Figure[]> {
+  const { peer, rounds, seconds } = options
+  const figures: Figure[] = []
+  for (const measurement of options.measurements) {
+    if (measurement === 'failover') {
+      figures.push(await measureFailover(sides, options, print))
+      continue
+    }
+    for (const clients of measurement === 'put' ? options.clients : [usualClients]) {
+      const measured = await measure(measurement, { sides, peer, rounds, seconds, clients }, notes)
+      const withGoals = measured.map((figure) => ({ ...figure, goal: goals[peer][figure.name] }))
+      figures.push(...withGoals)
+      for (const figure of withGoals) print(progressLine(figure))
+    }
+  }
+  return figures
+}
+
 /** Servers that have just started are slower than they will be: caches and, where there is one, a compiler at run time must settle first. */
 async function warmUp(sides: Sides, peer: Peer): Promise<void> {
-  const measuring = { sides, peer, rounds: 1, seconds: warmUpSeconds, clients: 16 }
+  const measuring = { sides, peer, rounds: 1, seconds: warmUpSeconds, clients: warmUpClients }
   await measureRates('put', measuring, [])
 }
 
-function measure(measurement: Measurement, measuring: Measuring, notes: string[]): Promise<Figure[]> {
+function measure(
+  measurement: Exclude<Measurement, 'failover'>,
+  measuring: Measuring,
+  notes: string[],
+): Promise<Figure[]> {
   if (measurement === 'watch') return measureFanOut(measuring)
   if (measurement === 'http') return measureHttp(measuring, notes)
   return measureRates(measurement, measuring, notes)

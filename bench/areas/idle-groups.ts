@@ -1,0 +1,83 @@
+import { NodeClient } from 'althing/engines'
+import { createNodeWorld } from 'althing/world'
+import type { Cluster, Contender } from '../cluster.ts'
+import type { BenchOptions } from '../options.ts'
+import { processorSeconds } from '../processor-time.ts'
+import { type AreaResult, formatNumber, formatTable } from '../report.ts'
+import { residentMebibytes } from '../scale/server-usage.ts'
+import { rounded } from '../statistics.ts'
+import { startSides, stopSides } from './sides.ts'
+
+const groups = 100
+/** For elections, the spreading of leaders and what a runtime compiler does late. */
+const settleMs = 10_000
+const idleMs = 20_000
+
+interface Idle {
+  readonly coresPercent: number
+  readonly memoryMebibytes: number
+}
+
+/** What three nodes use while nothing happens: with the cluster's own group alone, and with a hundred more. */
+export async function benchIdleGroups(
+  ours: Contender,
+  peer: Contender,
+  options: BenchOptions,
+  print: (text: string) => void,
+): Promise<AreaResult> {
+  const sides = await startSides(ours, peer, 'ours')
+  try {
+    const cluster = sides.clusters.get('ours')
+    if (cluster === undefined) throw new Error(sides.descriptions.ours)
+    const alone = await observe(cluster)
+    const createMs = await createGroups(cluster)
+    const many = await observe(cluster)
+    const rows = (
+      [
+        ['1 group', alone],
+        [`${groups + 1} groups`, many],
+      ] as const
+    ).map(([name, idle]) => [name, formatNumber(idle.coresPercent), formatNumber(idle.memoryMebibytes)])
+    print(formatTable(['three idle nodes', 'CPU of all, % of a core', 'memory of all, MiB'], rows))
+    print(`${groups} groups created in ${Math.round(createMs)} ms`)
+    return {
+      area: options.area,
+      ours: rounded(many.coresPercent),
+      peer: null,
+      ratio: null,
+      unit: '% of a core, all nodes',
+      setup: { ...sides.descriptions, groups, idleMs, createMs: rounded(createMs), alone, many },
+    }
+  } finally {
+    await stopSides(sides)
+  }
+}
+
+async function observe(cluster: Cluster): Promise<Idle> {
+  await pause(settleMs)
+  const before = processorSeconds(cluster.pids)
+  await pause(idleMs)
+  const used = processorSeconds(cluster.pids) - before
+  return {
+    coresPercent: (used / (idleMs / 1_000)) * 100,
+    memoryMebibytes: residentMebibytes(cluster.pids),
+  }
+}
+
+async function createGroups(cluster: Cluster): Promise<number> {
+  const { addresses } = await cluster.target()
+  const leader = await cluster.leader()
+  const client = await NodeClient.open(createNodeWorld({ dataFolder: '.' }), addresses[leader] as string)
+  try {
+    const startMs = performance.now()
+    for (let number = 1; number <= groups; number++)
+      await client.operate('group.create', { name: `bench-${number}` })
+    return performance.now() - startMs
+  } finally {
+    client.close()
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
