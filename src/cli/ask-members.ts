@@ -1,4 +1,4 @@
-import { AlthingError } from '../contracts/errors.ts'
+import { AlthingError, asAlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import type { NodeClient } from '../engines/cluster/node-client.ts'
 import { openNode } from './open-node.ts'
@@ -15,12 +15,12 @@ export async function askMembers(world: World, url: string): Promise<readonly Me
       'invalid-argument',
       `${url} is no cluster: althing://HOST:PORT,HOST:PORT has members`,
     )
-  const refusals: AlthingError[] = []
-  const first = await askAll(world, addressesOf(url), refusals)
+  const failures: AlthingError[] = []
+  const first = await askAll(world, addressesOf(url), failures)
   const known = first.find(({ status }) => status !== undefined)?.status
   if (known === undefined) {
-    const none = new AlthingError('unavailable', `no node answers at ${addressesOf(url).join(', ')}`)
-    throw refusals[0] ?? none
+    const reasons = failures.map(({ message }) => message).join('; ')
+    throw failures.find(isRefusal) ?? new AlthingError('unavailable', `no node answers: ${reasons}`)
   }
   const missing = known.members.filter(({ address }) => !first.some((each) => each.address === address))
   const all = [
@@ -28,7 +28,7 @@ export async function askMembers(world: World, url: string): Promise<readonly Me
     ...(await askAll(
       world,
       missing.map(({ address }) => address),
-      refusals,
+      failures,
     )),
   ]
   return known.members.map(({ id, address }) => {
@@ -40,12 +40,12 @@ export async function askMembers(world: World, url: string): Promise<readonly Me
 function askAll(
   world: World,
   addresses: readonly string[],
-  refusals: AlthingError[],
+  failures: AlthingError[],
 ): Promise<MemberAnswer[]> {
-  return Promise.all(addresses.map((address) => ask(world, address, refusals)))
+  return Promise.all(addresses.map((address) => ask(world, address, failures)))
 }
 
-async function ask(world: World, address: string, refusals: AlthingError[]): Promise<MemberAnswer> {
+async function ask(world: World, address: string, failures: AlthingError[]): Promise<MemberAnswer> {
   let client: NodeClient | undefined
   try {
     client = await openNode(world, address, { timeoutMs: answerTimeoutMs })
@@ -58,7 +58,7 @@ async function ask(world: World, address: string, refusals: AlthingError[]): Pro
     const clockAheadMs = status.wallMs - (sentWallMs + roundTripMs / 2)
     return { id: status.id, address, status, clockAheadMs, roundTripMs }
   } catch (error) {
-    if (isRefusal(error)) refusals.push(error)
+    failures.push(asAlthingError(error))
     return { id: 0, address }
   } finally {
     client?.close()

@@ -136,7 +136,7 @@ class NodeListener implements Listener {
       if (typeof identity !== 'string') this.#greet(socket, identity)
       else this.#turnAway(socket, identity)
     })
-    server.on('tlsClientError', (error, socket) => this.#turnAway(socket, error.message))
+    server.on('tlsClientError', (error, socket) => this.#turnAway(socket, reasonOf(error, callerHint)))
     security.refresh(server)
     return server
   }
@@ -199,15 +199,23 @@ function nameOf(socket: net.Socket): string {
 }
 
 function unreachable(address: string, cause: Error | undefined, isSecured = false): AlthingError {
-  const hint = isSecured
-    ? ': does it accept this certificate or secret?'
-    : ': does it ask for TLS or a secret?'
-  const reason = cause === undefined ? `the other side closed the connection${hint}` : cause.message
+  const hint = isSecured ? 'does it accept this certificate or secret?' : 'does it ask for TLS or a secret?'
+  const reason = cause === undefined ? `the other side closed the connection: ${hint}` : reasonOf(cause, hint)
   const isRefused = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
   return new AlthingError('unavailable', `${address}: ${reason}`, {
     cause,
     ...(isRefused && { details: { isRefused } }),
   })
+}
+
+const callerHint = 'has it another secret, or no certificate that counts here, or does it not speak TLS?'
+
+/** What TLS itself says of a failed handshake names its own source files, and not what to look at. */
+function reasonOf(error: Error, hint: string): string {
+  const { code = '' } = error as NodeJS.ErrnoException
+  return code.startsWith('ERR_SSL') || code === 'EPROTO'
+    ? `the secure handshake failed (${code}): ${hint}`
+    : error.message
 }
 
 function aborted(address: string): AlthingError {
