@@ -5,15 +5,23 @@ import { Navigation } from './parts/navigation.tsx'
 import { Toasts } from './parts/toasts.tsx'
 import { type View, view } from './route.ts'
 import { t } from './text/language.ts'
+import { needsSignIn } from './live/login-state.ts'
 import { FaultsView } from './views/faults-view.tsx'
+import { GroupsView } from './views/groups-view.tsx'
+import { HealthView } from './views/health-view.tsx'
 import { KeysView } from './views/keys-view.tsx'
 import { LocksView } from './views/locks-view.tsx'
+import { MembersView } from './views/members-view.tsx'
 import { OverviewView } from './views/overview-view.tsx'
 import { ServicesView } from './views/services-view.tsx'
+import { SignInView } from './views/sign-in-view.tsx'
 import { TrafficView } from './views/traffic-view.tsx'
 
 const components: Readonly<Record<View, ComponentType>> = {
   overview: OverviewView,
+  health: HealthView,
+  members: MembersView,
+  groups: GroupsView,
   keys: KeysView,
   locks: LocksView,
   services: ServicesView,
@@ -22,6 +30,7 @@ const components: Readonly<Record<View, ComponentType>> = {
 }
 
 export function App() {
+  if (needsSignIn.value) return <SignInView />
   const Current = components[view.value]
   return (
     <div class="frame">

@@ -1,6 +1,16 @@
 import { signal } from '@preact/signals'
 
-export const views = ['overview', 'keys', 'locks', 'services', 'traffic', 'faults'] as const
+export const views = [
+  'overview',
+  'health',
+  'members',
+  'groups',
+  'keys',
+  'locks',
+  'services',
+  'traffic',
+  'faults',
+] as const
 export type View = (typeof views)[number]
 
 /** The view is the fragment of the address: a reload, a bookmark and the back button work, and any server can serve it. */

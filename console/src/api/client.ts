@@ -1,5 +1,16 @@
 // The node's HTTP API, as far as the console uses it. Failed calls reject with ApiError.
-import type { KeysReply, NodeStatus, ProcessAction, ProcessStatus } from './types.ts'
+import type {
+  CreatedGroup,
+  Finding,
+  GroupView,
+  Invitation,
+  KeysReply,
+  Login,
+  MemberList,
+  NodeStatus,
+  ProcessAction,
+  ProcessStatus,
+} from './types.ts'
 
 const base = '/api/v1'
 
@@ -61,11 +72,41 @@ export const api = {
   processAction: (name: string, action: ProcessAction) =>
     call('POST', `/local/processes/${encodeURIComponent(name)}/${action}`) as Promise<ProcessStatus>,
 
-  isolate: (node: number, isolated: boolean) =>
-    call('POST', '/local/partition', JSON.stringify({ node, isolated }), 'application/json'),
+  isolate: (node: number, isolated: boolean) => callJson('POST', '/local/partition', { node, isolated }),
 
   live: () => new EventSource(`${base}/live`),
+  /** Why there are no live events. Resolves when there are. */
+  async whyNotLive(): Promise<void> {
+    const ended = new AbortController()
+    const response = await fetch(`${base}/live`, { signal: ended.signal })
+    try {
+      if (!response.ok) throw errorOf(response.status, await response.text())
+    } finally {
+      ended.abort()
+    }
+  },
+
+  login: () => get<Login>('/login'),
+  signIn: (authorization: string) => call('POST', '/login', undefined, { authorization }) as Promise<Login>,
+  signOut: () => call('DELETE', '/login'),
+
+  doctor: () => get<{ readonly findings: readonly Finding[] }>('/doctor'),
+
+  members: () => get<MemberList>('/members'),
+  invite: (request: { readonly address?: string; readonly learner?: boolean }) =>
+    callJson('POST', '/members', request) as Promise<Invitation>,
+  replaceMember: (id: number, request: { readonly address?: string }) =>
+    callJson('POST', `/members/${id}/replace`, request) as Promise<Invitation>,
+  removeMember: (id: number) => call('DELETE', `/members/${id}`) as Promise<{ readonly isRemoved: boolean }>,
+  memberAction: (id: number, action: MemberAction) => call('POST', `/members/${id}/${action}`),
+
+  groups: () => get<readonly GroupView[]>('/groups'),
+  createGroup: (name: string, replicas: number) =>
+    callJson('POST', '/groups', { name, replicas }) as Promise<CreatedGroup>,
+  removeGroup: (name: string) => call('DELETE', `/groups/${encodeURIComponent(name)}`),
 }
+
+export type MemberAction = 'drain' | 'undrain' | 'lead' | 'promote'
 
 function keyPath(key: string): string {
   return `/kv/${encodeURIComponent(key)}`
@@ -76,21 +117,33 @@ function revisionCondition(ifRevision: number | undefined): string {
 }
 
 function get<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
-  return call('GET', path, undefined, undefined, signal) as Promise<Reply>
+  return call('GET', path, undefined, {}, signal) as Promise<Reply>
 }
+
+function callJson(method: string, path: string, body: unknown): Promise<unknown> {
+  return call(method, path, JSON.stringify(body), { 'content-type': 'application/json' })
+}
+
+/** Shows a node that a page of its own asks: other sites' pages cannot add it. */
+const pageHeader = { 'x-althing-console': '1' }
 
 async function call(
   method: string,
   path: string,
   body?: string,
-  contentType = 'application/octet-stream',
+  headers: Readonly<Record<string, string>> = {},
   signal?: AbortSignal,
 ): Promise<unknown> {
   const deadline = AbortSignal.timeout(callTimeoutMs)
   const init: RequestInit = {
     method,
     signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-    ...(body === undefined ? {} : { body, headers: { 'content-type': contentType } }),
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/octet-stream' }),
+      ...pageHeader,
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body }),
   }
   let response: Response
   let text: string

@@ -3,13 +3,16 @@ import type { LockExplanation } from '../../../src/coordination/lock-types.ts'
 import type { Candidate, Leader } from '../../../src/coordination/election-types.ts'
 import type { ServiceInstance } from '../../../src/coordination/discovery-types.ts'
 import type { NodeStatus } from '../../../src/engines/cluster/node-status.ts'
+import type { Finding } from '../../../src/node/diagnosis/finding.ts'
 import type { GatewayMetrics } from '../../../src/traffic/gateway-metrics.ts'
 import type { InstanceView } from '../../../src/traffic/gateway-policy.ts'
 import type { RouteRecord } from '../../../src/traffic/recent-routes.ts'
 
 export type { LockExplanation, LockParty } from '../../../src/coordination/lock-types.ts'
 export type { ServiceInstance } from '../../../src/coordination/discovery-types.ts'
-export type { NodeStatus } from '../../../src/engines/cluster/node-status.ts'
+export type { MemberStatus, NodeStatus } from '../../../src/engines/cluster/node-status.ts'
+export type { Finding } from '../../../src/node/diagnosis/finding.ts'
+export type { GroupView } from '../../../src/node/http/group-overview.ts'
 export type { InstanceView } from '../../../src/traffic/gateway-policy.ts'
 export type { RouteRecord } from '../../../src/traffic/recent-routes.ts'
 
@@ -50,6 +53,42 @@ export interface KeysReply {
   readonly count: number
   readonly more: boolean
   readonly revision: number
+}
+
+export interface Login {
+  /** Empty while nobody has signed in. */
+  readonly user: string
+  readonly accessControl: boolean
+}
+
+/** A member as the leader sees it; one that is invited has not joined yet. */
+export interface ListedMember {
+  readonly id: number
+  readonly address?: string
+  readonly role: 'voter' | 'learner' | 'none'
+  readonly state: 'invited' | 'joined' | 'leaving' | 'removed'
+  readonly isAnswering: boolean
+  readonly behind?: number
+  readonly replacedBy?: number
+  readonly expiresWallMs?: number
+}
+
+export interface MemberList {
+  readonly leader: number
+  readonly members: readonly ListedMember[]
+}
+
+export interface Invitation {
+  readonly id: number
+  readonly token: string
+  readonly expiresWallMs: number
+}
+
+export interface CreatedGroup {
+  readonly id: number
+  readonly name: string
+  readonly members: readonly number[]
+  readonly isServing: boolean
 }
 
 export interface ElectionEntry {
@@ -104,5 +143,7 @@ export interface Snapshot {
   readonly gateway: readonly GatewayEntry[] | null
   /** `null` too where no supervisor runs. */
   readonly processes: readonly ProcessStatus[] | null
+  /** What is wrong, most serious first. */
+  readonly findings: readonly Finding[]
   readonly problems: Readonly<Record<string, string>>
 }

@@ -41,6 +41,20 @@ describe('the health of a cluster', () => {
     expect(clusterHealth(election, true)).toMatchObject({ level: 'bad', title: { key: 'health.noLeader' } })
   })
 
+  test('counts the voters only: a learner that is down endangers nothing', () => {
+    const seen = [1, 2, 3, 4].map((id) => ({ id, address: '', isVoter: id < 4, isConnected: id < 4 }))
+    const cluster = clusterOf([
+      member(1, { role: 'leader', members: seen }),
+      member(2),
+      member(3),
+      member(4, null),
+    ])
+    expect(clusterHealth(cluster, false)).toMatchObject({
+      level: 'warn',
+      meaning: { key: 'health.degradedSpare', values: { total: 3, ready: 3, quorum: 2 } },
+    })
+  })
+
   test('blames an isolated member, not those that it is cut off from', () => {
     const cluster = clusterOf([
       member(1, { role: 'leader', blocked: [3] }),

@@ -26,13 +26,14 @@ export const lagEntriesMax = 2_000
 export function clusterHealth(cluster: ClusterReply, isSupervised: boolean): ClusterHealth {
   const { members } = cluster
   const problems = members.flatMap((member) => problemOf(member, cluster, isSupervised) ?? [])
-  const answering = members.filter(({ status }) => status !== null).length
-  const ready = members.filter(({ status }) => status?.isReady === true).length
-  const quorum = quorumOf(members.length)
-  const values = { ready, answering, total: members.length, quorum, leader: leaderOf(cluster) ?? 0 }
+  const voters = members.filter(({ id }) => isVoter(id, cluster))
+  const answering = voters.filter(({ status }) => status !== null).length
+  const ready = voters.filter(({ status }) => status?.isReady === true || isHindered(status)).length
+  const quorum = quorumOf(voters.length)
+  const values = { ready, answering, total: voters.length, quorum, leader: leaderOf(cluster) ?? 0 }
   if (ready < quorum || values.leader === 0) return without(values, problems)
   if (problems.length === 0) {
-    const title: Phrase = { key: members.length === 1 ? 'health.okSingle' : 'health.ok', values }
+    const title: Phrase = { key: voters.length === 1 ? 'health.okSingle' : 'health.ok', values }
     return { level: 'ok', title, meaning: { key: 'health.okMeaning', values }, problems }
   }
   const spare = ready - quorum
@@ -51,6 +52,18 @@ function without(
     meaning: { key: hasQuorum ? 'health.noLeaderMeaning' : 'health.noQuorumMeaning', values },
     problems,
   }
+}
+
+/** Everyone is taken for a voter where nobody says otherwise. */
+export function isVoter(id: number, cluster: ClusterReply): boolean {
+  const leader = cluster.members.find((member) => member.id === leaderOf(cluster))
+  const known = leader ?? cluster.members.find(({ status }) => status !== null)
+  return known?.status?.members.find((member) => member.id === id)?.isVoter ?? true
+}
+
+/** It should not lead, and votes and stores all the same. */
+function isHindered(status: ClusterMember['status']): boolean {
+  return (status?.operations?.hindrances.length ?? 0) > 0
 }
 
 export function quorumOf(members: number): number {
@@ -89,6 +102,10 @@ function problemOf(member: ClusterMember, cluster: ClusterReply, isSupervised: b
     return isDrillOnOthers(status.blocked, cluster)
       ? undefined
       : { member: id, level: 'warn', what, toDo: { key: 'problem.blockedToDo' }, ...detail }
+  }
+  if (status.operations?.hindrances.includes('draining') === true) {
+    const toDo: Phrase = { key: 'problem.drainingToDo' }
+    return { member: id, level: 'warn', what: { key: 'problem.draining' }, toDo }
   }
   if (!status.isReady) {
     const key = status.leader === 0 ? 'problem.noLeader' : 'problem.notReady'

@@ -1,5 +1,6 @@
 import { computed, effect, signal } from '@preact/signals'
-import { api } from '../api/client.ts'
+import { ApiError, api } from '../api/client.ts'
+import { learnLogin, needsSignIn } from './login-state.ts'
 import type {
   ElectionEntry,
   GatewayEntry,
@@ -11,6 +12,7 @@ import type {
 import { clusterHealth } from './cluster-health.ts'
 import { record } from './event-log.ts'
 import { errorsIn } from './gateway-summary.ts'
+import { gaugesOf } from './gauges.ts'
 import { observedChanges } from './observed-changes.ts'
 import { addSample, type Counters, emptyHistory } from './rate-history.ts'
 
@@ -29,6 +31,8 @@ export const nowMs = signal(Date.now())
 export const selfId = signal(0)
 export const isSupervised = signal(false)
 export const history = signal(emptyHistory)
+/** Why the node shows this user nothing. */
+export const refusal = signal<string | undefined>(undefined)
 
 /** HTTP addresses, kept after their members are gone. */
 export const httpAddresses = signal<ReadonlyMap<number, string>>(new Map())
@@ -57,12 +61,18 @@ export const clusterNowMs = computed(() => {
 /** Follows the node's live events for as long as the page lives. */
 export function startLive(): void {
   connect()
+  effect(() => {
+    if (!needsSignIn.value && linkState.peek() === 'lost') connect()
+  })
   setInterval(() => {
     nowMs.value = Date.now()
     if (linkState.value === 'live' && nowMs.value - lastHeardMs.value > staleMs) linkState.value = 'stale'
   }, 1_000)
   effect(() => {
-    if (linkState.value === 'live') void learnSelf()
+    if (linkState.value !== 'live') return
+    refusal.value = undefined
+    void learnSelf()
+    void learnLogin()
   })
 }
 
@@ -75,8 +85,25 @@ function connect(): void {
   source.addEventListener('error', () => {
     source.close()
     if (linkState.value !== 'connecting' || snapshot.value !== undefined) linkState.value = 'lost'
-    setTimeout(connect, retryMs)
+    void connectAgain()
   })
+}
+
+/** The browser does not tell why a stream of events did not begin. */
+async function connectAgain(): Promise<void> {
+  try {
+    await api.whyNotLive()
+    refusal.value = undefined
+  } catch (error) {
+    const code = error instanceof ApiError ? error.code : undefined
+    refusal.value = code === 'permission-denied' ? (error as ApiError).message : undefined
+    if (code === 'unauthenticated') {
+      linkState.value = 'lost'
+      needsSignIn.value = true
+      return
+    }
+  }
+  setTimeout(connect, retryMs)
 }
 
 async function learnSelf(): Promise<void> {
@@ -101,7 +128,7 @@ function take(next: Snapshot): void {
   if (next.gateway !== null) gateways.value = next.gateway
   if (next.processes !== null) processes.value = next.processes
   rememberAddresses(next)
-  history.value = addSample(history.value, next.cluster.at, countersOf(next))
+  history.value = addSample(history.value, next.cluster.at, countersOf(next), gaugesOf(next.cluster))
   if (before !== undefined) for (const change of observedChanges(before, next)) record('seen', change)
 }
 
@@ -114,12 +141,20 @@ function rememberAddresses(next: Snapshot): void {
   if (fresh.length > 0) httpAddresses.value = new Map([...known, ...fresh])
 }
 
+/** `undefined` when some part of it is not known: a sum that lacks a part is not the sum. */
+function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  if (values.length === 0 || values.includes(undefined)) return undefined
+  return values.reduce<number>((total, value) => total + (value ?? 0), 0)
+}
+
 function countersOf(next: Snapshot): Counters {
   const statuses = next.cluster.members.flatMap(({ status }) => status ?? [])
   const stats = (next.gateway ?? []).flatMap((gateway) => gateway.stats ?? [])
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
   return {
     entries: statuses.length === 0 ? undefined : Math.max(...statuses.map(({ commitIndex }) => commitIndex)),
+    reads: sumOf(statuses.map(({ operations }) => operations?.activity.reads)),
+    writes: sumOf(statuses.map(({ operations }) => operations?.activity.writes)),
     changes: statuses.length === 0 ? undefined : Math.max(...statuses.map(({ revision }) => revision)),
     requests: stats.length === 0 ? undefined : sum(stats.map(({ metrics }) => metrics.requests)),
     errors: stats.length === 0 ? undefined : sum(stats.map(({ metrics }) => errorsIn(metrics))),

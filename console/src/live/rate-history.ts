@@ -1,4 +1,4 @@
-// Counters that only grow, made into rates over the last minutes. Pure.
+// Counters that only grow, made into rates over the last minutes, and what is measured, as it is. Pure.
 
 /** Five minutes at one a second. */
 export const pointsMax = 300
@@ -20,19 +20,24 @@ export const emptyHistory: RateHistory = { times: [], rates: {}, last: undefined
 const gapMs = 10_000
 
 /**
- * Adds the rates, per second, since the last sample. A counter that is not given, or that went back (its process was started anew), gives a gap.
+ * Adds the rates, per second, since the last sample, and the gauges as they are. A counter that is not given, or that went back (its process was started anew), gives a gap.
  */
-export function addSample(history: RateHistory, atMs: number, counters: Counters): RateHistory {
+export function addSample(
+  history: RateHistory,
+  atMs: number,
+  counters: Counters,
+  gauges: Counters = {},
+): RateHistory {
   const { last } = history
   if (last === undefined) return { ...history, last: { atMs, counters } }
   const elapsedMs = atMs - last.atMs
   if (elapsedMs <= 0) return history
-  const names = new Set([...Object.keys(history.rates), ...Object.keys(counters)])
+  const names = new Set([...Object.keys(history.rates), ...Object.keys(counters), ...Object.keys(gauges)])
   const rates: Record<string, readonly (number | null)[]> = {}
   for (const name of names) {
     const column = history.rates[name] ?? history.times.map(() => null)
     const rate = elapsedMs > gapMs ? null : rateOf(last.counters[name], counters[name], elapsedMs)
-    rates[name] = [...column, rate].slice(-pointsMax)
+    rates[name] = [...column, gauges[name] ?? rate].slice(-pointsMax)
   }
   return { times: [...history.times, atMs / 1_000].slice(-pointsMax), rates, last: { atMs, counters } }
 }

@@ -44,5 +44,14 @@ export function snapshotOf(
   cluster: ClusterReply,
   processes: readonly ProcessStatus[] | null = null,
 ): Snapshot {
-  return { cluster, locks: [], elections: [], services: [], gateway: [], processes, problems: {} }
+  return {
+    cluster,
+    locks: [],
+    elections: [],
+    services: [],
+    gateway: [],
+    processes,
+    findings: [],
+    problems: {},
+  }
 }

@@ -1,4 +1,5 @@
 import { health, linkState, selfId, snapshot } from '../live/live-state.ts'
+import { signOut, user } from '../live/login-state.ts'
 import { chooseLanguage, language, t } from '../text/language.ts'
 import { chooseTheme, theme } from '../theme.ts'
 import { Badge, type Tone } from './badge.tsx'
@@ -19,6 +20,7 @@ export function Header() {
           <span role="status">
             <Badge tone={linkTones[linkState.value]}>{t(`link.${linkState.value}`)}</Badge>
           </span>
+          <SignedIn />
           <LanguageSwitch />
           <ThemeSwitch />
         </div>
@@ -39,7 +41,19 @@ function Facts() {
   )
 }
 
-function LanguageSwitch() {
+function SignedIn() {
+  if (user.value === '') return null
+  return (
+    <>
+      <span class="optional dim">{user.value}</span>
+      <button class="button small" type="button" onClick={() => void signOut()}>
+        {t('signIn.out')}
+      </button>
+    </>
+  )
+}
+
+export function LanguageSwitch() {
   const other = language.value === 'en' ? 'zh' : 'en'
   return (
     <button
@@ -54,7 +68,7 @@ function LanguageSwitch() {
   )
 }
 
-function ThemeSwitch() {
+export function ThemeSwitch() {
   const other = theme.value === 'light' ? 'dark' : 'light'
   return (
     <button

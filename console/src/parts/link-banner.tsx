@@ -3,10 +3,12 @@ import {
   lastHeardMs,
   linkState,
   nowMs,
+  refusal,
   selfId,
   selfStatus,
   snapshot,
 } from '../live/live-state.ts'
+import { user } from '../live/login-state.ts'
 import { view } from '../route.ts'
 import { formatDuration } from '../text/format.ts'
 import { locale, t } from '../text/language.ts'
@@ -14,6 +16,14 @@ import { locale, t } from '../text/language.ts'
 /** Says, above every view, that what is shown is old, or that the node behind this page is not ready; and where to go on. */
 export function LinkBanner() {
   const state = linkState.value
+  if (refusal.value !== undefined) {
+    return (
+      <div class="notice bad" role="alert">
+        <strong>{t('signIn.refused', { user: user.value === '' ? '–' : user.value })}</strong>
+        <span class="dim">{refusal.value}</span>
+      </div>
+    )
+  }
   if (state === 'connecting') {
     return (
       <div class="notice" role="status">

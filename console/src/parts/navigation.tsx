@@ -32,6 +32,12 @@ function tallyOf(each: View): string {
   switch (each) {
     case 'overview':
       return count(health.value?.problems.length ?? 0)
+    case 'health':
+      return count(now.findings.length)
+    case 'members':
+      return count(now.cluster.members.length)
+    case 'groups':
+      return count(Math.max(0, ...now.cluster.members.map(({ status }) => status?.groups.copies ?? 0)))
     case 'keys':
       return count(Math.max(0, ...now.cluster.members.map(({ status }) => status?.keys ?? 0)))
     case 'locks':

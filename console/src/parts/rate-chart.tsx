@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { latestRate, pointsMax, type RateHistory } from '../live/rate-history.ts'
-import { formatRate, none } from '../text/format.ts'
+import { formatCount, formatLatency, formatRate, none } from '../text/format.ts'
 import { locale, t } from '../text/language.ts'
 import { theme } from '../theme.ts'
 
@@ -10,10 +10,14 @@ export interface Series {
   readonly label: string
 }
 
+export type Unit = 'rate' | 'ms' | 'count'
+
 interface RateChartProps {
   readonly title: string
   readonly series: readonly Series[]
   readonly history: RateHistory
+  /** `rate` (default): per second. `ms`: milliseconds. `count`: as it is. */
+  readonly unit?: Unit
   /** Why there is nothing to draw, once that is known. */
   readonly emptyText?: string
 }
@@ -22,14 +26,14 @@ const height = 132
 const gridStepsMin = 28
 
 /** Rates per second over the last minutes. The window has a fixed length, so that nothing jumps while it fills. */
-export function RateChart({ title, series, history, emptyText }: RateChartProps) {
+export function RateChart({ title, series, history, unit = 'rate', emptyText }: RateChartProps) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const names = series.map(({ name }) => name).join(' ')
   useEffect(() => {
     const element = place.current
     if (element === null) return
-    const made = new uPlot(optionsFor(element, series, locale.value), dataOf(history, series), element)
+    const made = new uPlot(optionsFor(element, series, unit, locale.value), dataOf(history, series), element)
     plot.current = made
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }))
     observer.observe(element)
@@ -45,7 +49,7 @@ export function RateChart({ title, series, history, emptyText }: RateChartProps)
       <figcaption class="chart-head">
         <h2>{title}</h2>
         {series.map((each, i) => (
-          <Key key={each.name} index={i} series={each} history={history} />
+          <Key key={each.name} index={i} series={each} history={history} unit={unit} />
         ))}
       </figcaption>
       {emptyText === undefined ? (
@@ -61,16 +65,23 @@ interface KeyProps {
   readonly index: number
   readonly series: Series
   readonly history: RateHistory
+  readonly unit: Unit
 }
 
-function Key({ index, series, history }: KeyProps) {
+function Key({ index, series, history, unit }: KeyProps) {
   const rate = latestRate(history, series.name)
   return (
     <span class="chart-key" style={{ '--series': `var(--series-${index + 1})` }}>
       {series.label}
-      <b>{rate === undefined ? none : t('chart.perSecond', { rate: formatRate(rate, locale.value) })}</b>
+      <b>{rate === undefined ? none : inUnit(rate, unit)}</b>
     </span>
   )
+}
+
+function inUnit(value: number, unit: Unit): string {
+  if (unit === 'ms') return formatLatency(value, locale.value)
+  if (unit === 'count') return formatCount(value, locale.value)
+  return t('chart.perSecond', { rate: formatRate(value, locale.value) })
 }
 
 function dataOf(history: RateHistory, series: readonly Series[]): uPlot.AlignedData {
@@ -78,7 +89,12 @@ function dataOf(history: RateHistory, series: readonly Series[]): uPlot.AlignedD
   return [[...history.times], ...columns]
 }
 
-function optionsFor(element: HTMLElement, series: readonly Series[], localeNow: string): uPlot.Options {
+function optionsFor(
+  element: HTMLElement,
+  series: readonly Series[],
+  unit: Unit,
+  localeNow: string,
+): uPlot.Options {
   const style = getComputedStyle(document.documentElement)
   const color = (name: string) => style.getPropertyValue(name).trim()
   const axis = { stroke: color('--dim'), font: `11px ${color('--sans')}`, ticks: { show: false } }
@@ -105,6 +121,7 @@ function optionsFor(element: HTMLElement, series: readonly Series[], localeNow: 
         size: 48,
         space: gridStepsMin,
         grid: { stroke: color('--line'), width: 1 },
+        ...(unit === 'count' ? { incrs: [1, 2, 5, 10, 50, 100, 1_000, 10_000, 100_000] } : {}),
         values: (_, rates) => rates.map((rate) => formatRate(rate, localeNow)),
       },
     ],

@@ -15,13 +15,19 @@ export function OverviewView() {
       <MembersTable cluster={now.cluster} />
       <div class="columns-3">
         <RateChart
-          title={t('chart.writes')}
-          series={[{ name: 'changes', label: t('chart.changes') }]}
+          title={t('chart.work')}
+          series={[
+            { name: 'writes', label: t('chart.writes') },
+            { name: 'reads', label: t('chart.reads') },
+          ]}
           history={history.value}
         />
         <RateChart
           title={t('chart.log')}
-          series={[{ name: 'entries', label: t('chart.entries') }]}
+          series={[
+            { name: 'entries', label: t('chart.entries') },
+            { name: 'changes', label: t('chart.changes') },
+          ]}
           history={history.value}
         />
         <RateChart
