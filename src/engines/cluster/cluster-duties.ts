@@ -78,6 +78,7 @@ export class ClusterDuties {
       ...shared,
       admission: this.admission,
       holdsGroups: (id) => this.#holdsGroups(id),
+      isNeeded: (id, answering) => this.#isNeeded(id, answering),
     })
     this.served = new ServedGroups({ ...shared, hosts: hosts.all, credentials: () => this.credentials })
     this.#director = new GroupDirector({ ...shared, membership: this.membership })
@@ -142,6 +143,16 @@ export class ClusterDuties {
   #holdsGroups(id: NodeId): boolean {
     for (const { members, placed } of this.directory.all.values())
       if (members.includes(id) || placed.includes(id)) return true
+    return false
+  }
+
+  /** Without its vote some group could not go on, nor move to other members. */
+  #isNeeded(id: NodeId, answering: ReadonlySet<NodeId>): boolean {
+    for (const { founders, placed } of this.directory.all.values()) {
+      const voters = placed.length > 0 ? placed : founders
+      const left = voters.filter((voter) => voter !== id && answering.has(voter))
+      if (voters.includes(id) && left.length * 2 <= voters.length) return true
+    }
     return false
   }
 

@@ -31,6 +31,9 @@ export interface AdministratorCounts {
 
 const votersMax = 5
 const nodesMax = 9
+const groupsMax = 4
+const groupNamesMax = 8
+const removalsMax = 5
 const callTimeoutMs = 8_000
 /** A call without an answer may still be carried out: leaders come and go, and hand on. */
 const unsettledMs = 30_000
@@ -52,6 +55,7 @@ export class Administrator {
   }
   readonly #options: AdministratorOptions
   #groupNumber = 0
+  #groupNames = 0
 
   constructor(options: AdministratorOptions) {
     this.#options = options
@@ -68,8 +72,9 @@ export class Administrator {
   /** Groups come and go. */
   readonly changeGroups: ClientProgram = async (context) => {
     while (!context.isStopping()) {
-      if (this.#groupNumber < 2) await this.#createGroup(context)
-      else if (this.#groupNumber < 4) await this.#createAndRemoveGroup(context)
+      if (this.#groupNames >= groupNamesMax) return
+      if (this.#groupNumber === 0) await this.#createGroup(context)
+      else if (this.#groupNumber < groupsMax) await this.#createAndRemoveGroup(context)
       await think(context, context.configuration.groupsMsMean)
     }
   }
@@ -81,12 +86,12 @@ export class Administrator {
     const dead = membersOf(configuration).filter((id) => cluster.isOut(id))
     const learners = configuration.learners ?? []
     const draw = random.float()
-    if (dead.length > 0 && draw < 0.6) return this.#replace(context, random.pick(dead))
-    if (draw < 0.15) return this.#wipe(random.pick(configuration.voters))
-    if (learners.length > 0 && draw < 0.35) return this.#promote(context, random.pick(learners))
+    if (dead.length > 0 && draw < 0.7) return this.#replace(context, random.pick(dead))
+    if (draw < 0.25) return this.#wipe(random.pick(configuration.voters))
+    if (learners.length > 0 && draw < 0.5) return this.#promote(context, random.pick(learners))
     const isLarge = configuration.voters.length >= votersMax || cluster.processes.length >= nodesMax
-    if (isLarge || draw < 0.55) return this.#remove(context)
-    await this.#invite(context, 'member.add', random.chance(0.3) ? { learner: true } : {})
+    if (isLarge || draw < 0.6) return this.#remove(context)
+    await this.#invite(context, 'member.add', random.chance(0.4) ? { learner: true } : {})
   }
 
   async #replace(context: ClientContext, dead: NodeId): Promise<void> {
@@ -99,6 +104,7 @@ export class Administrator {
     const { cluster, survival } = this.#options
     const record = cluster.records.get<MemberRecord>(memberKeys.record(id))
     if (record?.storageId === undefined || cluster.isOut(id) || !survival.mayLose(id)) return
+    if (!cluster.isKnown(id, record.storageId)) return
     this.counts.wipes++
     cluster.wipe(id)
   }
@@ -137,13 +143,14 @@ export class Administrator {
   }
 
   async #createGroup(context: ClientContext): Promise<string | undefined> {
-    const name = `group${this.#groupNumber + 1}`
+    // One whose answer was lost may be there: its name is not used again.
+    const name = `group${++this.#groupNames}`
     const answer = await this.#change(context, 'group.create', { name, replicas: 3, waitMs })
     if (answer === undefined) return undefined
     this.#groupNumber++
     this.counts.groupsCreated++
     const { id } = answer as { id: number }
-    if (this.#groupNumber <= 2) this.#options.groupCreated(id, name)
+    if (this.#groupNumber === 1) this.#options.groupCreated(id, name)
     return name
   }
 
@@ -151,7 +158,11 @@ export class Administrator {
     const name = await this.#createGroup(context)
     if (name === undefined) return
     await think(context, context.configuration.groupsMsMean)
-    if (await this.#change(context, 'group.remove', { name })) this.counts.groupsRemoved++
+    for (let tries = 0; tries < removalsMax; tries++) {
+      if ((await this.#change(context, 'group.remove', { name })) === undefined) continue
+      this.counts.groupsRemoved++
+      return
+    }
   }
 
   /** The answer, or `undefined` where there was none, or a refusal. */
@@ -176,11 +187,14 @@ export class Administrator {
 
 /** Makes the call at some node, which hands it on to the leader. */
 export async function operate(
-  { world, random, endpoints }: ClientContext,
+  { world, random, endpoints, credentials }: ClientContext,
   name: string,
   argument: Plain,
 ): Promise<Plain> {
-  const client = await NodeClient.open(world, random.pick(endpoints), { timeoutMs: callTimeoutMs })
+  const client = await NodeClient.open(world, random.pick(endpoints), {
+    timeoutMs: callTimeoutMs,
+    ...(credentials === undefined ? {} : { credentials }),
+  })
   try {
     return await client.operate(name, argument)
   } finally {

@@ -1,3 +1,4 @@
+import type { Credentials } from '../../access/access-control.ts'
 import { asAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import { type ClusterStore, openClusterStore } from '../../engines/cluster/cluster-store.ts'
@@ -6,6 +7,7 @@ import type { SimulatedProcess } from '../world/simulated-process.ts'
 import type { Simulation } from '../world/simulation.ts'
 import type { StoreConfiguration } from './configuration.ts'
 import type { Observations } from './observations.ts'
+import type { Tokens } from './outsiders.ts'
 
 /** What a client's program gets. */
 export interface ClientContext {
@@ -18,6 +20,8 @@ export interface ClientContext {
   readonly observations: Observations
   /** Of the nodes 1, 2, … */
   readonly endpoints: readonly string[]
+  /** Where access control is on. */
+  readonly credentials?: Credentials
   /** True time. */
   nowMs(): number
   /** The clients are asked to come to an end. */
@@ -33,6 +37,8 @@ export interface ClientOptions {
   readonly endpoints: readonly string[]
   /** The group whose store the clients use. Default: the cluster's own. */
   readonly group?: string
+  /** Where access control is on: they are there once it is. */
+  readonly tokens?: Tokens
   isStopping(): boolean
 }
 
@@ -54,14 +60,18 @@ export class ClientProcess {
     const { simulation, configuration, observations, endpoints, isStopping } = options
     const life = `${name}.${this.process.startCount}`
     const random = simulation.random(`client/${life}`)
+    this.#isDone = false
+    const { tokens } = options
+    while (tokens !== undefined && tokens.reader === undefined) await sleep(world, 20)
+    const credentials = tokens?.root === undefined ? {} : { credentials: { token: tokens.root } }
     const store = openClusterStore(world, {
       endpoints: random.shuffle(endpoints),
       timeoutMs: configuration.callTimeoutMs,
       ...(options.group === undefined ? {} : { group: options.group }),
+      ...credentials,
     })
-    this.#isDone = false
     const nowMs = (): number => simulation.nowMs
-    const shared = { configuration, observations, endpoints, nowMs, isStopping }
+    const shared = { configuration, observations, endpoints, nowMs, isStopping, ...credentials }
     await program({ world, store, name: life, random, ...shared })
     await store.close()
     this.#isDone = true

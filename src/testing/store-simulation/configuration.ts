@@ -8,7 +8,7 @@ export interface StoreSimulationOptions {
   readonly faults: readonly FaultClass[]
   /** Default: drawn. */
   readonly nodes?: 3 | 5
-  /** Length of the safety phase in virtual seconds. Default: drawn of 10 to 40. */
+  /** Length of the safety phase in virtual seconds. Default: drawn of 8 to 20. */
   readonly seconds?: number
 }
 
@@ -62,6 +62,10 @@ export interface StoreConfiguration {
   readonly groupsMsMean: number
   /** Mean time between two backups; 0 for none. */
   readonly backupMsMean: number
+  /** Access control is on, and some try what they may not. */
+  readonly hasAccess: boolean
+  /** The store has the smallest quota that there is, and a client fills it. */
+  readonly hasQuota: boolean
 }
 
 /** Two clocks, each of which may be one percent fast or slow, and as much again. */
@@ -78,7 +82,7 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
   return {
     seed: options.seed,
     nodes: options.nodes ?? random.pick([3, 3, 5]),
-    seconds: options.seconds ?? random.pick([10, 15, 20, 30]),
+    seconds: options.seconds ?? random.pick([8, 10, 15, 20]),
     faultPlan: calm(drawFaultPlan(random, options.faults), random.pick([1, 2, 4, 8])),
     partsClients: random.chance(0.5),
     clientFaultMsMean: options.faults.length === 0 ? 0 : random.pick([0, 1_500, 5_000]),
@@ -104,9 +108,11 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
     leaseDriftMax: random.pick([0, 0, leaseDriftMax]),
     keepRevisions: random.pick([100_000, 100_000, 40]),
     replicaCheckMs: random.pick([0, 0, 3_000]),
-    membersMsMean: random.pick([0, 0, 1_000, 3_000]),
-    groupsMsMean: random.pick([0, 0, 2_000]),
-    backupMsMean: random.pick([0, 0, 0, 4_000]),
+    membersMsMean: random.pick([0, 0, 500, 1_500]),
+    groupsMsMean: random.pick([0, 0, 700, 1_500]),
+    backupMsMean: random.pick([0, 0, 0, 2_000]),
+    hasAccess: random.chance(0.15),
+    hasQuota: !isLarge && random.chance(0.04),
   }
 }
 

@@ -26,6 +26,18 @@ export interface MemberCounts {
   learnersAdded: number
   votersRemoved: number
   snapshotsInstalled: number
+  /** Leaderships given up by nodes whose disk was all but full, or slow. */
+  givenUpFull: number
+  givenUpSlow: number
+  /** Reads that a leader answered by its lease, without asking anybody. */
+  leaseReads: number
+}
+
+/** What is to be seen of a node besides its machine. */
+export interface NodeUnderTest {
+  model(): StoreModel | undefined
+  /** Its disk is all but full. */
+  isFull(): boolean
 }
 
 /** One group: all its copies under the eyes of the invariants, the truth of its log, and what its clients saw. */
@@ -39,6 +51,9 @@ export class GroupUnderTest {
     learnersAdded: 0,
     votersRemoved: 0,
     snapshotsInstalled: 0,
+    givenUpFull: 0,
+    givenUpSlow: 0,
+    leaseReads: 0,
   }
   readonly #options: GroupUnderTestOptions
   readonly #replicas: ReplicasEqual
@@ -65,7 +80,7 @@ export class GroupUnderTest {
   }
 
   /** A node opens its copy: what it is to tell of it. */
-  observe(node: NodeId, model: () => StoreModel | undefined): GroupObserver {
+  observe(node: NodeId, { model, isFull }: NodeUnderTest): GroupObserver {
     const life = this.view.started(node)
     const applied = (index: number): void => {
       const state = model()
@@ -73,7 +88,10 @@ export class GroupUnderTest {
       this.#report(this.#replicas.checkApplied(node, index, state))
     }
     return {
-      stepped: (event, effects, raft) => this.#stepped(node, life, event, effects, raft),
+      stepped: (event, effects, raft) => {
+        const step = this.#stepped(node, life, event, effects, raft)
+        if (step !== undefined) this.#count(step, isFull)
+      },
       applied,
       restored: (snapshot) => applied(snapshot.index),
     }
@@ -91,9 +109,8 @@ export class GroupUnderTest {
     event: RaftEvent,
     effects: readonly RaftEffect[],
     raft: RaftView,
-  ): void {
-    if (this.view.members.get(node)?.life !== life) return
-    if (event.type === 'snapshotInstalled') this.counts.snapshotsInstalled++
+  ): MemberStep | undefined {
+    if (this.view.members.get(node)?.life !== life) return undefined
     const nowMs = this.#options.nowMs()
     const step = this.view.stepped(nowMs, node, event, effects, raft)
     for (const effect of effects) {
@@ -106,6 +123,20 @@ export class GroupUnderTest {
     if (this.#configurationIndex === 0 && this.#configuration.voters.length === 0)
       this.#configuration = step.after.configuration
     this.#options.stepped?.(step)
+    return step
+  }
+
+  #count({ event, before, effects, after }: MemberStep, isFull: () => boolean): void {
+    const { counts } = this
+    if (event.type === 'snapshotInstalled') counts.snapshotsInstalled++
+    if (before?.role !== 'leader') return
+    if (event.type === 'setEligible' && !event.eligible) {
+      if (isFull()) counts.givenUpFull++
+      else counts.givenUpSlow++
+    }
+    // A lone voter needs no lease.
+    const isAnswered = effects.some(({ type }) => type === 'readReady')
+    if (event.type === 'read' && isAnswered && after.configuration.voters.length > 1) counts.leaseReads++
   }
 
   #committed(next: Configuration, index: number): void {

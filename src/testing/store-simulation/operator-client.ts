@@ -1,4 +1,3 @@
-import type { World } from '../../contracts/world.ts'
 import { NodeClient } from '../../engines/cluster/node-client.ts'
 import { attempt, type ClientContext, type ClientProgram, think } from './client-process.ts'
 
@@ -13,16 +12,28 @@ export const runOperator: ClientProgram = async (context) => {
   }
 }
 
-async function handOver({ world, random, endpoints }: ClientContext): Promise<void> {
-  const leader = await askAt(world, random.pick(endpoints), async (client) => (await client.status()).leader)
+async function handOver(context: ClientContext): Promise<void> {
+  const { random, endpoints } = context
+  const leader = await askAt(
+    context,
+    random.pick(endpoints),
+    async (client) => (await client.status()).leader,
+  )
   const address = endpoints[leader - 1]
   const others = endpoints.map((_, i) => i + 1).filter((id) => id !== leader)
   if (address !== undefined)
-    await askAt(world, address, (client) => client.transferLeadership(random.pick(others)))
+    await askAt(context, address, (client) => client.transferLeadership(random.pick(others)))
 }
 
-async function askAt<T>(world: World, address: string, ask: (client: NodeClient) => Promise<T>): Promise<T> {
-  const client = await NodeClient.open(world, address, { timeoutMs: callTimeoutMs })
+async function askAt<T>(
+  { world, credentials }: ClientContext,
+  address: string,
+  ask: (client: NodeClient) => Promise<T>,
+): Promise<T> {
+  const client = await NodeClient.open(world, address, {
+    timeoutMs: callTimeoutMs,
+    ...(credentials === undefined ? {} : { credentials }),
+  })
   try {
     return await ask(client)
   } finally {

@@ -8,17 +8,20 @@ import { FaultInjector } from '../world/fault-injector.ts'
 import { SimulationError } from '../world/simulation-error.ts'
 import { Simulation } from '../world/simulation.ts'
 import { Administrator } from './administrator.ts'
+import { BackupClient } from './backup-client.ts'
 import { type ClientFault, ClientFaults } from './client-faults.ts'
 import { type ClientOptions, ClientProcess, type ClientProgram } from './client-process.ts'
 import { drawConfiguration, type StoreConfiguration, type StoreSimulationOptions } from './configuration.ts'
+import { createFiller, type FillerCounts } from './filler-client.ts'
 import { runKeyClient } from './key-client.ts'
 import { runLeaseClient } from './lease-client.ts'
 import { runLockClient } from './lock-client.ts'
 import { judgeObservations } from './judge.ts'
-import type { GroupUnderTest } from './group-under-test.ts'
 import type { Observations } from './observations.ts'
 import { heal } from './healing.ts'
 import { runOperator } from './operator-client.ts'
+import { createOutsider, enableAccess, type OutsiderCounts, type Tokens } from './outsiders.ts'
+import { reachedIn, sumOver } from './reached.ts'
 import { StoreCluster } from './store-cluster.ts'
 import { Survival } from './survival.ts'
 import { runWatchClient } from './watch-client.ts'
@@ -62,10 +65,18 @@ export interface StoreRun {
   readonly clients: ClientProcess[]
   readonly watchers: ClientProcess[]
   readonly administrator: Administrator
+  readonly extras: Extras
   readonly injector: FaultInjector
   readonly clientFaults: ClientFaults
   readonly clientOptions: ClientOptions
   stop(): void
+}
+
+/** What some runs have besides: see the configuration. */
+export interface Extras {
+  readonly backups: BackupClient
+  readonly outsiders: OutsiderCounts
+  readonly filler: FillerCounts
 }
 
 /** How often the harness looks at locks, and at the copies of the nodes. */
@@ -81,6 +92,8 @@ export async function simulateStore(options: StoreSimulationOptions, hooks: RunH
   let verdict: SeedReport['verdict'] = 'ok'
   let violation: InvariantViolation | undefined
   try {
+    const { tokens } = run.clientOptions
+    if (tokens !== undefined) await enableAccess(simulation, run.cluster.endpoints, tokens)
     run.injector.start()
     run.clientFaults.start()
     keepLooking(run)
@@ -110,12 +123,19 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
   const { observations, log } = cluster.own
   const survival = new Survival(cluster, () => simulation.nowMs)
   let isStopping = false
+  const tokens: Tokens = {}
   const clientOptions: ClientOptions = {
     simulation,
     configuration,
     observations,
     endpoints: cluster.endpoints,
     isStopping: () => isStopping,
+    ...(configuration.hasAccess ? { tokens } : {}),
+  }
+  const extras: Extras = {
+    backups: new BackupClient(simulation, cluster),
+    outsiders: { refusedStrangers: 0, refusedReaders: 0 },
+    filler: { quotaHit: 0, quotaFreed: 0 },
   }
   const clients: ClientProcess[] = []
   const watchers: ClientProcess[] = []
@@ -127,7 +147,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
       startGroupClients(options, name, clients, watchers)
     },
   })
-  clients.push(...startClients(clientOptions, administrator))
+  clients.push(...startClients(clientOptions, administrator, extras))
   watchers.push(...startWatchers(clientOptions))
   const processes = [...clients, ...watchers].map(({ process }) => process)
   const clientHosts = configuration.partsClients ? processes.map(({ host }) => host) : []
@@ -148,6 +168,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     clients,
     watchers,
     administrator,
+    extras,
     injector,
     clientFaults,
     clientOptions,
@@ -188,8 +209,12 @@ function createClientFaults(
   })
 }
 
-function startClients(options: ClientOptions, administrator: Administrator): ClientProcess[] {
-  const { configuration } = options
+function startClients(
+  options: ClientOptions,
+  administrator: Administrator,
+  { backups, outsiders, filler }: Extras,
+): ClientProcess[] {
+  const { configuration, tokens } = options
   const start = (kind: string, count: number, program: ClientProgram): ClientProcess[] =>
     Array.from({ length: count }, (_, i) => new ClientProcess(options, `${kind}${i + 1}`, program))
   return [
@@ -199,6 +224,9 @@ function startClients(options: ClientOptions, administrator: Administrator): Cli
     ...start('operator', configuration.transferMsMean > 0 ? 1 : 0, runOperator),
     ...start('members', configuration.membersMsMean > 0 ? 1 : 0, administrator.changeMembers),
     ...start('groups', configuration.groupsMsMean > 0 ? 1 : 0, administrator.changeGroups),
+    ...start('backups', configuration.backupMsMean > 0 ? 1 : 0, backups.run),
+    ...(tokens === undefined ? [] : start('outsiders', 1, createOutsider(tokens, outsiders))),
+    ...start('filler', configuration.hasQuota ? 1 : 0, createFiller(filler)),
   ]
 }
 
@@ -261,46 +289,4 @@ function reportOf(
     faults,
     reached: reachedIn(run),
   }
-}
-
-function sumOver({ groups }: StoreCluster, count: (group: GroupUnderTest) => number): number {
-  let sum = 0
-  for (const group of groups.values()) sum += count(group)
-  return sum
-}
-
-function reachedIn({ observations, cluster, log, administrator }: StoreRun): Record<string, number> {
-  const { watches, locks, answers } = observations
-  return {
-    restarts: sumOver(cluster, ({ view }) =>
-      [...view.members.values()].reduce((sum, { life }) => sum + Math.max(0, life - 1), 0),
-    ),
-    refusals: cluster.refusals,
-    resyncs: watches.filter(({ batches }) => batches.some(({ kind }) => kind === 'resync')).length,
-    tenures: locks.tenures.length,
-    expiries: log.commands.filter(({ command }) => command.type === 'expireLeases').length,
-    unknownWrites: answers.filter((answer) => answer.kind === 'write' && answer.outcome === 'unknown').length,
-    repeats: countRepeats(log),
-    snapshotsInstalled: sumOver(cluster, ({ counts }) => counts.snapshotsInstalled),
-    jointChanges: sumOver(cluster, ({ counts }) => counts.jointChanges),
-    learners: cluster.own.counts.learnersAdded,
-    votersRemoved: cluster.own.counts.votersRemoved,
-    groups: cluster.groups.size - 1,
-    groupCalls: sumOver(cluster, ({ id, observations: { keys } }) => (id === 1 ? 0 : keys.calls)),
-    checkpoints: log.commands.filter(({ command }) => command.type === 'checkpoint').length,
-    ...administrator.counts,
-  }
-}
-
-/** Commands that are in the log more than once: retries whose first attempt had arrived. */
-function countRepeats(log: CommittedLog): number {
-  const seen = new Set<string>()
-  let count = 0
-  for (const { command } of log.commands) {
-    if (!('session' in command) || command.session === 0) continue
-    const stamp = `${command.session}/${command.sequence}`
-    if (seen.has(stamp)) count++
-    seen.add(stamp)
-  }
-  return count
 }

@@ -1,7 +1,9 @@
+import { textFromBytes } from '../../base/bytes.ts'
 import { asAlthingError, isAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import { type ClusterNode, openClusterNode } from '../../engines/cluster/cluster-node.ts'
 import { type MemberRecord, memberKeys } from '../../engines/cluster/membership/member-record.ts'
+import { quotaBytesMin } from '../../engines/local/store-admission.ts'
 import { membersOf } from '../../protocols/raft/configuration.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
 import type { GroupId } from '../../replication/group-id.ts'
@@ -129,6 +131,17 @@ export class StoreCluster {
     process.start()
   }
 
+  /** All other voters have on their disks which folder the member came with: none of them will take another for it, whenever it is started. */
+  isKnown(id: NodeId, storageId: string): boolean {
+    return this.own.configuration.voters.every((voter) => {
+      if (voter === id || this.isOut(voter)) return true
+      const names = this.processOf(voter)?.disk.names
+      const file = names?.get(`node-${voter}/known-members.json`)
+      if (names === undefined || file === undefined || file === 'folder' || names.hasUnsynced) return false
+      return textFromBytes(file.read(0, file.size)).includes(storageId)
+    })
+  }
+
   /** The machine gets a new, empty disk, and its node comes back as if nothing had been. */
   wipe(id: NodeId): void {
     const place = this.#places.get(id)
@@ -205,6 +218,7 @@ export class StoreCluster {
       keepEntries: configuration.keepEntries,
       keepRevisions: configuration.keepRevisions,
       replicaCheckMs: configuration.replicaCheckMs,
+      ...(configuration.hasQuota ? { store: { bounds: { quotaBytes: quotaBytesMin } } } : {}),
       ...this.#observersOf(place),
     })
     this.#nodes.set(id, node)
@@ -219,7 +233,10 @@ export class StoreCluster {
   } {
     if (isWiped) return {}
     const observe = (group: GroupId): GroupObserver =>
-      this.group(group).observe(id, () => this.#nodes.get(id)?.groups.get(group)?.model)
+      this.group(group).observe(id, {
+        model: () => this.#nodes.get(id)?.groups.get(group)?.model,
+        isFull: () => this.#nodes.get(id)?.storage.space.isLow === true,
+      })
     return { observer: observe(ownGroup), groupObserver: observe }
   }
 

@@ -26,6 +26,8 @@ export interface MembershipOptions {
   readonly electionTimeoutMs: number
   /** The member has copies of other groups. */
   holdsGroups(id: NodeId): boolean
+  /** Some group has no majority of answering voters without it. */
+  isNeeded(id: NodeId, answering: ReadonlySet<NodeId>): boolean
 }
 
 /** Attempts to hand over before a leader that is to leave changes the members itself. */
@@ -170,12 +172,17 @@ export class Membership {
     return true
   }
 
-  /** Leaving members whose copies of other groups are still needed, and who can still give them. */
+  /** Leaving members whose copies of other groups are still needed, and who can still give them; or who may come back and must, before a group can go on. */
   #busy(): ReadonlySet<NodeId> {
     const { answering } = this
     const leaving = [...this.records.values()].filter(({ state }) => state === 'leaving')
     return new Set(
-      leaving.map(({ id }) => id).filter((id) => answering.has(id) && this.#options.holdsGroups(id)),
+      leaving
+        .map(({ id }) => id)
+        .filter(
+          (id) =>
+            (answering.has(id) && this.#options.holdsGroups(id)) || this.#options.isNeeded(id, answering),
+        ),
     )
   }
 
