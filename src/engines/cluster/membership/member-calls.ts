@@ -32,6 +32,8 @@ export interface MemberCallsOptions {
   forward(name: string, argument: Plain): Promise<Plain>
 }
 
+type RecordParts = Partial<{ [Name in keyof MemberRecord]: MemberRecord[Name] | undefined }>
+
 /** An invitation that nobody has used by then is void. */
 const invitationMsDefault = 24 * 60 * 60 * 1_000
 /** How long a call waits for the change that it began; the change goes on all the same. */
@@ -213,7 +215,7 @@ export class MemberCalls {
     const isVoter = (): boolean =>
       isVoterOf(membership.configuration, id) && !isJoint(membership.configuration)
     if (!membersOf(membership.configuration).includes(id)) throw notAMember(id)
-    if (!isVoter()) await this.#change([this.#changed(id, { promotes: true })])
+    if (!isVoter()) await this.#change(id, { promotes: true })
     return { id, isVoter: await membership.until(isVoter, optionalWhole(fields, 'waitMs') ?? waitMsDefault) }
   }
 
@@ -227,13 +229,13 @@ export class MemberCalls {
     if (state === 'removed') return { id, isRemoved: true }
     if (!membersOf(configuration).includes(id)) {
       if (state === undefined) throw notAMember(id)
-      await this.#change([this.#changed(id, { state: 'leaving' })])
+      await this.#change(id, { state: 'leaving' })
     } else {
       const voters = configuration.voters.filter((voter) => voter !== id)
       if (voters.length === 0) throw refused(`node ${id} is the last voter: a cluster of none cannot be`)
       if (optionalFlag(fields, 'force') !== true && voters.length < configuration.voters.length)
         this.#assertSafe(configuration.voters, voters)
-      await this.#change([this.#changed(id, { state: 'leaving', replacedBy: undefined })])
+      await this.#change(id, { state: 'leaving', replacedBy: undefined })
     }
     const waitMs = optionalWhole(fields, 'waitMs') ?? waitMsDefault
     const isGone = (): boolean => membership.entry(id)?.value.state === 'removed'
@@ -252,24 +254,27 @@ export class MemberCalls {
     membership.assertAllSpeak()
     if (!membersOf(membership.configuration).includes(id)) throw notAMember(id)
     this.#assertFree(address, id)
-    await this.#change([this.#changed(id, { address })])
+    await this.#change(id, { address })
     const isDone = (): boolean => book.addresses[id] === address
     return { id, isDone: await membership.until(isDone, optionalWhole(fields, 'waitMs') ?? waitMsDefault) }
   }
 
   /** The record of a member with these parts replaced; a founding member may have had none. */
-  #changed(
-    id: NodeId,
-    parts: Partial<{ [Name in keyof MemberRecord]: MemberRecord[Name] | undefined }>,
-  ): SystemChange {
+  #changed(id: NodeId, parts: RecordParts): SystemChange {
     const entry = this.#options.membership.entry(id)
     const value = { id, state: 'joined', ...entry?.value, ...parts }
     return { key: memberKeys.record(id), value, modRevision: entry?.modRevision ?? 0 }
   }
 
-  async #change(changes: readonly SystemChange[]): Promise<void> {
-    if (!(await this.#options.system.change(changes))) throw contended()
-    this.#options.membership.tick()
+  /** Again, on what is there then, when the record was changed meanwhile: the leader notes in it what it sees of the member, for one. */
+  async #change(id: NodeId, parts: RecordParts): Promise<void> {
+    const { system, membership } = this.#options
+    for (let attempt = 0; attempt < writeAttempts; attempt++) {
+      if (!(await system.change([this.#changed(id, parts)]))) continue
+      membership.tick()
+      return
+    }
+    throw contended()
   }
 
   #assertFree(address: string, except: NodeId): void {

@@ -72,6 +72,19 @@ describe('members', () => {
     }
   })
 
+  test('two operators who ask for the same at once are both told that it is done', async () => {
+    const cluster = new GrowingCluster(21, 4)
+    await cluster.client(async (world) => {
+      await sleep(world, 2_000)
+      const id = cluster.running.find((node) => node.id !== cluster.leader?.id)?.id ?? 0
+      const ask = () => cluster.operate(world, 'member.remove', { id }, cluster.leader?.id)
+      expect(await Promise.all([ask(), ask()])).toEqual([
+        { id, isRemoved: true },
+        { id, isRemoved: true },
+      ])
+    })
+  })
+
   test('one that was down when it was removed learns it when it comes back', async () => {
     const cluster = new GrowingCluster(4)
     await cluster.client(async (world) => {
