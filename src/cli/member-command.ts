@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Plain } from '../engines/cluster/operator-calls.ts'
 import { tlsOf } from '../node/client-security.ts'
+import { isSecretTls, type TlsOptions } from '../world/tls-options.ts'
 import { durationMs, wholeNumber } from './arguments.ts'
 import { formatTable } from './format-table.ts'
 import { type Answer, operateCommand } from './operate.ts'
@@ -163,8 +164,16 @@ function invitation({ address, validFor }: Pick<AddOptions, 'address' | 'validFo
   }
 }
 
+/** The new node must be secured as the others are; where its files will lie, this machine cannot know. */
+function securityFlags(tls: TlsOptions | undefined): string {
+  if (tls === undefined) return ''
+  return isSecretTls(tls)
+    ? ' --secret-file ./cluster.secret'
+    : ' --tls-ca ./ca.pem --tls-cert ./node.pem --tls-key ./node.key'
+}
+
 /** The whole command: it is meant to be copied. */
 function joinLine(answer: Answer, { address }: Pick<AddOptions, 'address'>): string {
-  const security = tlsOf({}) !== undefined ? ' --secret-file FILE (or --tls-…, as the others)' : ''
+  const security = securityFlags(tlsOf({}))
   return `  npx althing join ${String(answer['token'])} --listen ${address ?? 'HOST:PORT'} --data ./data/node-${String(answer['id'])}${security}`
 }
