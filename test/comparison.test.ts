@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parseOptions } from '../bench/options.ts'
 import { readText, root } from './architecture/source-tree.ts'
 
 const page = readText('docs/comparison.md')
@@ -86,5 +87,14 @@ describe('the comparison', () => {
       }
     }
     expect([...used].toSorted()).toEqual([...defined].toSorted())
+  })
+
+  test('the commands that measure speed are those of the benchmark', () => {
+    const commands = [...page.matchAll(/^ {4}npm run bench -- ([^#\n]+)/gm)].map(([, args]) =>
+      (args as string).trim().split(/ +/),
+    )
+    expect(commands.length).toBeGreaterThan(3)
+    for (const args of commands.filter(([first]) => first !== '--help'))
+      expect(() => parseOptions(args)).not.toThrow()
   })
 })
