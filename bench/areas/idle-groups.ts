@@ -12,6 +12,7 @@ const groups = 100
 /** For elections, the spreading of leaders and what a runtime compiler does late. */
 const settleMs = 10_000
 const idleMs = 20_000
+const createMsMax = 120_000
 
 interface Idle {
   readonly coresPercent: number
@@ -67,7 +68,8 @@ async function observe(cluster: Cluster): Promise<Idle> {
 async function createGroups(cluster: Cluster): Promise<number> {
   const { addresses } = await cluster.target()
   const leader = await cluster.leader()
-  const client = await NodeClient.open(createNodeWorld({ dataFolder: '.' }), addresses[leader] as string)
+  const world = createNodeWorld({ dataFolder: '.' })
+  const client = await NodeClient.open(world, addresses[leader] as string, { timeoutMs: createMsMax })
   try {
     const startMs = performance.now()
     for (let number = 1; number <= groups; number++)

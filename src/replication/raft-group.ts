@@ -75,6 +75,9 @@ export interface RaftGroupOptions {
   readonly readersMax?: number
 }
 
+/** In place of the machine's own default: the next write of a client that waits for each tells the followers what is committed. */
+const announceDelayMs = 1
+
 /** A timer that fires this much too late tells of a stall. */
 const lateTickMs = 20
 
@@ -132,7 +135,7 @@ export class RaftGroup {
     )
     this.#readers = new Readers(options.readersMax ?? 100_000, 2 * electionTimeoutMs)
     this.raft = new Raft(
-      options.raft,
+      { announceDelayMs, ...options.raft },
       { ...restored, initialConfiguration: options.configuration },
       world.random,
       world.clock.monotonicMs(),

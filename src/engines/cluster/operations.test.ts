@@ -166,6 +166,8 @@ describe('a backup of a running cluster', () => {
     const old = new TestCluster(new Simulation({ seed: 12 }), 'old')
     await old.run(async (store, world) => {
       await fill(store, 20)
+      // A follower is told of the last commit a moment after the client.
+      await sleep(world, 200)
       for (const id of [2, 3]) old.processes.get(id)?.crash()
       await sleep(world, 5_000)
       const backUp = (serializable: boolean): Promise<TakenBackup> =>

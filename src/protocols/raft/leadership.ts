@@ -34,6 +34,8 @@ export class Leadership {
   #isOver = false
   #uncommittedBytes: number
   #heartbeatDueMs = 0
+  /** When the followers that have not heard of the newest commit are told. */
+  #announceDueMs = Number.POSITIVE_INFINITY
   #quorumDeadlineMs: number
   #transfer: Transfer | undefined
   /** When a leader that should not lead goes, whoever has or has not taken over. */
@@ -74,7 +76,8 @@ export class Leadership {
 
   get nextDeadlineMs(): number {
     const transferMs = this.#transfer?.deadlineMs ?? Number.POSITIVE_INFINITY
-    return Math.min(this.#heartbeatDueMs, this.#quorumDeadlineMs, transferMs, this.#resignationMs)
+    const dueMs = Math.min(this.#heartbeatDueMs, this.#announceDueMs)
+    return Math.min(dueMs, this.#quorumDeadlineMs, transferMs, this.#resignationMs)
   }
 
   /** Announces itself with an empty entry: only by committing one of its own term does it learn what is committed (paper section 8). */
@@ -113,6 +116,7 @@ export class Leadership {
       if (!this.#core.isEligible && !this.#core.isOnlyVoter) this.#isOver = true
     }
     if (nowMs >= this.#heartbeatDueMs) this.#beginRound()
+    if (nowMs >= this.#announceDueMs) this.#announceCommit()
   }
 
   propose({ id, data }: Propose): void {
@@ -270,7 +274,20 @@ export class Leadership {
     this.#followUpChange()
     this.#beginReadRound()
     // While entries are on their way they will carry the commit index; when all is committed, nothing else would before the next heartbeat.
-    if (index === log.lastIndex) for (const peer of this.#peers.values()) this.#replicator.announce(peer)
+    if (index === log.lastIndex) this.#armAnnouncement()
+  }
+
+  #armAnnouncement(): void {
+    const { nowMs, options } = this.#core
+    this.#announceDueMs = Math.min(this.#announceDueMs, nowMs + options.announceDelayMs)
+    if (nowMs >= this.#announceDueMs) this.#announceCommit()
+  }
+
+  #announceCommit(): void {
+    this.#announceDueMs = Number.POSITIVE_INFINITY
+    for (const peer of this.#peers.values()) {
+      if (peer.toldCommitIndex < this.#core.commitIndex) this.#replicator.announce(peer)
+    }
   }
 
   /** What has to follow upon a configuration that is committed. */

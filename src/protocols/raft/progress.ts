@@ -16,6 +16,7 @@ export class Progress implements ProgressStatus {
   #matchIndex = 0
   #nextIndex: number
   #isProbing = false
+  #toldCommitIndex = 0
   readonly #inflights: Inflights
   /** When the last reply of this leader's term came. */
   lastReplyMs: number
@@ -44,6 +45,11 @@ export class Progress implements ProgressStatus {
     return this.#nextIndex
   }
 
+  /** The newest commit index in a message that has left, as far as its entries went. Whether it has arrived is not known. */
+  get toldCommitIndex(): number {
+    return this.#toldCommitIndex
+  }
+
   get inflightMessages(): number {
     return this.#inflights.count
   }
@@ -68,6 +74,10 @@ export class Progress implements ProgressStatus {
     this.#inflights.add(lastIndex, bytes)
   }
 
+  toldCommit(index: number): void {
+    this.#toldCommitIndex = Math.max(this.#toldCommitIndex, index)
+  }
+
   /** The follower's durable log equals the leader's up to `index`. Returns whether that was news. */
   matched(index: number): boolean {
     // A late reply, from before the probe went elsewhere, does not settle the probe.
@@ -88,6 +98,7 @@ export class Progress implements ProgressStatus {
   /** Finds out anew where the logs agree, starting at `nextIndex` (raised to what is known to match). */
   becomeProbe(nextIndex: number = this.#matchIndex + 1): void {
     this.#state = 'probe'
+    this.#toldCommitIndex = 0
     this.#nextIndex = Math.max(nextIndex, this.#matchIndex + 1)
     this.#isProbing = false
     this.#inflights.clear()

@@ -311,7 +311,7 @@ export class Raft {
 }
 
 function validated(options: RaftOptions): RaftOptions {
-  const { id, electionTimeoutMs, heartbeatMs, leaseDriftMax } = options
+  const { id, electionTimeoutMs, heartbeatMs, leaseDriftMax, announceDelayMs } = options
   assert(Number.isSafeInteger(id) && id > 0, 'id is an integer > 0', { id })
   assert(heartbeatMs > 0, 'heartbeatMs is > 0', { heartbeatMs })
   assert(electionTimeoutMs >= 2 * heartbeatMs, 'electionTimeoutMs is at least twice heartbeatMs', {
@@ -320,6 +320,9 @@ function validated(options: RaftOptions): RaftOptions {
   })
   assert(leaseDriftMax >= 0 && leaseDriftMax < 1, 'leaseDriftMax is 0 or more, and below 1', {
     leaseDriftMax,
+  })
+  assert(announceDelayMs >= 0 && announceDelayMs <= heartbeatMs, 'announceDelayMs is at most heartbeatMs', {
+    announceDelayMs,
   })
   const names = [
     'messageBytesMax',

@@ -115,6 +115,7 @@ export class Replicator {
   }
 
   #send(peer: Progress, prevLogIndex: number, prevLogTerm: number, entries: readonly Entry[]): void {
+    peer.toldCommit(Math.min(this.#core.commitIndex, prevLogIndex + entries.length))
     this.#core.send(peer.id, {
       type: 'appendEntries',
       prevLogIndex,

@@ -389,4 +389,29 @@ describe('performance', () => {
     const answers = ofType(follower.append(1, 1, [2, 1]), 'send')
     expect(answers).toMatchObject([{ after: 0, message: { success: true, matchIndex: 1 } }])
   })
+
+  test('with a delay, followers are told of a commit when it has passed, and only those that no entries have told', () => {
+    const leader = establishedLeader({ options: { announceDelayMs: 1 } })
+    const commits = () =>
+      sent(leader.effects, 'appendEntries').map(({ to, leaderCommit }) => [to, leaderCommit])
+    leader.propose('a')
+    expect(sent(leader.acknowledge(2, 2), 'appendEntries')).toEqual([])
+    const dueMs = leader.nowMs + 1
+    expect(leader.status.nextDeadlineMs).toBe(dueMs)
+    leader.clear()
+    leader.tickAt(dueMs - 0.5)
+    expect(commits()).toEqual([])
+    leader.tickAt(dueMs)
+    expect(commits()).toEqual([
+      [2, 2],
+      [3, 2],
+    ])
+    leader.clear()
+    leader.propose('b')
+    leader.acknowledge(2, 3)
+    leader.propose('c')
+    leader.clear()
+    leader.tickAt(leader.nowMs + 1)
+    expect(commits()).toEqual([])
+  })
 })
