@@ -3,6 +3,7 @@ import { asAlthingError } from '../contracts/errors.ts'
 import { askMembers } from './ask-members.ts'
 import { wholeNumber } from './arguments.ts'
 import { formatTable } from './format-table.ts'
+import { formatTime } from './format-time.ts'
 import { operate } from './operate.ts'
 import { print } from './output.ts'
 import { withSlowProgress } from './progress.ts'
@@ -58,7 +59,7 @@ function formatAudit(
   const table = formatTable([
     ['TIME', 'NODE', 'WHO', 'FROM', 'OUTCOME', 'WHAT'],
     ...lines.map(({ atMs, node, who, from, outcome, what, details }) => [
-      new Date(atMs).toISOString(),
+      formatTime(atMs),
       node,
       who || '-',
       from || '-',

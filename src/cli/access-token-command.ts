@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { durationMs } from './arguments.ts'
 import { formatTable } from './format-table.ts'
+import { formatTime } from './format-time.ts'
 import { operateCommand } from './operate.ts'
 import { type TargetOptions, withTargetOptions } from './target.ts'
 
@@ -47,8 +48,8 @@ async function list(options: TargetOptions): Promise<void> {
         ...tokens.map(({ id, user, label, createdAtMs, expiresAtMs }) => [
           id,
           user,
-          timeOf(createdAtMs),
-          expiresAtMs === undefined ? 'never' : timeOf(expiresAtMs),
+          formatTime(createdAtMs),
+          expiresAtMs === undefined ? 'never' : formatTime(expiresAtMs),
           label,
         ]),
       ]),
@@ -66,7 +67,7 @@ async function create(user: string, options: CreateOptions): Promise<void> {
     options,
     { name: 'access.token.create', argument, progress: 'Making a token' },
     ({ id, token, expiresAtMs }) =>
-      `Token ${id} of user ${user}${expiresAtMs === undefined ? '' : `, until ${timeOf(expiresAtMs)}`}. It is not shown again:\n\n` +
+      `Token ${id} of user ${user}${expiresAtMs === undefined ? '' : `, until ${formatTime(expiresAtMs)}`}. It is not shown again:\n\n` +
       `  export ALTHING_TOKEN=${token}\n`,
   )
 }
@@ -79,8 +80,4 @@ async function revoke(given: string, options: TargetOptions): Promise<void> {
     { name: 'access.token.revoke', argument: { id }, progress: 'Revoking' },
     () => `token ${id} is revoked\n`,
   )
-}
-
-function timeOf(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')}Z`
 }
