@@ -1,5 +1,5 @@
 import type { ClusterMember, ClusterReply, NodeStatus } from '../api/types.ts'
-import { isIsolated, lagOf, leaderOf } from '../live/cluster-health.ts'
+import { isIsolated, isVoter, lagOf, leaderOf } from '../live/cluster-health.ts'
 import { httpAddresses, selfId } from '../live/live-state.ts'
 import { Badge, Label, type Tone } from '../parts/badge.tsx'
 import { LagBar } from '../parts/lag-bar.tsx'
@@ -56,7 +56,13 @@ function MemberRow({ member, cluster, isLeader }: MemberRowProps) {
       <td>
         <Badge tone={tone}>{t(state)}</Badge>
       </td>
-      <td>{status === null ? none : <Role role={status.role} isLeader={isLeader} />}</td>
+      <td>
+        {status === null ? (
+          none
+        ) : (
+          <Role role={status.role} isLeader={isLeader} isVoter={isVoter(id, cluster)} />
+        )}
+      </td>
       <td class="number">{count(status?.term)}</td>
       <td class="number">{count(status?.commitIndex)}</td>
       <td class="number">{count(status?.appliedIndex)}</td>
@@ -84,7 +90,14 @@ function MemberName({ id }: { readonly id: number }) {
   )
 }
 
-function Role({ role, isLeader }: { readonly role: NodeStatus['role']; readonly isLeader: boolean }) {
+interface RoleProps {
+  readonly role: NodeStatus['role']
+  readonly isLeader: boolean
+  readonly isVoter: boolean
+}
+
+function Role({ role, isLeader, isVoter }: RoleProps) {
+  if (!isVoter) return <span class="nowrap">{t('membership.learner')}</span>
   if (isLeader) return <Badge tone="accent">{t('role.leader')}</Badge>
   // One that says it leads beside another with a higher term does not know yet that it was deposed.
   return <span class="nowrap">{t(role === 'leader' ? 'role.deposed' : `role.${role}`)}</span>

@@ -28,8 +28,7 @@ export function describeStore(
   | 'watchers'
 > {
   const { model } = host
-  const { keys, leases } = model.stats
-  const system = model.range({ key: systemPrefix, end: clientKeysStart, countOnly: true }).count
+  const { leases } = model.stats
   return {
     role: raft.role,
     term: raft.term,
@@ -41,10 +40,16 @@ export function describeStore(
     persistedIndex: raft.persistedIndex,
     revision: model.revision,
     compactRevision: model.compactRevision,
-    keys: keys - system,
+    keys: clientKeys(host),
     leases,
     watchers: host.watches.size,
   }
+}
+
+/** Keys that clients can see. */
+function clientKeys({ model }: StoreHost): number {
+  const system = model.range({ key: systemPrefix, end: clientKeysStart, countOnly: true }).count
+  return model.stats.keys - system
 }
 
 export interface MembersView {
@@ -95,10 +100,11 @@ export function describeGroups(
   hosts: ReadonlyMap<GroupId, StoreHost>,
   nameOf: (id: GroupId) => string,
 ): GroupStatus[] {
-  return [...hosts].map(([id, { group, model, space }]) => {
+  return [...hosts].map(([id, host]) => {
+    const { group, space } = host
     const { role, term, leader, commitIndex, appliedIndex, configuration } = group.status()
     const { voters, learners = [] } = configuration
-    const size = { keys: model.stats.keys, bytes: space.bytes, quotaBytes: space.quotaBytes }
+    const size = { keys: clientKeys(host), bytes: space.bytes, quotaBytes: space.quotaBytes }
     return { id, name: nameOf(id), role, term, leader, commitIndex, appliedIndex, ...size, voters, learners }
   })
 }

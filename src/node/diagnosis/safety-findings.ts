@@ -15,6 +15,7 @@ export function safetyFindings({ members, nowMs }: Examination): Finding[] {
     ...members.flatMap((member) => certificateFindings(member, nowMs)),
     ...backupFinding(members, nowMs),
     ...members.flatMap((member) => replicaFindings(member)),
+    ...soundFinding(members, nowMs),
   ]
 }
 
@@ -78,8 +79,7 @@ function replicaFindings({ id, status }: MemberAnswer): Finding[] {
         const message = `node ${id} could not compare the copies of group ${name}: ${why}`
         return [warning('replicas', message, 'it tries again; see that every copy answers', about)]
       }
-      if (isSound)
-        return [ok('replicas', `the copies of group ${name} are the same, as node ${id} found`, about)]
+      if (isSound) return []
       const where = faulty.length === 0 ? '' : `: node ${faulty.join(', ')} is wrong`
       const message = `the copies of group ${name} differ${where}`
       const advice =
@@ -90,4 +90,16 @@ function replicaFindings({ id, status }: MemberAnswer): Finding[] {
       return [problem('replicas', message, advice, { ...about, command })]
     },
   )
+}
+
+/** One line for all the groups whose copies were found to be the same. */
+function soundFinding(members: readonly MemberAnswer[], nowMs: number): Finding[] {
+  const sound = members
+    .flatMap(({ status }) => status?.operations?.replicaChecks ?? [])
+    .filter(({ isSound, problem: why }) => isSound && why === undefined)
+  if (sound.length === 0) return []
+  const groups = new Set(sound.map(({ group }) => group)).size
+  const ageMs = Math.max(0, nowMs - Math.max(...sound.map(({ atMs }) => atMs)))
+  const what = groups === 1 ? 'the copies of one group' : `the copies of ${groups} groups`
+  return [ok('replicas', `${what} are the same; last compared ${formatDurationMs(ageMs)} ago`)]
 }
