@@ -73,7 +73,8 @@ function withoutPassed(output) {
 /** The counts that the run left behind. A run that ended badly without a failed test to show for it counts as one failure. */
 function counted(file, code, output) {
   try {
-    const counts = JSON.parse(readFileSync(file, 'utf8'))
+    const { notTested: skipped, ...counts } = JSON.parse(readFileSync(file, 'utf8'))
+    notTested.push(...skipped)
     return { ...counts, failed: code !== 0 && counts.failed === 0 ? 1 : counts.failed, output }
   } catch {
     return { passed: 0, failed: 1, output }
