@@ -34,6 +34,72 @@ test('the overview shows three ready members and the one leader', async () => {
   await page.locator(`[data-member="${served}"]`, { hasText: 'this page' }).waitFor()
 })
 
+test('a group is made, shows its leader and its copies, and goes only when its name is typed', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Groups/ }).click()
+  await page.locator('[data-group=default]', { hasText: `Node ${leader}` }).waitFor()
+  await page.getByRole('button', { name: 'New group' }).click()
+  const dialog = page.getByRole('dialog')
+  const create = dialog.getByRole('button', { name: 'New group' })
+  await dialog.getByLabel('Name').fill('Not allowed')
+  expect(await create.isDisabled()).toBe(true)
+  await dialog.getByLabel('Name').fill('orders')
+  await create.click()
+  const row = page.locator('[data-group=orders]')
+  await row.locator('.badge.accent', { hasText: /Node [123]/ }).waitFor()
+  expect(await row.textContent()).toMatch(/[123], [123], [123]/)
+  const orders = await open(`${cluster.url}/orders`)
+  await orders.store.put('one', 1)
+  await orders.close()
+  await row.locator('td', { hasText: /^1$/ }).first().waitFor()
+  await page.getByRole('button', { name: 'Remove orders' }).click()
+  const remove = dialog.getByRole('button', { name: 'Remove' })
+  expect(await remove.isDisabled()).toBe(true)
+  await dialog.getByLabel('Type the group').fill('orders')
+  await remove.click()
+  await row.waitFor({ state: 'detached' })
+})
+
+test('a member is drained and taken back, and one that is invited gets the command to join with', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Members/ }).click()
+  const row = page.locator(`[data-test=membership] [data-member="${served}"]`)
+  await row.getByRole('button', { name: /^Drain/ }).click()
+  await row.locator('.badge', { hasText: 'Drains' }).waitFor()
+  await page.getByRole('link', { name: /^Health/ }).click()
+  await page.locator('[data-check=leadership]', { hasText: `althing drain ${served} --undo` }).waitFor()
+  await page.getByRole('link', { name: /^Members/ }).click()
+  await row.getByRole('button', { name: /^End the drain/ }).click()
+  await row.locator('.badge', { hasText: 'Drains' }).waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'Add a member' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Where it will listen').fill('127.0.0.1:7999')
+  await dialog.getByRole('button', { name: 'Invite' }).click()
+  const command = await page.locator('[data-test=invitation] code').textContent()
+  expect(command).toMatch(/^npx althing join althing-join-1\.\S+ --listen 127\.0\.0\.1:7999/)
+  const invited = page.locator('[data-test=membership] [data-member="4"]')
+  await invited.locator('.badge', { hasText: 'Invited' }).waitFor()
+  await invited.getByRole('button', { name: /^Remove/ }).click()
+  await dialog.getByRole('button', { name: 'Remove' }).click()
+  await invited.waitFor({ state: 'detached' })
+})
+
+test('reads and writes are drawn, and what is in order is listed with its figures', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Overview/ }).click()
+  const keys = page.locator('.chart-key')
+  await cluster.put('drawn', 'x')
+  await keys.filter({ hasText: /^writes[1-90.]+\/s$/ }).waitFor()
+  await keys.filter({ hasText: /^reads[0-9.]+\/s$/ }).waitFor()
+  await page.getByRole('link', { name: /^Health/ }).click()
+  await keys
+    .filter({ hasText: /^slowest node.+ m?s$/ })
+    .first()
+    .waitFor()
+  await keys.filter({ hasText: /^term[1-9]/ }).waitFor()
+  await page.locator('[data-test=well] [data-check=quorum]', { hasText: '1 more node may fail' }).waitFor()
+})
+
 test('a key that is written appears by itself, and its value as JSON, text and bytes', async () => {
   const { page } = browser
   await page.getByRole('link', { name: /^Keys/ }).click()
@@ -126,6 +192,10 @@ test('a leader that is killed in the fault panel goes, another leads, and it com
   await page.getByRole('link', { name: /^Overview/ }).click()
   await page.locator(`[data-member="${leader}"]`, { hasText: 'No answer' }).waitFor()
   await page.locator('.verdict[data-level=warn]', { hasText: 'They stop if one more node is lost' }).waitFor()
+  await page.getByRole('link', { name: /^Health/ }).click()
+  const silent = page.locator('[data-severity=problem][data-check=cluster]')
+  await silent.filter({ hasText: `althing member replace ${leader}` }).waitFor()
+  await page.getByRole('link', { name: /^Overview/ }).click()
   const successor = await page.locator('[data-role=leader]').getAttribute('data-member')
   expect(successor).not.toBe(String(leader))
 
