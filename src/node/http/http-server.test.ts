@@ -193,6 +193,8 @@ describe('the OpenAPI document', () => {
   )
   interface Operation {
     readonly operationId: string
+    readonly description: string
+    readonly security?: readonly object[]
     readonly parameters?: readonly { name: string; in: string; required: boolean; schema: object }[]
     readonly responses: Record<string, { description: string; content: Record<string, { schema: object }> }>
     readonly requestBody?: { content: Record<string, { schema: object }> }
@@ -241,6 +243,17 @@ describe('the OpenAPI document', () => {
       expect(operation.responses['200']?.description).toBeTruthy()
       expect(JSON.stringify(operation.responses['default'])).toContain('#/components/schemas/Error')
     }
+  })
+
+  test('says of every operation who may ask for it', () => {
+    const open = operations.filter(({ operation }) => operation.security?.length === 0)
+    expect(open.map(({ path, method }) => `${method} ${path}`).toSorted()).toEqual([
+      'delete /api/v1/login',
+      'get /health',
+      'get /ready',
+    ])
+    expect(document.security).toContainEqual({ token: [] })
+    for (const { operation } of operations) expect(operation.description).toMatch(/may ask|operators/i)
   })
 
   test('is served, and as a page to read that names every path and loads nothing', async () => {

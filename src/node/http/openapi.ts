@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { errorAnswer } from './answers.ts'
-import type { AnswerSpec, Fields, Route } from './route.ts'
+import type { AnswerSpec, Fields, Route, RouteAccess } from './route.ts'
 
 /** A part of a JSON document. */
 export type Json = Readonly<Record<string, unknown>>
@@ -9,7 +9,12 @@ export interface OpenApiDocument extends Json {
   readonly openapi: '3.1.0'
   readonly info: { readonly title: string; readonly version: string; readonly description: string }
   readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>
-  readonly components: { readonly schemas: Readonly<Record<string, Json>> }
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Json>>
+    readonly securitySchemes: Json
+  }
+  /** Of each operation that does not say otherwise. */
+  readonly security: readonly Json[]
 }
 
 /** The OpenAPI 3.1 document of the routes: made from the schemas that check their requests. */
@@ -30,8 +35,22 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
         'Every error has the form `Error`. `outcome` tells of a change that failed whether it may have happened all the same: `none` (it did not) or `unknown` (it may have, or may yet).',
     },
     paths,
-    components: { schemas },
+    components: { schemas, securitySchemes },
+    // The last: nobody needs to sign in while access control is off.
+    security: [{ token: [] }, { password: [] }, {}],
   }
+}
+
+const securitySchemes = {
+  token: { type: 'http', scheme: 'bearer' },
+  password: { type: 'http', scheme: 'basic' },
+}
+
+const who: Readonly<Record<RouteAccess, string>> = {
+  open: 'Anybody may ask.',
+  caller: 'Whoever has signed in may ask; what it may see and change depends on the keys.',
+  overview: 'Who may read every key, and operators.',
+  operator: 'Operators only (the right `admin`).',
 }
 
 function operation(route: Route, schemas: Record<string, Json>): Json {
@@ -43,7 +62,10 @@ function operation(route: Route, schemas: Record<string, Json>): Json {
     operationId: route.id,
     tags: [route.tag],
     summary: route.summary,
-    ...(route.description === undefined ? {} : { description: route.description }),
+    description: [route.description, who[route.access ?? 'caller']]
+      .filter((part) => part !== undefined)
+      .join(' '),
+    ...(route.access === 'open' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: requestBody(route.body, schemas) }),
     responses: responsesOf(route, schemas),
