@@ -2,7 +2,8 @@
 //
 //   npm run mutations [-- --quick] [--only NAME] [--seeds 2000] [--jobs 2] [--write]
 //
-// `--write` puts the table into docs/track-record.md. Exit code 1 when a mistake was not found within the seeds, or by none of the invariants named.
+// `--write` puts the table into docs/track-record.md. Exit code 1 when a mistake was not found within the seeds, or by none of the
+// invariants or tests named.
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -52,7 +53,39 @@ function plant(mutation) {
   return folder
 }
 
-async function hunt(mutation) {
+/** Also the sources, of which the tests run. */
+function plantInSources(mutation) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'althing-mutation-'))
+  cpSync(inTree('src'), path.join(folder, 'src'), { recursive: true })
+  for (const file of ['package.json', 'vitest.config.ts', 'tsconfig.json'])
+    cpSync(inTree(file), path.join(folder, file))
+  symlinkSync(inTree('node_modules'), path.join(folder, 'node_modules'))
+  writeFileSync(path.join(folder, 'src', mutation.file), mutate(mutation))
+  return folder
+}
+
+const hunt = (mutation) => (mutation.test === undefined ? huntInSimulator(mutation) : huntInTests(mutation))
+
+async function huntInTests(mutation) {
+  const folder = plantInSources(mutation)
+  const startedMs = process.hrtime.bigint()
+  try {
+    const vitest = path.join(folder, 'node_modules', 'vitest', 'vitest.mjs')
+    const test = path.join('src', mutation.test)
+    const { output } = await capture(process.execPath, [vitest, 'run', '--project', 'unit', test], {
+      cwd: folder,
+    })
+    const failed = /Tests\D*(\d+) failed/.exec(output.replaceAll(/\u001b\[\d+m/g, ''))
+    if (failed === null && !/Tests\D*\d+ passed/.test(output.replaceAll(/\u001b\[\d+m/g, '')))
+      throw new Error(`${mutation.name}: the tests gave no answer:\n${output}`)
+    const seconds = Number(process.hrtime.bigint() - startedMs) / 1e9
+    return { mutation, seeds: 0, virtualMs: 0, seconds, failedTests: Number(failed?.[1] ?? 0) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function huntInSimulator(mutation) {
   const folder = plant(mutation)
   const startedMs = process.hrtime.bigint()
   try {
@@ -73,13 +106,15 @@ async function hunt(mutation) {
   }
 }
 
-function verdictOf({ mutation, failure }) {
+function verdictOf({ mutation, failure, failedTests }) {
+  if (mutation.test !== undefined) return failedTests > 0 ? `${failedTests} of its tests` : 'NOT FOUND'
   if (failure === undefined) return 'NOT FOUND'
   const { invariant } = failure.violation
   return mutation.expected.includes(invariant) ? invariant : `${invariant} (UNEXPECTED)`
 }
 
-function isFound({ mutation, failure }) {
+function isFound({ mutation, failure, failedTests }) {
+  if (mutation.test !== undefined) return failedTests > 0
   return failure !== undefined && mutation.expected.includes(failure.violation.invariant)
 }
 
@@ -90,9 +125,9 @@ function table(results) {
       mutation.name,
       mutation.file,
       mutation.source,
-      verdictOf(result),
-      seeds,
-      `${(virtualMs / 60_000).toFixed(1)} min`,
+      ...(mutation.test === undefined
+        ? [verdictOf(result), seeds, `${(virtualMs / 60_000).toFixed(1)} min`]
+        : [`${verdictOf(result)}: ${mutation.test}`, '', '']),
     ]
     return `| ${cells.join(' | ')} |`
   })

@@ -7,7 +7,9 @@ export interface Mutation {
   readonly replace: string
   readonly source: string
   /** Invariants that may be the first to break. */
-  readonly expected: readonly string[]
+  readonly expected?: readonly string[]
+  /** Tests, below `src`, that fail: where the simulator cannot see the mistake, or would take long to. */
+  readonly test?: string
   readonly quick?: boolean
 }
 

@@ -37,8 +37,12 @@ export class BackupClient {
   readonly run: ClientProgram = async (context) => {
     while (!context.isStopping()) {
       await think(context, context.configuration.backupMsMean)
+      const calledAt = context.nowMs()
       const backup = await attempt(context, () => this.#take(context), ['not-found'])
       if (backup === undefined) continue
+      const revision = backup.groups.find(({ group }) => group === 1)?.revision ?? 0
+      const head = { kind: 'revision', client: context.name, calledAt, returnedAt: context.nowMs() } as const
+      if (revision > 0) context.observations.answers.push({ ...head, revision })
       this.counts.backups++
       this.#compareWithLog(context, backup)
       if (this.#isRestored) continue
