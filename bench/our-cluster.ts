@@ -9,7 +9,7 @@ import { openOurs } from './our-driver.ts'
 import { eventually, ServerProcess, temporaryFolder } from './server-process.ts'
 
 const size = 3
-const readyWithinMs = 30_000
+const readyWithinMs = 60_000
 const probeKey = 'bench/probe'
 const command = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 

@@ -6,7 +6,7 @@ import { eventually, ServerProcess, temporaryFolder } from '../server-process.ts
 import { EtcdDriver, etcdStatus } from './etcd-driver.ts'
 
 const size = 3
-const readyWithinMs = 30_000
+const readyWithinMs = 60_000
 const probeKey = 'bench/probe'
 
 /** A real three-member etcd, with its own defaults: heartbeat 100 ms, election 1000 ms, every write synced before it is acknowledged. */

@@ -8,7 +8,7 @@ import { eventually, ServerProcess, temporaryFolder } from '../server-process.ts
 import { openNats, subjects } from './nats-driver.ts'
 
 const size = 3
-const readyWithinMs = 30_000
+const readyWithinMs = 60_000
 const streamName = 'bench'
 const probeKey = 'bench/probe'
 
