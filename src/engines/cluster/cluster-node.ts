@@ -195,24 +195,7 @@ export class ClusterNode {
       electionTimeoutMs: options.raft?.electionTimeoutMs ?? raftDefaults.electionTimeoutMs,
       lookAtSpace: () => void this.#storage.lookAtSpace(),
     })
-    this.#operations = new Operations({
-      world,
-      self: id,
-      clusterId,
-      version: options.version ?? '',
-      operators: this.operators,
-      addressOf: (member) => this.#book.addressOf(member),
-      credentials: () => this.#duties?.credentials ?? {},
-      principal: () => this.#duties?.principal ?? anonymous,
-      space: () => this.#storage.space,
-      hindrances: () => this.#eligibility.hindrances,
-      access: () => this.#duties?.access,
-      groups: () => [...this.groups].map(([group, host]) => ({ group, name: this.#nameOf(group), host })),
-      assertAllSpeak: () => this.#duties?.membership.assertAllSpeak(),
-      fail: (error) => void this.#close(error),
-      replicaCheckMs: options.replicaCheckMs ?? 0,
-      closed: this.closed,
-    })
+    this.#operations = this.#makeOperations()
   }
 
   /** Group 1's copy: the default store. */
@@ -352,6 +335,28 @@ export class ClusterNode {
 
   #nameOf(id: GroupId): string {
     return id === ownGroup ? ownGroupName : (this.#duties?.directory.all.get(id)?.name ?? `group ${id}`)
+  }
+
+  #makeOperations(): Operations {
+    const { clusterId, version = '', replicaCheckMs = 0 } = this.#options
+    return new Operations({
+      world: this.#world,
+      self: this.id,
+      clusterId,
+      version,
+      operators: this.operators,
+      addressOf: (member) => this.#book.addressOf(member),
+      credentials: () => this.#duties?.credentials ?? {},
+      principal: () => this.#duties?.principal ?? anonymous,
+      space: () => this.#storage.space,
+      hindrances: () => this.#eligibility.hindrances,
+      access: () => this.#duties?.access,
+      groups: () => [...this.groups].map(([group, host]) => ({ group, name: this.#nameOf(group), host })),
+      assertAllSpeak: () => this.#duties?.membership.assertAllSpeak(),
+      fail: (error) => void this.#close(error),
+      replicaCheckMs,
+      closed: this.closed,
+    })
   }
 
   /** A node without room gives its leaderships up; where no other can lead, it at least lets nothing grow. */
