@@ -31,6 +31,7 @@ export interface PeerLinkState {
   gone(): void
 }
 
+const reconnectMsMaxDefault = 1_000
 /** Bytes of messages, about, past which a frame is sent without waiting for more. */
 const frameBytesFull = 1024 * 1024
 
@@ -48,6 +49,7 @@ export class PeerLink {
   #connection: Connection | undefined
   #retry: Timer | undefined
   #attempts = 0
+  #connectedMs = 0
   /** When the first message left since the last one came from the peer. */
   #unansweredSinceMs: number | undefined
   #waiting: GroupMessage[] = []
@@ -166,7 +168,7 @@ export class PeerLink {
       })
       connection.send(this.#options.hello)
       this.#connection = connection
-      this.#attempts = 0
+      this.#connectedMs = this.#world.clock.monotonicMs()
       this.#log('connected to peer', { address: this.address })
       // What raft believed to be in flight on the connection before may never have left.
       this.#state.broken()
@@ -184,13 +186,21 @@ export class PeerLink {
     this.#waitingBytes = 0
     this.#log('connection to peer lost', { reason: error?.message })
     this.#state.broken()
+    if (this.#abort.signal.aborted) return
+    const livedMs = this.#world.clock.monotonicMs() - this.#connectedMs
+    if (livedMs < (this.#options.reconnectMsMax ?? reconnectMsMaxDefault)) {
+      // One that will not have this node closes at once, again and again.
+      this.#retryLater()
+      return
+    }
+    this.#attempts = 0
     // At once: a process that has ended is known by it.
-    if (!this.#abort.signal.aborted) void this.#dial()
+    void this.#dial()
   }
 
   #retryLater(): void {
     if (this.#abort.signal.aborted) return
-    const { reconnectMsMin = 20, reconnectMsMax = 1_000 } = this.#options
+    const { reconnectMsMin = 20, reconnectMsMax = reconnectMsMaxDefault } = this.#options
     const ceiling = Math.min(reconnectMsMax, reconnectMsMin * 2 ** Math.min(this.#attempts++, 10))
     const delayMs = ceiling * (0.5 + this.#world.random.float() / 2)
     this.#retry = this.#world.timers.after(delayMs, () => void this.#dial())

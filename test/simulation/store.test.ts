@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { type SeedReport, simulateStore, Sweep } from '../../src/testing/store-simulation/index.ts'
+import {
+  type SeedReport,
+  simulateStore,
+  type StoreSimulationOptions,
+  Sweep,
+} from '../../src/testing/store-simulation/index.ts'
 import { type FaultClass, faultClasses } from '../../src/testing/world/fault-classes.ts'
 import { NodeClock } from '../../src/world/clock.ts'
 
@@ -9,14 +14,27 @@ async function sweep(
   first: number,
   last: number,
   faults: readonly FaultClass[],
-  nodes?: 3 | 5,
+  more: Omit<StoreSimulationOptions, 'seed' | 'faults'> = {},
+  all = new Sweep(),
 ): Promise<Sweep> {
-  const all = new Sweep()
-  for (let seed = first; seed <= last; seed++) {
-    all.add(await simulateStore({ seed, faults, ...(nodes === undefined ? {} : { nodes }) }, { clock }))
-  }
+  for (let seed = first; seed <= last; seed++)
+    all.add(await simulateStore({ seed, faults, ...more }, { clock }))
   return all
 }
+
+/** Members, groups, backups and users at once, and much of each. */
+const busy = {
+  membersMsMean: 400,
+  groupsMsMean: 600,
+  backupMsMean: 1_500,
+  leaseDriftMax: 0.04,
+  keyClients: 2,
+  snapshotEntries: 20,
+  keepEntries: 0,
+  compactRate: 0.05,
+  keepRevisions: 40,
+  replicaCheckMs: 3_000,
+} as const
 
 function problems({ failed, unknown }: ReturnType<Sweep['summary']>): string[] {
   return [
@@ -27,7 +45,11 @@ function problems({ failed, unknown }: ReturnType<Sweep['summary']>): string[] {
 
 describe('the store in the simulator', () => {
   test('keeps what it promises under all faults, and serves again when they heal', async () => {
-    const summary = (await sweep(1, 80, faultClasses)).summary()
+    const all = await sweep(1, 24, faultClasses)
+    await sweep(1, 6, ['crash', 'bit-flip', 'slow-disk', 'delay'], { seconds: 20, shape: busy }, all)
+    await sweep(1, 2, ['disk-full', 'disk-stall', 'break'], { seconds: 15, shape: busy }, all)
+    await sweep(1, 1, ['delay', 'restart'], { shape: { hasAccess: true, hasQuota: true } }, all)
+    const summary = all.summary()
     expect(problems(summary)).toEqual([])
     // What did not happen has shown nothing.
     for (const name of faultClasses) expect(summary.faults[name] ?? 0, name).toBeGreaterThan(0)
@@ -35,7 +57,7 @@ describe('the store in the simulator', () => {
   })
 
   test.each([3, 5] as const)('needs no fault to be checked: %i nodes at rest', async (nodes) => {
-    const summary = (await sweep(1, 6, [], nodes)).summary()
+    const summary = (await sweep(1, 6, [], { nodes })).summary()
     expect(problems(summary)).toEqual([])
     expect(summary.reached['restarts']).toBe(0)
     expect(summary.calls).toBeGreaterThan(100)

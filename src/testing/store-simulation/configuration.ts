@@ -10,6 +10,8 @@ export interface StoreSimulationOptions {
   readonly nodes?: 3 | 5
   /** Length of the safety phase in virtual seconds. Default: drawn of 8 to 20. */
   readonly seconds?: number
+  /** Takes the place of what was drawn: for runs that are to show one thing. */
+  readonly shape?: Partial<Omit<StoreConfiguration, 'seed' | 'faultPlan'>>
 }
 
 /** Everything that one seed decides beforehand. */
@@ -112,7 +114,8 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
     groupsMsMean: random.pick([0, 0, 700, 1_500]),
     backupMsMean: random.pick([0, 0, 0, 2_000]),
     hasAccess: random.chance(0.15),
-    hasQuota: !isLarge && random.chance(0.04),
+    hasQuota: !isLarge && random.chance(0.02),
+    ...options.shape,
   }
 }
 
