@@ -1,71 +1,13 @@
 #!/usr/bin/env node
-import { Command } from 'commander'
-import { version } from '../node/version.ts'
-import { registerAccessCommand } from './access-command.ts'
-import { registerBackupCommand } from './backup-command.ts'
-import { registerCheckCommand } from './check.ts'
-import { registerDelCommand } from './del-command.ts'
-import { registerDemoCommand } from './demo-command.ts'
-import { registerDevCommand } from './dev-command.ts'
-import { registerDoctorCommand } from './doctor-command.ts'
-import { registerDrainCommand } from './drain-command.ts'
-import { registerGatewayCommand } from './gateway-command.ts'
-import { registerGetCommand } from './get-command.ts'
-import { registerGroupCommand } from './group-command.ts'
-import { registerJoinCommand } from './join-command.ts'
-import { registerLockCommand } from './lock-command.ts'
-import { registerLocksCommand } from './locks-command.ts'
-import { registerMemberCommand } from './member-command.ts'
-import { registerNodeCommand } from './node-command.ts'
 import { endQuietlyWithReader } from './output.ts'
-import { registerPutCommand } from './put-command.ts'
-import { registerQuotaCommand } from './quota-command.ts'
-import { reportFailure, usageFailure } from './report.ts'
-import { registerRestoreCommand } from './restore-command.ts'
-import { registerSimCommand } from './sim-command.ts'
-import { registerStatusCommand } from './status-command.ts'
-import { registerTransferLeaderCommand } from './transfer-leader-command.ts'
-import { registerTxnCommand } from './txn-command.ts'
-import { registerUpCommand } from './up-command.ts'
-import { registerWatchCommand } from './watch-command.ts'
+import { createProgram } from './program.ts'
+import { reportFailure } from './report.ts'
 
 const asJson = process.argv.includes('--json')
-const program = new Command('althing')
-program
-  .description('Distributed-systems building blocks: run a cluster, talk to it, prove it.')
-  .version(version)
-  // The help of a command is longer than a terminal is high: it would push the mistake out of sight.
-  .configureOutput({ outputError: (text, write) => write(usageFailure(text, asJson)) })
-  // Wrong usage is 2 everywhere, as with our own refusals; commander alone would say 1.
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-
-registerDevCommand(program)
-registerUpCommand(program)
-registerDemoCommand(program)
-registerNodeCommand(program)
-registerJoinCommand(program)
-registerMemberCommand(program)
-registerGroupCommand(program)
-registerAccessCommand(program)
-registerGatewayCommand(program)
-registerStatusCommand(program)
-registerGetCommand(program)
-registerPutCommand(program)
-registerDelCommand(program)
-registerWatchCommand(program)
-registerTxnCommand(program)
-registerLockCommand(program)
-registerLocksCommand(program)
-registerDoctorCommand(program)
-registerQuotaCommand(program)
-registerBackupCommand(program)
-registerRestoreCommand(program)
-registerTransferLeaderCommand(program)
-registerDrainCommand(program)
-registerCheckCommand(program)
-registerSimCommand(program)
 
 endQuietlyWithReader()
-program.parseAsync().catch((error: unknown) => {
-  process.exitCode = reportFailure(error, asJson)
-})
+createProgram(asJson)
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = reportFailure(error, asJson)
+  })
