@@ -42,7 +42,7 @@ export function registerSimCommand(program: Command, terminal: SimTerminal = pro
     .option('--seeds <range>', 'one seed, or FIRST..LAST', '1..100')
     .option('--faults <list>', 'all, none, or classes set off by commas (docs/blocks/simulator.md)', 'all')
     .option('--nodes <number>', 'size of the clusters, 3 or 5 (default: drawn)')
-    .option('--seconds <number>', 'virtual seconds under faults (default: drawn of 10 to 30)')
+    .option('--seconds <number>', 'virtual seconds under faults (default: drawn of 8 to 20)')
     .option('--jobs <number>', 'seeds to run at the same time, each in a process', '2')
     .option('--stop-on-first', 'stop at the first seed that fails')
     .option('--twice', 'run each seed twice and compare the logs')
