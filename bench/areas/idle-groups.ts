@@ -76,7 +76,7 @@ async function createGroups(cluster: Cluster): Promise<number> {
   try {
     const startMs = performance.now()
     for (let number = 1; number <= groups; number++)
-      await client.operate('group.create', { name: `bench-${number}`, waitMs: 0 })
+      await client.operate('group.create', { name: `bench-${number}`, waitMs: 1 })
     await eventually('all groups serve', serveMsMax, async () => {
       const listed = (await client.operate('group.list', null)) as readonly { isSettled: boolean }[]
       const serving = listed.filter(({ isSettled }) => isSettled).length
