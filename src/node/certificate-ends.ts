@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { invalidArgument } from '../contracts/errors.ts'
 import type { Clock } from '../contracts/world.ts'
 import type { NodeVitals } from '../engines/cluster/node-status.ts'
 
@@ -33,9 +34,30 @@ function endOf(file: string): Ends {
   try {
     const blocks = readFileSync(file, 'utf8').match(pemBlock) ?? []
     if (blocks.length === 0) return []
-    const endsWallMs = Math.min(...blocks.map((pem) => Date.parse(new X509Certificate(pem).validTo)))
+    const endsWallMs = Math.min(...blocks.map((pem) => wallMsOf(new X509Certificate(pem).validTo)))
     return [{ file, endsWallMs }]
   } catch {
     return []
   }
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** Milliseconds since 1970 of a time as certificates show it: `Nov  1 16:51:39 2026 GMT`. */
+export function wallMsOf(text: string): number {
+  const match = /^(\w{3}) +(\d+) (\d+):(\d+):(\d+) (\d+) GMT$/.exec(text)
+  if (match === null) throw invalidArgument('validTo', text, 'a time such as Nov  1 16:51:39 2026 GMT')
+  const [day, hours, minutes, seconds, year] = match.slice(2).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  // Years begin in March, so that the leap day is the last of its year.
+  const month = (months.indexOf(match[1] ?? '') + 10) % 12
+  const years = month >= 10 ? year - 1 : year
+  const leapDays = Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400)
+  const days = 365 * years + leapDays + Math.floor((153 * month + 2) / 5) + day - 1 - 719_468
+  return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000
 }

@@ -44,26 +44,7 @@ export function HealthView() {
           </ul>
         )}
       </Panel>
-      <div class="columns-3">
-        <RateChart
-          title={t('chart.disk')}
-          series={[{ name: 'diskMs', label: t('chart.slowest') }]}
-          history={history.value}
-          unit="ms"
-        />
-        <RateChart
-          title={t('chart.loop')}
-          series={[{ name: 'loopMs', label: t('chart.slowest') }]}
-          history={history.value}
-          unit="ms"
-        />
-        <RateChart
-          title={t('chart.leader')}
-          series={[{ name: 'term', label: t('chart.term') }]}
-          history={history.value}
-          unit="count"
-        />
-      </div>
+      <HealthCharts />
       {well.length === 0 ? null : (
         <Panel title={t('doctor.well')} note={t('doctor.wellNote')}>
           <ul class="findings" data-test="well">
@@ -74,6 +55,31 @@ export function HealthView() {
         </Panel>
       )}
     </>
+  )
+}
+
+function HealthCharts() {
+  return (
+    <div class="columns-3">
+      <RateChart
+        title={t('chart.disk')}
+        series={[{ name: 'diskMs', label: t('chart.slowest') }]}
+        history={history.value}
+        unit="ms"
+      />
+      <RateChart
+        title={t('chart.loop')}
+        series={[{ name: 'loopMs', label: t('chart.slowest') }]}
+        history={history.value}
+        unit="ms"
+      />
+      <RateChart
+        title={t('chart.leader')}
+        series={[{ name: 'term', label: t('chart.term') }]}
+        history={history.value}
+        unit="count"
+      />
+    </div>
   )
 }
 
