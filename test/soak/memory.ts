@@ -26,7 +26,7 @@ export interface MemoryCourse {
 /** Flat is a node whose median in the last fifth of the time is at most so many times that in the third fifth. */
 export const flatGrowthMax = 1.15
 /** A fifth in which a node was seen less often than this tells nothing of it. */
-const samplesMin = 3
+const samplesMin = 12
 /** Memory "at 10 %" is the median of what was seen within this share of the time around it. */
 const aroundShare = 0.03
 
