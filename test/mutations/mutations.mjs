@@ -390,7 +390,7 @@ export const mutations = [
     find: 'this.#high = (this.#high - highLane) | 0',
     replace: '',
     source: 'etcd postmortem v3.5: copies that differ, and nobody notices',
-    test: 'models/store/store-model.test.ts',
+    test: 'models/store/differential.test.ts',
   },
   {
     name: 'backup-without-leases',
