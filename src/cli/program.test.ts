@@ -23,7 +23,10 @@ const commands = commandsOf(createProgram())
 
 /** By command as the page names it, `` `member add` ``: the rest of its row. */
 const rows = new Map(
-  [...page.matchAll(/^\| `([a-z][^`]*)` \| (.+) \|$/gm)].map(([, name, text]) => [name as string, text as string]),
+  [...page.matchAll(/^\| `([a-z][^`]*)` \| (.+) \|$/gm)].map(([, name, text]) => [
+    name as string,
+    text as string,
+  ]),
 )
 
 describe('the page of the command', () => {
