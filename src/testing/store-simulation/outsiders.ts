@@ -37,6 +37,8 @@ export async function enableAccess(
     }
     const { token: root = '' } = await call('access.enable', null)
     tokens.root = root
+    // Connections between nodes that were made before are made anew.
+    await sleep(world, 2_000)
     await call('access.role.add', { name: 'reader' })
     const grant = { ...keyRange, rights: ['read'] }
     await call('access.role.grant', { name: 'reader', grant })
@@ -66,7 +68,7 @@ async function callOnce(
     }
   } catch (error) {
     const { code, outcome } = asAlthingError(error)
-    if (code === 'unavailable' && outcome !== 'unknown') return undefined
+    if ((code === 'unavailable' || code === 'unauthenticated') && outcome !== 'unknown') return undefined
     throw error
   }
 }
