@@ -122,8 +122,9 @@ export function isAlthingError(error: unknown, code?: ErrorCode): error is Althi
 /** What came from elsewhere is taken as far as it is what it should be. */
 export function errorFromJson(json: ErrorJson): AlthingError {
   const { outcome, details, retryable } = json
+  const message: unknown = json.message
   const code = Object.hasOwn(errorCodes, json.code) ? json.code : 'internal'
-  return new AlthingError(code, String(json.message), {
+  return new AlthingError(code, String(message), {
     retryable: typeof retryable === 'boolean' ? retryable : errorCodes[code].retryable,
     ...(outcome === 'none' || outcome === 'unknown' ? { outcome } : {}),
     ...(typeof details === 'object' && details !== null ? { details } : {}),

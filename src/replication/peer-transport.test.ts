@@ -98,8 +98,8 @@ function start(options: readonly [NodeOptions?, NodeOptions?] = []): {
 async function connect(simulation: Simulation, first: Node, second: Node): Promise<void> {
   await simulation.runUntil(
     () =>
-      first.transport?.isConnected(second.id) === true &&
-      second.transport?.isConnected(first.id) === true &&
+      first.transport?.isConnected(second.id) &&
+      second.transport?.isConnected(first.id) &&
       first.transport.protocolOf(second.id) !== undefined &&
       second.transport.protocolOf(first.id) !== undefined,
   )

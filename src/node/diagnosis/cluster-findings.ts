@@ -127,9 +127,7 @@ function groupFindings(members: readonly MemberAnswer[]): Finding[] {
 function followerFindings(leader: NodeStatus): Finding[] {
   return leader.members.flatMap((member) => [
     ...lostDataFinding(member),
-    ...(member.isVoter === false
-      ? learnerFindings(member, leader.lastIndex)
-      : lagFinding(member, leader.lastIndex)),
+    ...(!member.isVoter ? learnerFindings(member, leader.lastIndex) : lagFinding(member, leader.lastIndex)),
   ])
 }
 

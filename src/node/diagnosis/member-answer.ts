@@ -23,7 +23,7 @@ export function leaderAmong(answers: readonly MemberAnswer[]): NodeStatus | unde
 export function votersAmong(answers: readonly MemberAnswer[]): readonly MemberAnswer[] {
   const known = leaderAmong(answers) ?? answers.find(({ status }) => status !== undefined)?.status
   if (known === undefined) return answers
-  const learners = known.members.filter(({ isVoter }) => isVoter === false).map(({ id }) => id)
+  const learners = known.members.filter(({ isVoter }) => !isVoter).map(({ id }) => id)
   return answers.filter(({ id }) => !learners.includes(id))
 }
 

@@ -136,7 +136,7 @@ export class Administrator {
   ): Promise<boolean> {
     const answer = await this.#change(context, name, argument)
     if (answer === undefined) return false
-    const { id, secret, members } = decodeJoinToken(String((answer as { token: string }).token))
+    const { id, secret, members } = decodeJoinToken((answer as { token: string }).token)
     this.counts.invitations++
     this.#options.cluster.add({ id, address: `node${id}:7400` }, members, secret)
     return true

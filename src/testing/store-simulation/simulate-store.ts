@@ -132,11 +132,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
     isStopping: () => isStopping,
     ...(configuration.hasAccess ? { tokens } : {}),
   }
-  const extras: Extras = {
-    backups: new BackupClient(simulation, cluster),
-    outsiders: { refusedStrangers: 0, refusedReaders: 0 },
-    filler: { quotaHit: 0, quotaFreed: 0 },
-  }
+  const extras = createExtras(simulation, cluster)
   const clients: ClientProcess[] = []
   const watchers: ClientProcess[] = []
   const administrator = new Administrator({
@@ -150,14 +146,7 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
   clients.push(...startClients(clientOptions, administrator, extras))
   watchers.push(...startWatchers(clientOptions))
   const processes = [...clients, ...watchers].map(({ process }) => process)
-  const clientHosts = configuration.partsClients ? processes.map(({ host }) => host) : []
-  const injector = new FaultInjector(simulation, {
-    processes: cluster.processes,
-    hosts: () => [...cluster.hosts, ...clientHosts],
-    plan: configuration.faultPlan,
-    rule: survival,
-    onDamage: (process, damage) => cluster.damaged(process, damage),
-  })
+  const injector = createInjector(clientOptions, cluster, survival, processes)
   const clientFaults = createClientFaults(clientOptions, processes, options)
   return {
     simulation,
@@ -176,6 +165,30 @@ function setUp(options: StoreSimulationOptions, hooks: RunHooks): StoreRun {
       isStopping = true
     },
   }
+}
+
+function createExtras(simulation: Simulation, cluster: StoreCluster): Extras {
+  return {
+    backups: new BackupClient(simulation, cluster),
+    outsiders: { refusedStrangers: 0, refusedReaders: 0 },
+    filler: { quotaHit: 0, quotaFreed: 0 },
+  }
+}
+
+function createInjector(
+  { simulation, configuration }: ClientOptions,
+  cluster: StoreCluster,
+  survival: Survival,
+  clients: readonly SimulatedProcess[],
+): FaultInjector {
+  const clientHosts = configuration.partsClients ? clients.map(({ host }) => host) : []
+  return new FaultInjector(simulation, {
+    processes: cluster.processes,
+    hosts: () => [...cluster.hosts, ...clientHosts],
+    plan: configuration.faultPlan,
+    rule: survival,
+    onDamage: (process, damage) => cluster.damaged(process, damage),
+  })
 }
 
 function startGroupClients(
