@@ -144,13 +144,17 @@ export class AccessControl {
     const known = token === undefined ? undefined : this.#tokenRef(token)
     if (known !== undefined) return known
     const isNamed = token !== undefined || (user !== undefined && password !== undefined)
-    // What is shown means nothing while access control is off; if it is on elsewhere already, the session ends when that is applied here.
-    return isNamed && this.isEnabled ? undefined : this.#bare(origin)
+    return isNamed ? undefined : this.#bare(origin)
   }
 
   async #authenticate(credentials: Credentials, origin: CallerOrigin): Promise<PrincipalRef> {
     const known = this.recognise(credentials, origin)
     if (known !== undefined) return known
+    if (!this.isEnabled) {
+      // What is shown means nothing while access control is off. It may be on already, which this copy has not heard of: as nobody, the caller would be turned away by others.
+      await this.caughtUp()
+      if (!this.isEnabled) return this.#bare(origin)
+    }
     const { token, user = '', password = '' } = credentials
     return token === undefined ? this.#byPassword(user, password, origin) : this.#byToken(token, origin)
   }
