@@ -7,6 +7,7 @@ import type { PeerTransport } from '../../replication/peer-transport.ts'
 import type { StoreHost } from '../local/store-host.ts'
 import { GroupCalls } from './groups/group-calls.ts'
 import { GroupDirector } from './groups/group-director.ts'
+import { belongsOn, isNeeded } from './groups/group-descriptor.ts'
 import { GroupDirectory } from './groups/group-directory.ts'
 import type { GroupHosts } from './groups/group-hosts.ts'
 import { GroupKeeper } from './groups/group-keeper.ts'
@@ -85,8 +86,9 @@ export class ClusterDuties {
     this.#keeper = new GroupKeeper({
       ...shared,
       isConnected: (peer) => transport.isConnected(peer) && !transport.blocked.has(peer),
-      report: async (id, voters) => {
-        await operators.call(['group.settled', { id, voters }], itself)
+      report: async ({ id, name }, voters) => {
+        const revision = this.directory.revisionOf(name)
+        await operators.call(['group.settled', { id, voters, revision }], itself)
       },
       ...(options.leaderStableMs === undefined ? {} : { stableMs: options.leaderStableMs }),
     })
@@ -141,18 +143,12 @@ export class ClusterDuties {
   }
 
   #holdsGroups(id: NodeId): boolean {
-    for (const { members, placed } of this.directory.all.values())
-      if (members.includes(id) || placed.includes(id)) return true
+    for (const group of this.directory.all.values()) if (belongsOn(group, id)) return true
     return false
   }
 
-  /** Without its vote some group could not go on, nor move to other members. */
   #isNeeded(id: NodeId, answering: ReadonlySet<NodeId>): boolean {
-    for (const { founders, placed } of this.directory.all.values()) {
-      const voters = placed.length > 0 ? placed : founders
-      const left = voters.filter((voter) => voter !== id && answering.has(voter))
-      if (voters.includes(id) && left.length * 2 <= voters.length) return true
-    }
+    for (const group of this.directory.all.values()) if (isNeeded(group, id, answering)) return true
     return false
   }
 

@@ -114,13 +114,13 @@ export class GroupCalls {
     return { id: group.id, name }
   }
 
-  /** Told by a group's leader: who votes in it now. */
+  /** Told by a group's leader: who votes in it now. What it says of an older plan counts for nothing: it may have come late, and others may vote by now. */
   async #settled(argument: Plain): Promise<Plain> {
-    const fields = fieldsOf(argument, ['id', 'voters'])
+    const fields = fieldsOf(argument, ['id', 'voters', 'revision'])
     const id = requiredWhole(fields, 'id')
     const { system, membership } = this.#options
     const entry = system.get<GroupDescriptor>(groupKeys.descriptor(id))
-    if (entry === undefined) return null
+    if (entry === undefined || entry.modRevision !== requiredWhole(fields, 'revision')) return null
     const voters = (fields['voters'] as readonly NodeId[]).map(Number)
     const value: GroupDescriptor = { ...entry.value, placed: voters }
     await system.change([{ key: entry.key, value, modRevision: entry.modRevision }])

@@ -13,7 +13,10 @@ export interface GroupDescriptor {
   readonly members: readonly NodeId[]
   /** The voters that the group began with: what a founder's empty log stands for. */
   readonly founders: readonly NodeId[]
-  /** The voters as the group's leader last reported them: these keep their copy until the others have taken over. */
+  /**
+   * The voters as the group's leader last reported them, and who has been dropped from `members` since, for by then it may vote as well: these keep their
+   * copy until the others have taken over. Empty before the first report.
+   */
   readonly placed: readonly NodeId[]
   /** Had a copy once: its log is gone, and with it its votes, so it gets no copy of this group again. */
   readonly former: readonly NodeId[]
@@ -45,7 +48,27 @@ export function isSettled({ members, placed }: GroupDescriptor): boolean {
   return members.length === placed.length && members.every((id) => placed.includes(id))
 }
 
-/** A node keeps its copy until the group's leader has reported that it votes no more. */
-export function belongsOn({ members, placed }: GroupDescriptor, node: NodeId): boolean {
-  return members.includes(node) || placed.includes(node)
+/** A node keeps its copy until the group's leader has reported that it votes no more; before the first report nobody has been let go. */
+export function belongsOn({ members, founders, placed, former }: GroupDescriptor, node: NodeId): boolean {
+  if (members.includes(node) || placed.includes(node)) return true
+  return placed.length === 0 && (founders.includes(node) || former.includes(node))
+}
+
+/** The copies are to be on `members` from now on. Who has to go keeps its copy, and its vote, until the group's leader reports anew. */
+export function moveTo(group: GroupDescriptor, members: readonly NodeId[]): GroupDescriptor {
+  const { placed, former } = group
+  const gone = group.members.filter((id) => !members.includes(id))
+  const unreported = placed.length === 0 ? [] : gone.filter((id) => !placed.includes(id))
+  return { ...group, members, placed: [...placed, ...unreported], former: [...former, ...gone] }
+}
+
+/**
+ * Without this node the group could not go on, nor move to other members. While copies move it is not known here who votes by now, so nobody who may can
+ * be spared.
+ */
+export function isNeeded(group: GroupDescriptor, node: NodeId, answering: ReadonlySet<NodeId>): boolean {
+  if (!belongsOn(group, node)) return false
+  if (!isSettled(group)) return true
+  const left = group.placed.filter((voter) => voter !== node && answering.has(voter))
+  return left.length * 2 <= group.placed.length
 }

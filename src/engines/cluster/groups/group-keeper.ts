@@ -12,7 +12,7 @@ export interface GroupKeeperOptions {
   readonly self: NodeId
   readonly electionTimeoutMs: number
   /** Tells the leader of group 1 who votes in the group now. */
-  report(id: GroupId, voters: readonly NodeId[]): Promise<void>
+  report(group: GroupDescriptor, voters: readonly NodeId[]): Promise<void>
   isConnected(peer: NodeId): boolean
   /** Members that drain, or whose disk cannot take more: no leadership goes there. */
   readonly stableMs?: number
@@ -52,7 +52,10 @@ export class GroupKeeper {
       return
     }
     if (!hasVoters(configuration, descriptor.members)) return
-    if (!isSettled(descriptor)) this.#report(descriptor.id, configuration.voters)
+    const { configurationIndex, commitIndex } = host.group.status()
+    // Until it is committed the voters before may be needed again.
+    if (configurationIndex > commitIndex) return
+    if (!isSettled(descriptor)) this.#report(descriptor, configuration.voters)
     this.#spread.consider(descriptor.id, host.group, descriptor.members[0] ?? 0)
   }
 
@@ -84,11 +87,12 @@ export class GroupKeeper {
     host.group.changeConfiguration(next, () => void this.#changing.delete(id))
   }
 
-  #report(id: GroupId, voters: readonly NodeId[]): void {
+  #report(group: GroupDescriptor, voters: readonly NodeId[]): void {
+    const { id } = group
     if (this.#reporting.has(id)) return
     this.#reporting.add(id)
     const done = (): void => void this.#reporting.delete(id)
-    this.#options.report(id, voters).then(done, done)
+    this.#options.report(group, voters).then(done, done)
   }
 }
 

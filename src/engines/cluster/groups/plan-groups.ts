@@ -1,5 +1,5 @@
 import type { NodeId } from '../../../protocols/raft/types.ts'
-import { type GroupDescriptor, isSettled } from './group-descriptor.ts'
+import { type GroupDescriptor, isSettled, moveTo } from './group-descriptor.ts'
 
 export interface Place {
   readonly id: NodeId
@@ -65,8 +65,7 @@ function repair(
     members.push(next)
   }
   if (members.length === 0 || members.join() === group.members.join()) return group
-  const gone = group.members.filter((id) => !members.includes(id))
-  return { ...group, members, former: [...group.former, ...gone] }
+  return moveTo(group, members)
 }
 
 function spreadCopies(
@@ -83,8 +82,10 @@ function spreadCopies(
       (each) => each.members.includes(from) && mayGetCopy(each, to) && hasSpare(each, places),
     )
     if (group === undefined) continue
-    const members = group.members.map((id) => (id === from ? to : id))
-    return { ...group, members, former: [...group.former, from] }
+    return moveTo(
+      group,
+      group.members.map((id) => (id === from ? to : id)),
+    )
   }
   return undefined
 }
