@@ -196,6 +196,26 @@ test('a peer that never says anything is dialled anew; one that answers is not',
   expect(second.accepted.length).toBeGreaterThanOrEqual(accepted + 2)
 })
 
+test('a peer that hangs up at once is called again after pauses that grow', async () => {
+  const first = new Node(1)
+  const simulation = startWith([first])
+  let calls = 0
+  simulation.process('node2', async (world) => {
+    await world.network.listen('node2:7400', (connection) => {
+      calls++
+      connection.close()
+    })
+  })
+  await simulation.runUntil(10_000)
+  const early = calls
+  await simulation.runUntil(30_000)
+  expect(early).toBeGreaterThan(5)
+  expect(early).toBeLessThan(40)
+  // 0.5 to 1 second between two calls, by now.
+  expect(calls - early).toBeGreaterThanOrEqual(19)
+  expect(calls - early).toBeLessThanOrEqual(41)
+})
+
 test('after close nothing is dialled, held or delivered', async () => {
   const { simulation, first, second } = start()
   await connect(simulation, first, second)

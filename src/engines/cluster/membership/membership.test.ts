@@ -213,6 +213,27 @@ describe('what is refused', () => {
     })
   })
 
+  test('a member with an emptied disk before there is a leader: its vote would elect one', async () => {
+    const cluster = new GrowingCluster(16)
+    await cluster.client(async (world) => {
+      const store = cluster.store(world)
+      await put(store, 'a', '1')
+      await sleep(world, 3_000)
+      const term = cluster.leader?.host.group.status().term
+      for (const id of [1, 2, 3]) cluster.processOf(id).crash()
+      cluster.processOf(1).disk.wipe()
+      for (const id of [1, 2]) cluster.processOf(id).start()
+      await eventually(world, 'the end', () => cluster.ends.get(1)?.code === 'not-member')
+      await sleep(world, 5_000)
+      // A term begins only with the consent of a majority.
+      expect(cluster.nodes.get(2)?.host.group.status()).toMatchObject({ term, leader: 0 })
+      cluster.processOf(3).start()
+      await eventually(world, 'a leader of those that know', () => cluster.leader !== undefined)
+      expect(await get(store, 'a')).toBe('1')
+      await store.close()
+    })
+  })
+
   test('a call that names what it does not know', async () => {
     const cluster = new GrowingCluster(15)
     await cluster.client(async (world) => {
