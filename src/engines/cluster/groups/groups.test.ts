@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { World } from '../../../contracts/world.ts'
 import { eventually, get, GrowingCluster, put, sleep, Writer } from '../growing-cluster.test-support.ts'
+import { SystemStore } from '../system-store.ts'
+import { type GroupDescriptor, groupKeys } from './group-descriptor.ts'
 
 const leaderStableMs = 1_000
 
@@ -42,6 +44,21 @@ describe('groups', () => {
       await writer.stop()
       await own.close()
       await orders.close()
+    })
+  })
+
+  test('what a leader reports of an older plan is not taken: others may vote by then', async () => {
+    const cluster = new GrowingCluster(18)
+    await cluster.client(async (world) => {
+      const [id = 0] = await createGroups(cluster, world, 1)
+      const descriptor = () => {
+        const { host } = cluster.leader ?? expect.fail('nobody leads')
+        return new SystemStore(host).get<GroupDescriptor>(groupKeys.descriptor(id))
+      }
+      const { modRevision, value } = descriptor() ?? expect.fail('no descriptor')
+      expect([...value.placed].sort()).toEqual([1, 2, 3])
+      await cluster.operate(world, 'group.settled', { id, voters: [1], revision: modRevision - 1 })
+      expect(descriptor()).toMatchObject({ modRevision, value })
     })
   })
 
