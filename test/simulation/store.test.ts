@@ -48,6 +48,7 @@ describe('the store in the simulator', () => {
     const all = await sweep(1, 24, faultClasses)
     await sweep(1, 6, ['crash', 'bit-flip', 'slow-disk', 'delay'], { seconds: 20, shape: busy }, all)
     await sweep(1, 2, ['disk-full', 'disk-stall', 'break'], { seconds: 15, shape: busy }, all)
+    await sweep(1, 3, ['delay'], { seconds: 30, shape: { membersMsMean: 1_000, groupsMsMean: 0 } }, all)
     await sweep(1, 1, ['delay', 'restart'], { shape: { hasAccess: true, hasQuota: true } }, all)
     const summary = all.summary()
     expect(problems(summary)).toEqual([])

@@ -31,6 +31,8 @@ export interface AdministratorCounts {
 
 const votersMax = 5
 const nodesMax = 9
+const wipeTriesMax = 20
+const wipeRetryMs = 100
 const groupsMax = 4
 const groupNamesMax = 8
 const removalsMax = 5
@@ -87,7 +89,7 @@ export class Administrator {
     const learners = configuration.learners ?? []
     const draw = random.float()
     if (dead.length > 0 && draw < 0.7) return this.#replace(context, random.pick(dead))
-    if (draw < 0.25) return this.#wipe(random.pick(configuration.voters))
+    if (draw < 0.25) return this.#wipe(context)
     if (learners.length > 0 && draw < 0.5) return this.#promote(context, random.pick(learners))
     const isLarge = configuration.voters.length >= votersMax || cluster.processes.length >= nodesMax
     if (isLarge || draw < 0.6) return this.#remove(context)
@@ -99,14 +101,28 @@ export class Administrator {
     if (await this.#invite(context, 'member.replace', { dead })) this.counts.replacements++
   }
 
-  /** A machine loses its disk, and its node comes back as if it were new: nobody may take it for the member that it was. */
-  async #wipe(id: NodeId): Promise<void> {
+  /**
+   * A machine loses its disk, and its node comes back as if it were new: nobody may take it for the member that it was. Waits for a moment in which that may be: most of the time
+   * something else is just being changed.
+   */
+  async #wipe(context: ClientContext): Promise<void> {
+    const { cluster } = this.#options
+    for (let tries = 0; tries < wipeTriesMax; tries++) {
+      const id = cluster.own.configuration.voters.find((voter) => this.#mayWipe(voter))
+      if (id !== undefined) {
+        this.counts.wipes++
+        cluster.wipe(id)
+        return
+      }
+      await think(context, wipeRetryMs)
+    }
+  }
+
+  #mayWipe(id: NodeId): boolean {
     const { cluster, survival } = this.#options
     const record = cluster.records.get<MemberRecord>(memberKeys.record(id))
-    if (record?.storageId === undefined || cluster.isOut(id) || !survival.mayLose(id)) return
-    if (!cluster.isKnown(id, record.storageId)) return
-    this.counts.wipes++
-    cluster.wipe(id)
+    if (record?.storageId === undefined || cluster.isOut(id) || !survival.mayLose(id)) return false
+    return cluster.isKnown(id, record.storageId)
   }
 
   async #promote(context: ClientContext, id: NodeId): Promise<void> {
