@@ -41,6 +41,7 @@ export function registerDemoCommand(program: Command): void {
 async function demo(options: DemoOptions): Promise<void> {
   if (!existsSync(agora('worker')))
     throw new AlthingError('not-found', 'Agora is not in this build: run `npm run build` in a checkout')
+  const stopped = untilStopped()
   const world = createNodeWorld({ dataFolder: options.data, logger: new NodeLogger('warn') })
   const cluster = await LocalCluster.start({
     world,
@@ -48,30 +49,35 @@ async function demo(options: DemoOptions): Promise<void> {
     dataFolder: options.data,
   })
   try {
-    await withProgress(`Starting ${options.nodes} nodes`, true, () => cluster.ready(readyTimeoutMs))
-    const gatewayUrl = await withProgress('Starting Agora and the gateway', true, () =>
-      startAgora(cluster, options),
-    )
-    process.stdout.write(
-      [
-        '',
-        `Console   ${cluster.consoleUrl}`,
-        `Agora     ${gatewayUrl}`,
-        `Cluster   ${cluster.url}`,
-        `Logs      ${options.data}/logs`,
-        '',
-        `${options.agents} agents are joining. Kill a node in the console's fault panel and watch them go on. Ctrl-C ends it all.`,
-        '',
-        '',
-      ].join('\n'),
-    )
-    startLoad(cluster, gatewayUrl, options)
-    const over =
-      options.duration === undefined ? [] : [after(world, durationMs('--duration', options.duration))]
-    await untilStopped(Promise.race([endedEarly(cluster, 'load'), ...over]))
+    await Promise.race([run(world, cluster, options), stopped])
   } finally {
     await withProgress('Stopping', true, () => cluster.stop())
   }
+}
+
+/** Until the load ends, or the time is over. */
+async function run(world: World, cluster: LocalCluster, options: DemoOptions): Promise<void> {
+  await withProgress(`Starting ${options.nodes} nodes`, true, () => cluster.ready(readyTimeoutMs))
+  const gatewayUrl = await withProgress('Starting Agora and the gateway', true, () =>
+    startAgora(cluster, options),
+  )
+  process.stdout.write(
+    [
+      '',
+      `Console   ${cluster.consoleUrl}`,
+      `Agora     ${gatewayUrl}`,
+      `Cluster   ${cluster.url}`,
+      `Logs      ${options.data}/logs`,
+      '',
+      `${options.agents} agents are joining. Kill a node in the console's fault panel and watch them go on. Ctrl-C ends it all.`,
+      '',
+      '',
+    ].join('\n'),
+  )
+  startLoad(cluster, gatewayUrl, options)
+  const over =
+    options.duration === undefined ? [] : [after(world, durationMs('--duration', options.duration))]
+  await Promise.race([endedEarly(cluster, 'load'), ...over])
 }
 
 async function startAgora(cluster: LocalCluster, options: DemoOptions): Promise<string> {

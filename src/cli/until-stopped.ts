@@ -1,6 +1,7 @@
 /**
  * Resolves with the first of: a signal that asks to end (Ctrl-C, SIGTERM, the terminal closing), or `ended`. A second Ctrl-C while the
- * caller cleans up ends the process at once.
+ * caller cleans up ends the process at once. To be called before anything is started that must not be left behind: until then a signal ends
+ * this process alone.
  */
 export function untilStopped<T>(ended: Promise<T> = new Promise<T>(() => {})): Promise<T | NodeJS.Signals> {
   return new Promise((resolve, reject) => {

@@ -30,6 +30,7 @@ export function registerUpCommand(program: Command): void {
 }
 
 async function up(options: UpOptions): Promise<void> {
+  const stopped = untilStopped()
   const world = createNodeWorld({ dataFolder: options.data, logger: new NodeLogger('warn') })
   const cluster = await LocalCluster.start({
     world,
@@ -37,21 +38,31 @@ async function up(options: UpOptions): Promise<void> {
     dataFolder: options.data,
   })
   try {
-    await withProgress(`Starting ${options.nodes} nodes`, options.json !== true, () =>
-      cluster.ready(readyTimeoutMs),
-    )
-    const { url, consoleUrl, places } = cluster
-    if (options.json === true)
-      process.stdout.write(`${JSON.stringify({ url, console: consoleUrl, nodes: places })}\n`)
-    else {
-      process.stdout.write(`Cluster   ${url}\nConsole   ${consoleUrl}\nLogs      ${options.data}/logs\n`)
-      const target = options.data === defaultData ? '' : ` --url ${url}`
-      process.stdout.write(
-        `Try       npx althing put hello world${target}\nCtrl-C ends it; the data stays in ${options.data}.\n`,
-      )
-    }
-    await untilStopped()
+    await Promise.race([startUp(cluster, options), stopped])
+    await stopped
   } finally {
     await withProgress('Stopping', options.json !== true, () => cluster.stop())
   }
+}
+
+async function startUp(cluster: LocalCluster, options: UpOptions): Promise<void> {
+  await withProgress(`Starting ${options.nodes} nodes`, options.json !== true, () =>
+    cluster.ready(readyTimeoutMs),
+  )
+  const { url, consoleUrl, places } = cluster
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ url, console: consoleUrl, nodes: places })}\n`)
+    return
+  }
+  const target = options.data === defaultData ? '' : ` --url ${url}`
+  process.stdout.write(
+    [
+      `Cluster   ${url}`,
+      `Console   ${consoleUrl}`,
+      `Logs      ${options.data}/logs`,
+      `Try       npx althing put hello world${target}`,
+      `Ctrl-C ends it; the data stays in ${options.data}.`,
+      '',
+    ].join('\n'),
+  )
 }

@@ -173,6 +173,12 @@ describe('Ctrl-C leaves no process behind', () => {
     await expectNoneLeft(child, 3)
   })
 
+  test('after up that is not ready yet', async () => {
+    const child = Child.command(['up', '--nodes', '3', '--data', join(folder, 'third'), '--json'])
+    await eventually('its nodes have started', () => descendants(child.pid).length >= 3)
+    await expectNoneLeft(child, 3)
+  })
+
   test('after dev', async () => {
     const child = Child.command(['dev', '--data', join(folder, 'dev'), '--json'])
     await eventually('the node', () => jsonOf(child.lines[0]))
