@@ -1,8 +1,11 @@
 // Whatever comes to a node's port: that connection is closed with a line in the log, and nothing else is harmed.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { open, type Althing } from 'althing'
 import { NodeClient } from 'althing/engines'
 import { SeededRandom } from '../../src/testing/world/seeded-random.ts'
 import { encodeHello, methods } from '../../src/engines/cluster/protocol.ts'
+import { encodeFrame, peerVersion } from '../../src/replication/message-codec.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Attacker, frame, frameHead, preface } from './support/attacker.ts'
 import { Child, killAllChildren } from './support/child.ts'
@@ -18,7 +21,11 @@ const seed = process.env.ALTHING_FUZZ_SEED ?? '1'
 const growthBytesMax = 256 * 1024 * 1024
 
 const clientHello = frame(encodeHello({ kind: 'client', clusterId: clusterName, from: 0 }))
-const peerHello = frame(encodeHello({ kind: 'peer', clusterId: clusterName, from: 2 }))
+/** As node 2 greets when it has the data folder of this storage id. */
+const peerHello = (storageId?: string): Buffer => {
+  const kept = storageId === undefined ? {} : { storageId }
+  return frame(encodeHello({ kind: 'peer', clusterId: clusterName, from: 2, peerVersion, ...kept }))
+}
 
 let cluster: NodeCluster
 let victim: ClusterMember
@@ -93,15 +100,24 @@ describe("a node's port", () => {
     ['a peer that is no member', [preface, hello('althing', 1, 1, clusterName, 9)], /not another member/],
     ['a client whose request is no request', [preface, clientHello, frame(pack({ id: 1 }))], /malformed/],
     ['a client whose request is cut short', [preface, clientHello, frame(pack([1, 2]))], /malformed/],
-    [
-      'a peer whose message is no message',
-      [preface, peerHello, frame(pack(['vote for me']))],
-      /raft message/,
-    ],
-    ['a peer that sends nonsense', [preface, peerHello, frame(random.bytes(500))], /raft message/],
+    ['a member with the folder of another', [preface, peerHello('f'.repeat(24))], /another data folder/],
+    ['a member that does not say which folder it has', [preface, peerHello()], /another data folder/],
   ])('closes %s, with one line in its log', async (_title, bytes, reason) => {
     const attacker = await Attacker.connect(victim.address)
     attacker.send(...bytes)
+    await expectClosedWithOneLine(attacker, reason)
+    await expectUnharmed()
+  })
+
+  test.each<[string, Uint8Array, RegExp]>([
+    ['whose message is no message', pack(['vote for me']), /malformed frame of raft messages/],
+    ['that sends nonsense', random.bytes(500), /malformed frame of raft messages/],
+    ['that speaks for another', encodeFrame({ from: 3, to: 1, messages: [] }), /name other members/],
+  ])('closes a peer %s, with one line in its log', async (_title, message, reason) => {
+    const identity = readFileSync(join(cluster.member(2).storeFolder, 'identity.json'), 'utf8')
+    const { storageId } = JSON.parse(identity) as { readonly storageId: string }
+    const attacker = await Attacker.connect(victim.address)
+    attacker.send(preface, peerHello(storageId), frame(message))
     await expectClosedWithOneLine(attacker, reason)
     await expectUnharmed()
   })
