@@ -28,14 +28,18 @@ afterAll(async () => {
   removeScratchFolders()
 })
 
-async function groupsOn(member: ClusterMember): Promise<readonly GroupStatus[]> {
-  const client = await NodeClient.open(world, member.address, { clusterId: clusterName })
+/** The call that a command makes, without the start of a process for it. */
+async function operate(member: ClusterMember, ...call: Parameters<NodeClient['operate']>): Promise<unknown> {
+  const client = await NodeClient.open(world, member.address, { clusterId: clusterName, timeoutMs: 30_000 })
   try {
-    return (await client.operate('node.groups')) as unknown as readonly GroupStatus[]
+    return await client.operate(...call)
   } finally {
     client.close()
   }
 }
+
+const groupsOn = async (member: ClusterMember) =>
+  (await operate(member, 'node.groups')) as readonly GroupStatus[]
 
 /** How many of the groups, the cluster's own not counted, each of the nodes leads. */
 async function leading(members: readonly ClusterMember[]): Promise<number[]> {
@@ -45,8 +49,10 @@ async function leading(members: readonly ClusterMember[]): Promise<number[]> {
 
 describe('groups beside the store of a cluster that serves', () => {
   test('are made by a command, opened by name, and have nothing of each other', async () => {
-    for (const name of names)
-      expect(await operator(cluster, 'group', 'create', name)).toMatchObject({ isServing: true })
+    const [byCommand = '', ...byCall] = names
+    expect(await operator(cluster, 'group', 'create', byCommand)).toMatchObject({ isServing: true })
+    for (const name of byCall)
+      expect(await operate(cluster.member(1), 'group.create', { name })).toMatchObject({ isServing: true })
     for (const [i, name] of names.entries()) {
       const althing = await open(`${cluster.url}/${name}`, { world, clusterId: clusterName })
       stores.set(name, althing)
@@ -79,7 +85,9 @@ describe('groups beside the store of a cluster that serves', () => {
   })
 
   test('are removed while they run: their copies go from every node, and the others stay', async () => {
-    for (const name of removed) await operator(cluster, 'group', 'remove', name)
+    const [byCommand = '', ...byCall] = removed
+    await operator(cluster, 'group', 'remove', byCommand)
+    for (const name of byCall) await operate(cluster.member(1), 'group.remove', { name })
     await eventually('the removed groups are gone from every node', async () => {
       const all = await Promise.all(cluster.members.map((member) => groupsOn(member)))
       return all.every((groups) => groups.length === 1 + kept.length)

@@ -4,6 +4,7 @@ import { isJoint } from '../../../protocols/raft/configuration.ts'
 import type { GroupId } from '../../../replication/group-id.ts'
 import type { StoreHost } from '../../local/store-host.ts'
 import { CatchUp } from '../membership/catch-up.ts'
+import { actingLeaders } from './acting-leaders.ts'
 import { type GroupDescriptor, isSettled } from './group-descriptor.ts'
 import { LeaderSpread } from './leader-spread.ts'
 
@@ -36,14 +37,16 @@ export class GroupKeeper {
 
   tick(hosts: ReadonlyMap<GroupId, StoreHost>, groups: ReadonlyMap<GroupId, GroupDescriptor>): void {
     this.#spread.tick()
+    const { self, isConnected } = this.#options
+    const acting = actingLeaders(groups.values(), (id) => id === self || isConnected(id))
     for (const descriptor of groups.values()) {
       const host = hosts.get(descriptor.id)
-      if (host?.group.isLeaderReady === true) this.#keep(host, descriptor)
+      if (host?.group.isLeaderReady === true) this.#keep(host, descriptor, acting.get(descriptor.id) ?? 0)
       else this.#catchUps.delete(descriptor.id)
     }
   }
 
-  #keep(host: StoreHost, descriptor: GroupDescriptor): void {
+  #keep(host: StoreHost, descriptor: GroupDescriptor, leader: NodeId): void {
     const { configuration } = host.group
     if (isJoint(configuration) || this.#changing.has(descriptor.id)) return
     const next = this.#next(host, configuration, descriptor)
@@ -56,7 +59,7 @@ export class GroupKeeper {
     // Until it is committed the voters before may be needed again.
     if (configurationIndex > commitIndex) return
     if (!isSettled(descriptor)) this.#report(descriptor, configuration.voters)
-    this.#spread.consider(descriptor.id, host.group, descriptor.members[0] ?? 0)
+    this.#spread.consider(descriptor.id, host.group, leader)
   }
 
   /** New ones learn first; once all of them have caught up they take their places and the others leave, in one change. */
