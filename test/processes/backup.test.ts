@@ -106,7 +106,9 @@ describe('a backup', () => {
     expect(left.value).toEqual(right.value)
     expect(Number(left.value)).toBeGreaterThanOrEqual(acknowledged)
     const statuses = await Promise.all(fresh.members.map((member) => member.ready()))
-    for (const { revision } of statuses) expect(revision).toBe(taken.groups[0].revision + 1_000_000)
+    // The cluster notes who its members are, at revisions of its own.
+    for (const { revision } of statuses)
+      expect(revision).toBeGreaterThanOrEqual(taken.groups[0].revision + 1_000_000)
     expect((await run(fresh.url, 'put', 'after', 'restore')).code).toBe(0)
     expect((await run(fresh.url, 'check', 'replicas')).out.match(/: the same/g)).toHaveLength(3)
 
@@ -117,7 +119,8 @@ describe('a backup', () => {
   test('that is torn, or has a byte that is another, is refused with file and offset', async () => {
     const whole = readFileSync(join(folder, 'store.backup'))
     const damaged = Buffer.from(whole)
-    damaged.writeUInt8(damaged.readUInt8(5_000) ^ 1, 5_000)
+    const middle = damaged.length >> 1
+    damaged.writeUInt8(damaged.readUInt8(middle) ^ 1, middle)
     writeFileSync(join(folder, 'damaged.backup'), damaged)
     writeFileSync(join(folder, 'torn.backup'), whole)
     truncateSync(join(folder, 'torn.backup'), whole.length - 7)
