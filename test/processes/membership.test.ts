@@ -23,10 +23,16 @@ async function restart(member: ClusterMember): Promise<void> {
   await member.ready()
 }
 
+interface ListedMember {
+  readonly id: number
+  readonly role: string
+  readonly isAnswering: boolean
+}
+
 /** As `althing member list` has them. */
 async function voters(cluster: NodeCluster): Promise<number[]> {
   const { members } = await operator(cluster, 'member', 'list')
-  const listed = members as readonly { readonly id: number; readonly role: string }[]
+  const listed = members as readonly ListedMember[]
   expect(listed.filter(({ role }) => role === 'learner')).toEqual([])
   return listed.filter(({ role }) => role === 'voter').map(({ id }) => id)
 }
@@ -123,9 +129,14 @@ describe('a member', () => {
     const healthy = await cluster.leader()
     const down = cluster.members.find(({ process }) => !process.isRunning) as ClusterMember
     await eventually('it is missed', async () => {
-      const refusal = await operator(cluster, 'member', 'remove', String(healthy.id)).catch(String)
-      return String(refusal).includes('--force') && String(refusal).includes(`node ${down.id}`)
+      const { members } = await operator(cluster, 'member', 'list')
+      return (members as readonly ListedMember[]).some(
+        ({ id, isAnswering }) => id === down.id && !isAnswering,
+      )
     })
+    const refusal = await operator(cluster, 'member', 'remove', String(healthy.id)).catch(String)
+    expect(refusal).toContain('--force')
+    expect(refusal).toContain(`node ${down.id}`)
     expect(await operator(cluster, 'member', 'remove', String(healthy.id), '--force')).toMatchObject({
       isRemoved: true,
     })
