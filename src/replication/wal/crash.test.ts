@@ -292,3 +292,30 @@ describe('a crash at any point', () => {
     )
   })
 })
+
+test('a group that was removed may lack the beginning of its log: the segment that held it has gone with it', async () => {
+  const disk = new FaultDisk()
+  const node = await openOn(disk, 100_000)
+  const { storage } = await node.createGroup(1, initialOf(1))
+  const other = await node.createGroup(2, initialOf(2))
+  const hardState = { term: 1, vote: 1 }
+  const entry = (index: number, size: number): Entry => ({
+    index,
+    term: 1,
+    kind: 'command',
+    data: new Uint8Array(size),
+  })
+  await storage.append({ hardState, entries: [1, 2, 3, 4, 5].map((index) => entry(index, 1_000)) })
+  // In the next segment: what says that the log begins after 4, of which entry 5 is left, and entry 6.
+  await other.storage.append({ hardState, entries: [entry(1, 6_000)] })
+  const snapshot = { index: 4, term: 1, configuration: { voters: [1, 2] } }
+  await storage.saveSnapshot(snapshot, [new Uint8Array(300)])
+  await storage.resetTo(snapshot, hardState)
+  await storage.append({ entries: [entry(6, 10)] })
+  await node.removeGroup(1)
+  expect([...disk.names.keys()]).not.toContain('node/wal-0000000001.log')
+  await node.close()
+  const again = await openOn(new FaultDisk(disk.files()), 100_000)
+  expect([...again.groups.keys()]).toEqual([2])
+  await again.close()
+})

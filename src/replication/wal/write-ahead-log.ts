@@ -240,6 +240,7 @@ export class WriteAheadLog {
     const crc = sealRecord(record, payloadLength, this.#segment.offset, this.#crc)
     await this.#segment.write(record)
     this.#crc = crc
+    for (const { group, items } of jobs) if (items[0]?.type === 'removed') this.#forget(group)
     if (this.#segment.isHalfFull) this.#spare.prepare()
   }
 
@@ -260,11 +261,13 @@ export class WriteAheadLog {
     if (first?.type === 'created') this.#groups.set(group, newGroupState(group, first.initialConfiguration))
     const state = this.#groups.get(group)
     assert(state !== undefined, 'the log has no such group', { group })
-    if (first?.type === 'removed') {
-      this.#groups.delete(group)
-      this.#removed.add(group)
-    }
     return state
+  }
+
+  /** Only once its removal is durable: until then a restart finds the group, and needs every segment that it had. */
+  #forget(group: GroupId): void {
+    this.#groups.delete(group)
+    this.#removed.add(group)
   }
 
   /** The next segment exists, with all that it needs to stand alone, before the seal says so; recovery accepts a crash at any point in between. */
