@@ -69,7 +69,9 @@ export class LogImage {
   }
 
   #append(entry: Entry): string | undefined {
-    if (entry.index > this.#nextIndex) {
+    // Of a log whose beginning has gone with its segment nobody knows what a reset kept. Whoever needs what is missing finds so in `join`.
+    const mayBegin = this.#entries.length === 0 && entry.index <= this.#nextIndexMax
+    if (entry.index > this.#nextIndex && !mayBegin) {
       return `entry ${entry.index} follows, but ${this.#nextIndex} should be the next`
     }
     const firstIndex = this.#entries[0]?.index ?? entry.index

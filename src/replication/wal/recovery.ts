@@ -41,12 +41,6 @@ export interface RecoveredLog {
 
 type WholeEnd = Exclude<ScanEnd, { kind: 'corrupt' }>
 
-/**
- * Groups of whose log a part is missing. That is damage, unless the group's removal follows: once that is durable, segments that only it needed go, while a later one may
- * still hold entries of it.
- */
-type Gaps = Map<GroupId, AlthingError>
-
 interface ReadSegment {
   readonly header: SegmentHeader
   readonly end: WholeEnd
@@ -67,7 +61,6 @@ export async function recoverLog(
   if (sequences.length === 0) return undefined
   const segments: ReadSegment[] = []
   const image = new NodeImage()
-  const gaps: Gaps = new Map()
   let lastBytes: Buffer = Buffer.alloc(0)
   for (const [position, sequence] of sequences.entries()) {
     const path = segmentPath(directory, sequence)
@@ -75,12 +68,11 @@ export async function recoverLog(
     lastBytes = bytes
     checkFollows(path, header, segments.at(-1))
     const isLast = position === sequences.length - 1
-    const segment = readSegment(path, bytes, header, image, position === 0, gaps)
+    const segment = readSegment(path, bytes, header, image, position === 0)
     checkEnd(path, segment, isLast)
     checkSeal(path, bytes, segment.end, isLast)
     segments.push(segment)
   }
-  for (const gap of gaps.values()) throw gap
   const last = segments.at(-1) as ReadSegment
   // Also where a seal was read: it may be in the system's cache only (see `renewSegment`).
   const finished = segments.at(-2)
@@ -158,7 +150,6 @@ function readSegment(
   header: SegmentHeader,
   image: NodeImage,
   isFirst: boolean,
-  gaps: Gaps,
 ): ReadSegment {
   const summary: SegmentSummary = { sequence: header.sequence, indexMax: new Map() }
   const from = recordsOffsetOf(header)
@@ -166,10 +157,8 @@ function readSegment(
   const end = scanRecords(bytes, from, header.previousCrc, ({ offset, payload }) => {
     const items = inFile(path, offset, () => readItems(payload, header.version))
     const isStart = offset === from && header.version !== 1
-    if (isStart) {
-      const problem = readStart(items, image, isFirst)
-      if (problem !== undefined) throw corruptFile(path, offset, problem)
-    } else readRecord(items, image, summary, gaps, (problem) => corruptFile(path, offset, problem))
+    const problem = isStart ? readStart(items, image, isFirst) : readRecord(items, image, summary)
+    if (problem !== undefined) throw corruptFile(path, offset, problem)
   })
   if (end.kind === 'corrupt') throw corruptFile(path, end.offset, end.reason)
   return { header, end, summary }
@@ -180,22 +169,13 @@ function readStart(items: readonly Item[], image: NodeImage, isFirst: boolean): 
   return isFirst ? image.begin(items) : image.compare(items)
 }
 
-function readRecord(
-  items: readonly Item[],
-  image: NodeImage,
-  summary: SegmentSummary,
-  gaps: Gaps,
-  damaged: (problem: string) => AlthingError,
-): void {
+function readRecord(items: readonly Item[], image: NodeImage, summary: SegmentSummary): string | undefined {
   for (const item of items) {
     const problem = image.apply(item)
-    if (item.type === 'removed') gaps.delete(item.group)
+    if (problem !== undefined) return problem
     if (item.type === 'entry') noteEntry(summary, item.group, item.entry.index)
-    if (problem === undefined) continue
-    const isGap = item.type === 'entry' && image.groups.has(item.group)
-    if (!isGap) throw damaged(problem)
-    if (!gaps.has(item.group)) gaps.set(item.group, damaged(problem))
   }
+  return undefined
 }
 
 export function noteEntry({ indexMax }: SegmentSummary, group: GroupId, index: number): void {
