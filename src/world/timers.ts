@@ -36,11 +36,13 @@ class NodeTimer implements Timer {
     clearTimeout(this.#native)
   }
 
+  /** The native timer reads a clock of whole milliseconds at both ends, and so may fire up to one too early: one more keeps the length, and the order in which timers were set. */
   #arm(delayMs: number): NodeJS.Timeout {
-    return setTimeout(() => this.#fire(), Math.min(Math.max(1, Math.ceil(delayMs)), nativeDelayMsMax))
+    const nativeMs = Math.ceil(Math.max(0, delayMs)) + 1
+    return setTimeout(() => this.#fire(), Math.min(nativeMs, nativeDelayMsMax))
   }
 
-  /** The native timer counts whole milliseconds from the start of its loop turn, and so may fire up to one too early. */
+  /** Delays beyond the native limit are made of several. */
   #fire(): void {
     const leftMs = this.#dueMs - this.#clock.monotonicMs()
     if (leftMs > 0) this.#native = this.#arm(leftMs)
