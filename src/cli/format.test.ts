@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { NodeStatus } from '../engines/cluster/node-status.ts'
-import { type MemberAnswer, statusProblems } from '../node/diagnosis/member-answer.ts'
+import { statusProblems } from '../node/diagnosis/member-answer.ts'
+import { answer, silent } from '../node/diagnosis/member-answer.test-support.ts'
 import { formatItems, formatTxn, formatWatchBatch } from './format-items.ts'
 import { formatLocks } from './format-locks.ts'
 import { formatStatus } from './format-status.ts'
@@ -8,44 +8,6 @@ import { formatTable } from './format-table.ts'
 
 const revisions = { createRevision: 3, modRevision: 5, version: 2, lease: 0 }
 
-function answer(id: number, changes: Partial<NodeStatus> = {}, ahead = 0): MemberAnswer {
-  const address = `127.0.0.1:740${id}`
-  const status: NodeStatus = {
-    id,
-    clusterId: 'test',
-    address,
-    version: '1.0.0',
-    role: id === 1 ? 'leader' : 'follower',
-    term: 4,
-    leader: 1,
-    commitIndex: 120,
-    appliedIndex: 120,
-    lastIndex: 120,
-    firstIndex: 1,
-    persistedIndex: 120,
-    revision: 90,
-    compactRevision: 0,
-    keys: 7,
-    leases: 0,
-    watchers: 0,
-    clients: 0,
-    uptimeMs: 61_000,
-    wallMs: 0,
-    isReady: true,
-    groups: { copies: 1, leading: 0 },
-    members: [1, 2, 3].map((each) => ({
-      id: each,
-      address: `127.0.0.1:740${each}`,
-      isVoter: true,
-      isConnected: true,
-    })),
-    blocked: [],
-    ...changes,
-  }
-  return { id, address, status, clockAheadMs: ahead, roundTripMs: 1 }
-}
-
-const silent: MemberAnswer = { id: 3, address: '127.0.0.1:7403' }
 describe('a table', () => {
   test('has its texts at the left and its numbers at the right', () => {
     expect(

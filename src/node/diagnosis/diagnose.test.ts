@@ -5,47 +5,10 @@ import type { OperationsStatus } from '../../engines/cluster/operations-status.t
 import { diagnose } from './diagnose.ts'
 import type { Finding } from './finding.ts'
 import type { MemberAnswer } from './member-answer.ts'
+import { answer, silent } from './member-answer.test-support.ts'
 
 const nowMs = 1_700_000_000_000
 
-function answer(id: number, changes: Partial<NodeStatus> = {}, ahead = 0): MemberAnswer {
-  const address = `127.0.0.1:740${id}`
-  const status: NodeStatus = {
-    id,
-    clusterId: 'test',
-    address,
-    version: '1.0.0',
-    role: id === 1 ? 'leader' : 'follower',
-    term: 4,
-    leader: 1,
-    commitIndex: 120,
-    appliedIndex: 120,
-    lastIndex: 120,
-    firstIndex: 1,
-    persistedIndex: 120,
-    revision: 90,
-    compactRevision: 0,
-    keys: 7,
-    leases: 0,
-    watchers: 0,
-    clients: 0,
-    uptimeMs: 61_000,
-    wallMs: 0,
-    isReady: true,
-    groups: { copies: 1, leading: 0 },
-    members: [1, 2, 3].map((each) => ({
-      id: each,
-      address: `127.0.0.1:740${each}`,
-      isVoter: true,
-      isConnected: true,
-    })),
-    blocked: [],
-    ...changes,
-  }
-  return { id, address, status, clockAheadMs: ahead, roundTripMs: 1 }
-}
-
-const silent: MemberAnswer = { id: 3, address: '127.0.0.1:7403' }
 const messages = (members: readonly MemberAnswer[], severity: string): string[] =>
   diagnose({ members, nowMs })
     .filter((finding) => finding.severity === severity)
