@@ -7,7 +7,7 @@ import { type AreaResult, formatNumber, formatTable } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
 import { eventually } from '../server-process.ts'
 import { rounded } from '../statistics.ts'
-import { startSides, stopSides } from './sides.ts'
+import { benchOurs } from './ours-only.ts'
 
 const groups = 100
 /** For elections, the spreading of leaders and what a runtime compiler does late. */
@@ -28,10 +28,7 @@ export async function benchIdleGroups(
   options: BenchOptions,
   print: (text: string) => void,
 ): Promise<AreaResult> {
-  const sides = await startSides(ours, peer, 'ours')
-  try {
-    const cluster = sides.clusters.get('ours')
-    if (cluster === undefined) throw new Error(sides.descriptions.ours)
+  return await benchOurs(options.area, ours, peer, async (cluster) => {
     const alone = await observe(cluster)
     const createMs = await createGroups(cluster)
     const many = await observe(cluster)
@@ -43,17 +40,9 @@ export async function benchIdleGroups(
     ).map(([name, idle]) => [name, formatNumber(idle.coresPercent), formatNumber(idle.memoryMebibytes)])
     print(formatTable(['three idle nodes', 'CPU of all, % of a core', 'memory of all, MiB'], rows))
     print(`${groups} groups created, and all of them serving, in ${Math.round(createMs)} ms`)
-    return {
-      area: options.area,
-      ours: rounded(many.coresPercent),
-      peer: null,
-      ratio: null,
-      unit: '% of a core, all nodes',
-      setup: { ...sides.descriptions, groups, idleMs, createMs: rounded(createMs), alone, many },
-    }
-  } finally {
-    await stopSides(sides)
-  }
+    const setup = { groups, idleMs, createMs: rounded(createMs), alone, many }
+    return { headline: many.coresPercent, unit: '% of a core, all nodes', setup }
+  })
 }
 
 async function observe(cluster: Cluster): Promise<Idle> {

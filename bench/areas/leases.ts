@@ -2,10 +2,9 @@ import { open, type Store } from 'althing'
 import type { Cluster, Contender } from '../cluster.ts'
 import type { BenchOptions } from '../options.ts'
 import { processorSeconds } from '../processor-time.ts'
-import { type AreaResult, formatNumber, formatTable } from '../report.ts'
+import type { AreaResult } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
-import { rounded } from '../statistics.ts'
-import { startSides, stopSides } from './sides.ts'
+import { benchOurs, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
 
 const leases = 100_000
 const grantClients = 256
@@ -15,6 +14,7 @@ const keysPerTxn = 100
 const renewalsPerCall = 1_000
 const callMs = 30_000
 const prefix = 'bench/leased/'
+const headline = 'grants a second'
 
 /** 100,000 leases with a key each on a three-member cluster: granted, renewed, listed, and expired all at once while a client goes on writing. */
 export async function benchLeases(
@@ -23,32 +23,15 @@ export async function benchLeases(
   options: BenchOptions,
   print: (text: string) => void,
 ): Promise<AreaResult> {
-  const sides = await startSides(ours, peer, 'ours')
-  try {
-    const cluster = sides.clusters.get('ours')
-    if (cluster === undefined) throw new Error(sides.descriptions.ours)
-    const found = await measure(cluster, print)
-    print(
-      formatTable(
-        ['100,000 leases', ''],
-        Object.entries(found).map(([name, value]) => [name, formatNumber(value)]),
-      ),
-    )
-    const figures = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, rounded(value)]))
-    return {
-      area: options.area,
-      ours: figures['grants a second'] ?? null,
-      peer: null,
-      ratio: null,
-      unit: 'leases/s',
-      setup: { ...sides.descriptions, leases, grantClients, ttlMs, ...figures },
-    }
-  } finally {
-    await stopSides(sides)
-  }
+  return await benchOurs(options.area, ours, peer, async (cluster) => {
+    const figures = await measure(cluster, print)
+    print(tableOfOwn('100,000 leases', figures))
+    const setup = { leases, grantClients, ttlMs, ...roundedFigures(figures) }
+    return { headline: figures[headline] ?? null, unit: 'leases/s', setup }
+  })
 }
 
-async function measure(cluster: Cluster, print: (text: string) => void): Promise<Record<string, number>> {
+async function measure(cluster: Cluster, print: (text: string) => void): Promise<Figures> {
   const { addresses } = await cluster.target()
   const althing = await open(`althing://${addresses.join(',')}`)
   const store = althing.raw
@@ -71,7 +54,7 @@ async function measure(cluster: Cluster, print: (text: string) => void): Promise
     )
     const expiry = await watchExpiry(store)
     return {
-      'grants a second': (leases * 1_000) / grantMs,
+      [headline]: (leases * 1_000) / grantMs,
       'renewals a second': (leases * 1_000) / renewMs,
       'CPU of the leader per 1,000 renewals, ms': (renewCpu * 1_000_000) / leases,
       'listing all, ms': listMs,
@@ -117,7 +100,7 @@ async function renewAll(store: Store): Promise<void> {
 }
 
 /** All leases have the same deadline to within the time that renewing them took. */
-async function watchExpiry(store: Store): Promise<Record<string, number>> {
+async function watchExpiry(store: Store): Promise<Figures> {
   const delays: number[] = []
   const range = { key: prefix, end: `${prefix}~`, countOnly: true } as const
   let firstMs = 0

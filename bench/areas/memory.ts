@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { Contender } from '../cluster.ts'
 import type { BenchOptions } from '../options.ts'
 import { type AreaResult, formatNumber, formatTable } from '../report.ts'
-import { rounded } from '../statistics.ts'
+import { ownResult } from './ours-only.ts'
 
 const program = fileURLToPath(new URL('../scale/memory-process.js', import.meta.url))
 const keys = 1_000_000
@@ -40,11 +40,8 @@ export async function benchMemory(
     `Bytes for each of ${keys.toLocaleString('en-US')} keys of ${keyBytes} bytes\n${formatTable(head, rows)}`,
   )
   const last = reports.get(sizes.at(-1) as number)
-  return {
-    area: options.area,
-    ours: last === undefined ? null : rounded(last.heap + last.external),
-    peer: null,
-    ratio: null,
+  return ownResult(options.area, {
+    headline: last === undefined ? null : last.heap + last.external,
     unit: 'bytes per key of 32 + 256 bytes',
     setup: {
       ours: 'the model alone, without a node',
@@ -52,5 +49,5 @@ export async function benchMemory(
       keys,
       reports: Object.fromEntries(reports),
     },
-  }
+  })
 }

@@ -4,6 +4,7 @@ import type { AreaResult } from '../report.ts'
 import { benchIdleGroups } from './idle-groups.ts'
 import { benchLeases } from './leases.ts'
 import { benchMemory } from './memory.ts'
+import { ownResult } from './ours-only.ts'
 import { benchWatchers } from './watchers.ts'
 
 const parts = {
@@ -26,11 +27,8 @@ export async function benchScale(
     results[area] = await run(ours, peer, { ...options, area }, print)
   }
   const { watchers } = results
-  return {
-    area: options.area,
-    ours: watchers?.ours ?? null,
-    peer: null,
-    ratio: null,
+  return ownResult(options.area, {
+    headline: watchers?.ours ?? null,
     unit: watchers?.unit ?? 'ms',
     setup: {
       headline: 'watchers',
@@ -38,5 +36,5 @@ export async function benchScale(
       peer: 'not asked for',
       results,
     },
-  }
+  })
 }

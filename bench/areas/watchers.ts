@@ -1,12 +1,11 @@
 import type { Cluster, Contender, PutDriver } from '../cluster.ts'
 import type { BenchOptions } from '../options.ts'
 import { processorSeconds } from '../processor-time.ts'
-import { type AreaResult, formatNumber, formatTable } from '../report.ts'
+import type { AreaResult } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
 import { type Arrivals, monotonicMs, WatcherProcess } from '../scale/watchers.ts'
-import { rounded } from '../statistics.ts'
+import { benchOurs, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
 import { valueBytes } from './rates.ts'
-import { startSides, stopSides } from './sides.ts'
 
 const prefix = 'bench/watched/'
 const watchers = 10_000
@@ -21,6 +20,7 @@ const burstPuts = 2_000
 const burstClients = 16
 /** For the last events to arrive. */
 const settleMs = 3_000
+const headline = 'calm: put to last watcher, p50 ms'
 
 /** 10,000 watchers on one prefix of one node, over 100 connections: when the last has seen a put, and what that costs. */
 export async function benchWatchers(
@@ -29,38 +29,16 @@ export async function benchWatchers(
   options: BenchOptions,
   print: (text: string) => void,
 ): Promise<AreaResult> {
-  const sides = await startSides(ours, peer, 'ours')
-  try {
-    const cluster = sides.clusters.get('ours')
-    if (cluster === undefined) throw new Error(sides.descriptions.ours)
-    const found = await measure(cluster)
-    print(
-      formatTable(
-        ['10,000 watchers on one prefix', ''],
-        Object.entries(found).map(([name, value]) => [name, formatNumber(value)]),
-      ),
-    )
-    const figures = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, rounded(value)]))
-    return {
-      area: options.area,
-      ours: figures['calm: put to last watcher, p50 ms'] ?? null,
-      peer: null,
-      ratio: null,
-      unit: 'ms',
-      setup: {
-        ...sides.descriptions,
-        watchers,
-        connections: processes * connectionsEach,
-        valueBytes,
-        ...figures,
-      },
-    }
-  } finally {
-    await stopSides(sides)
-  }
+  return await benchOurs(options.area, ours, peer, async (cluster) => {
+    const figures = await measure(cluster)
+    print(tableOfOwn('10,000 watchers on one prefix', figures))
+    const connections = processes * connectionsEach
+    const setup = { watchers, connections, valueBytes, ...roundedFigures(figures) }
+    return { headline: figures[headline] ?? null, unit: 'ms', setup }
+  })
 }
 
-async function measure(cluster: Cluster): Promise<Record<string, number>> {
+async function measure(cluster: Cluster): Promise<Figures> {
   const leader = await cluster.leader()
   const { addresses } = await cluster.target()
   const pids = [cluster.pids[leader] as number]
@@ -91,7 +69,7 @@ async function measure(cluster: Cluster): Promise<Record<string, number>> {
       .map((startMs, i) => lastOf(arrivals, calmPuts + i) - startMs)
       .sort((a, b) => a - b)
     return {
-      'calm: put to last watcher, p50 ms': percentile(delays, 50),
+      [headline]: percentile(delays, 50),
       'calm: put to last watcher, p99 ms': percentile(delays, 99),
       'calm: put acknowledged, p50 ms': percentile(
         calm.acknowledgedMs.sort((a, b) => a - b),
