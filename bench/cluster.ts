@@ -17,6 +17,8 @@ export interface StoreDriver extends PutDriver {
   txn(absentKey: string, key: string, value: Uint8Array, deadlineMs: number): Promise<void>
   /** Grants a lease that outlives the benchmark. */
   grantLease(deadlineMs: number): Promise<void>
+  /** Ends all leases of the store, with a deadline for each call. Resolves with how many they were. */
+  revokeLeases(deadlineMs: number): Promise<number>
   /** Resolves when the watch is set; `seen` is called for every later change of `key`. */
   watch(key: string, seen: () => void): Promise<void>
 }

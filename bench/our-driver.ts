@@ -1,7 +1,9 @@
 import { type Althing, open, type Store } from 'althing'
 import type { StoreDriver } from './cluster.ts'
+import { forEachAtOnce } from './load/at-once.ts'
 
 const leaseTtlMs = 3_600_000
+const revokedAtOnce = 256
 
 /** Our store through the published client, which finds the leader among `addresses` by itself. */
 export async function openOurs(addresses: readonly string[]): Promise<OurDriver> {
@@ -44,6 +46,13 @@ export class OurDriver implements StoreDriver {
 
   async grantLease(deadlineMs: number): Promise<void> {
     await this.#store.grantLease({ ttlMs: leaseTtlMs }, { timeoutMs: deadlineMs })
+  }
+
+  async revokeLeases(deadlineMs: number): Promise<number> {
+    const call = { timeoutMs: deadlineMs }
+    const leases = await this.#store.leases(call)
+    await forEachAtOnce(leases, revokedAtOnce, ({ lease }) => this.#store.revokeLease(lease, call))
+    return leases.length
   }
 
   async watch(key: string, seen: () => void): Promise<void> {

@@ -45,6 +45,15 @@ describe.skipIf(etcd.unavailable() !== undefined)('a real etcd as a peer', () =>
     await driver.close()
   })
 
+  test('the leases of a round are revoked after it, all of them', async () => {
+    const { addresses } = await cluster.target()
+    const driver = new EtcdDriver(addresses[0] as string)
+    await Promise.all(Array.from({ length: 300 }, () => driver.grantLease(5_000)))
+    expect(await driver.revokeLeases(5_000)).toBe(300)
+    expect(await driver.revokeLeases(5_000)).toBe(0)
+    await driver.close()
+  })
+
   test('a killed leader costs an election, and is back before the next kill', async () => {
     const options = parseOptions(['failover', '--rounds', '2'])
     const lines: string[] = []

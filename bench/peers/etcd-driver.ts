@@ -10,6 +10,7 @@ import {
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { StoreDriver } from '../cluster.ts'
+import { forEachAtOnce } from '../load/at-once.ts'
 
 type Unary<Request, Reply> = (
   request: Request,
@@ -45,8 +46,14 @@ interface KvClient {
   close(): void
 }
 
+interface LeaseId {
+  readonly ID: string
+}
+
 interface LeaseClient {
   readonly leaseGrant: Unary<{ readonly TTL: number }, unknown>
+  readonly leaseLeases: Unary<object, { readonly leases: readonly LeaseId[] }>
+  readonly leaseRevoke: Unary<LeaseId, unknown>
   close(): void
 }
 
@@ -85,11 +92,12 @@ const services = loadPackageDefinition(definition)['etcdserverpb'] as unknown as
   Record<'KV' | 'Lease' | 'Watch' | 'Maintenance', ServiceClientConstructor>
 >
 
-/** Each channel has a connection of its own. */
-const channelOptions = { 'grpc.use_local_subchannel_pool': 1 }
+/** Each channel has a connection of its own. A list of all leases is longer than what a client takes by default. */
+const channelOptions = { 'grpc.use_local_subchannel_pool': 1, 'grpc.max_receive_message_length': -1 }
 
 /** In seconds: longer than any benchmark. */
 const leaseTtl = 3_600
+const revokedAtOnce = 256
 
 /** etcd's store through its own interface, over `connections` connections to one member, used in turn. */
 export class EtcdDriver implements StoreDriver {
@@ -127,8 +135,17 @@ export class EtcdDriver implements StoreDriver {
   }
 
   async grantLease(deadlineMs: number): Promise<void> {
-    this.#leases ??= clientOf<LeaseClient>('Lease', this.#address)
-    await call(this.#leases, this.#leases.leaseGrant, { TTL: leaseTtl }, deadlineMs)
+    const client = this.#leaseClient()
+    await call(client, client.leaseGrant, { TTL: leaseTtl }, deadlineMs)
+  }
+
+  async revokeLeases(deadlineMs: number): Promise<number> {
+    const client = this.#leaseClient()
+    const { leases } = await call(client, client.leaseLeases, {}, deadlineMs)
+    await forEachAtOnce(leases, revokedAtOnce, ({ ID }) =>
+      call(client, client.leaseRevoke, { ID }, deadlineMs),
+    )
+    return leases.length
   }
 
   async watch(key: string, seen: () => void): Promise<void> {
@@ -140,6 +157,11 @@ export class EtcdDriver implements StoreDriver {
     for (const client of this.#clients) client.close()
     this.#leases?.close()
     this.#watches?.close()
+  }
+
+  #leaseClient(): LeaseClient {
+    this.#leases ??= clientOf<LeaseClient>('Lease', this.#address)
+    return this.#leases
   }
 
   #client(): KvClient {
