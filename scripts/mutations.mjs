@@ -10,7 +10,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import ts from 'typescript'
 import { mutations } from '../test/mutations/mutations.mjs'
-import { build, install } from './prepare.mjs'
+import { prepareOrExit } from './prepare.mjs'
 import { capture } from './run.mjs'
 import { inTree } from './tree.mjs'
 
@@ -167,11 +167,8 @@ async function huntAll(chosen) {
   return results
 }
 
+if (options.from === undefined) await prepareOrExit()
 try {
-  if (options.from === undefined) {
-    await install()
-    await build()
-  }
   const named = mutations.filter(({ name }) => options.only === undefined || name.includes(options.only))
   const chosen = options.quick ? named.filter(({ quick }) => quick === true) : named
   const results = await huntAll(chosen)

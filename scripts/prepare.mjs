@@ -14,6 +14,17 @@ export async function build() {
   await step('Building', process.execPath, ['scripts/build.mjs'])
 }
 
+/** Both, for scripts that are of no use without: ends the process with code 1 when one fails, after its output. */
+export async function prepareOrExit() {
+  try {
+    await install()
+    await build()
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
 async function step(title, command, args) {
   const startedMs = Date.now()
   running(title)

@@ -1,18 +1,12 @@
 // `npm start`: from a fresh checkout to a running cluster with gateway, console and Agora. Arguments go to `althing demo`.
 import { spawn } from 'node:child_process'
-import { build, install } from './prepare.mjs'
+import { prepareOrExit } from './prepare.mjs'
 import { inTree, root } from './tree.mjs'
 
 const repeatedWithinMs = 1_000
 const parentPollMs = 500
 
-try {
-  await install()
-  await build()
-} catch (error) {
-  process.stderr.write(`${error.message}\n`)
-  process.exit(1)
-}
+await prepareOrExit()
 
 // A process group of its own: one Ctrl-C on a terminal reaches npm, this script and its child, each of which hands it on.
 // So the child hears only from here, and only once.

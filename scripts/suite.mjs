@@ -1,5 +1,5 @@
 // `npm run test:NAME`: one suite, with its output as it comes. Further arguments go to vitest.
-import { build, install } from './prepare.mjs'
+import { prepareOrExit } from './prepare.mjs'
 import { show } from './run.mjs'
 import { programs, provide } from './servers.mjs'
 import { suites } from './suites.mjs'
@@ -11,13 +11,7 @@ if (suite === undefined) {
   process.stderr.write(`There is no suite ${name}. There are: ${names.join(', ')}\n`)
   process.exit(1)
 }
-try {
-  await install()
-  await build()
-} catch (error) {
-  process.stderr.write(`${error.message}\n`)
-  process.exit(1)
-}
+await prepareOrExit()
 const missing = await provide(programs)
 const code = await show(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...suite.args, ...rest])
 for (const each of missing) process.stdout.write(`Not tested: ${each.for}: ${each.command} is not on PATH\n`)
