@@ -52,6 +52,14 @@ export const services = signal<readonly ServiceEntry[]>([])
 export const gateways = signal<readonly GatewayEntry[]>([])
 export const processes = signal<readonly ProcessStatus[]>([])
 
+/** Why one of these could not be read for the newest snapshot. */
+export function problemOfParts(
+  ...parts: readonly ('locks' | 'elections' | 'services' | 'processes')[]
+): string | undefined {
+  const problems = snapshot.value?.problems ?? {}
+  return parts.map((part) => problems[part]).find((each) => each !== undefined)
+}
+
 /** Milliseconds by the clocks of the cluster: ages are counted with it, not with the clock of the browser's machine. */
 export const clusterNowMs = computed(() => {
   const at = snapshot.value?.cluster.at

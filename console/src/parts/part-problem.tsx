@@ -1,19 +1,12 @@
-import { snapshot } from '../live/live-state.ts'
 import { t } from '../text/language.ts'
 
-/** Said above a part of the live data that the node could not read for the newest snapshot. */
-export function PartProblem({
-  parts,
-}: {
-  readonly parts: readonly ('locks' | 'elections' | 'services' | 'processes')[]
-}) {
-  const problems = snapshot.value?.problems ?? {}
-  const message = parts.map((part) => problems[part]).find((each) => each !== undefined)
-  if (message === undefined) return null
+/** Said above what a page shows when the node could not read it just now, for the reason given; nothing when it could. */
+export function PartProblem({ problem }: { readonly problem: string | undefined }) {
+  if (problem === undefined) return null
   return (
     <div class="notice warn" role="status">
       <strong>{t('part.unreadable')}</strong>
-      <span class="dim">{message}</span>
+      <span class="dim">{problem}</span>
     </div>
   )
 }

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { ProcessStatus } from '../api/types.ts'
 import { isIsolated } from '../live/cluster-health.ts'
-import { isSupervised, processes, snapshot } from '../live/live-state.ts'
+import { isSupervised, problemOfParts, processes, snapshot } from '../live/live-state.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Empty, Panel } from '../parts/panel.tsx'
 import { PartProblem } from '../parts/part-problem.tsx'
@@ -34,7 +34,7 @@ export function FaultsView() {
         <h1>{t('nav.faults')}</h1>
         <p>{t('faults.about')}</p>
       </div>
-      <PartProblem parts={['processes']} />
+      <PartProblem problem={problemOfParts('processes')} />
       {kinds.map((kind) => (
         <Processes key={kind} kind={kind} onFault={ask} />
       ))}

@@ -6,6 +6,7 @@ import { Badge, Label } from '../parts/badge.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Panel } from '../parts/panel.tsx'
+import { PartProblem } from '../parts/part-problem.tsx'
 import { QuotaBar } from '../parts/quota-bar.tsx'
 import { failurePhrase, say } from '../parts/toasts.tsx'
 import { formatBytes, formatCount, none } from '../text/format.ts'
@@ -27,12 +28,7 @@ export function GroupsView() {
         </span>
         <p>{t('groups.about')}</p>
       </div>
-      {problem === undefined ? null : (
-        <div class="notice warn" role="status">
-          <strong>{t('part.unreadable')}</strong>
-          <span class="dim">{problem}</span>
-        </div>
-      )}
+      <PartProblem problem={problem} />
       <Panel title={t('groups.title')}>
         <div class="table-scroll">
           <table data-test="groups">

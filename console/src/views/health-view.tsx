@@ -5,6 +5,7 @@ import { usePolled } from '../live/polled.ts'
 import { Badge, type Tone } from '../parts/badge.tsx'
 import { Command } from '../parts/command.tsx'
 import { Panel } from '../parts/panel.tsx'
+import { PartProblem } from '../parts/part-problem.tsx'
 import { RateChart } from '../parts/rate-chart.tsx'
 import { formatDuration } from '../text/format.ts'
 import { locale, t } from '../text/language.ts'
@@ -25,12 +26,7 @@ export function HealthView() {
         <h1>{t('nav.health')}</h1>
         <p>{t('doctor.about')}</p>
       </div>
-      {problem === undefined ? null : (
-        <div class="notice warn" role="status">
-          <strong>{t('part.unreadable')}</strong>
-          <span class="dim">{problem}</span>
-        </div>
-      )}
+      <PartProblem problem={problem} />
       <Panel title={t('doctor.wrong')} note={t('doctor.wrongCount', { count: wrong.length })}>
         {wrong.length === 0 ? (
           <p class="panel-body dim" data-test="all-well">

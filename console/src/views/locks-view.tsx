@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { LockExplanation, LockParty } from '../api/types.ts'
-import { clusterNowMs, locks } from '../live/live-state.ts'
+import { clusterNowMs, locks, problemOfParts } from '../live/live-state.ts'
 import { Label } from '../parts/badge.tsx'
 import { Empty, Panel } from '../parts/panel.tsx'
 import { PartProblem } from '../parts/part-problem.tsx'
@@ -16,7 +16,7 @@ export function LocksView() {
         <h1>{t('nav.locks')}</h1>
         <p>{t('locks.about')}</p>
       </div>
-      <PartProblem parts={['locks']} />
+      <PartProblem problem={problemOfParts('locks')} />
       {locks.value.length === 0 ? (
         <section class="panel">
           <Empty text={t('locks.none')} command="npx althing lock nightly -- node job.js" />

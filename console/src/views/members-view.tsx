@@ -5,6 +5,7 @@ import { snapshot } from '../live/live-state.ts'
 import { type MemberLine, memberLines } from '../live/member-list.ts'
 import { usePolled } from '../live/polled.ts'
 import { Panel } from '../parts/panel.tsx'
+import { PartProblem } from '../parts/part-problem.tsx'
 import { failurePhrase, say } from '../parts/toasts.tsx'
 import { t } from '../text/language.ts'
 import { InvitationPanel } from './invitation-panel.tsx'
@@ -36,12 +37,7 @@ export function MembersView() {
         </span>
         <p>{t('membership.about')}</p>
       </div>
-      {problem === undefined ? null : (
-        <div class="notice warn" role="status">
-          <strong>{t('part.unreadable')}</strong>
-          <span class="dim">{problem}</span>
-        </div>
-      )}
+      <PartProblem problem={problem} />
       {invitation === undefined ? null : (
         <InvitationPanel
           invitation={invitation.of}

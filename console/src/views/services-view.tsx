@@ -1,5 +1,5 @@
 import type { ElectionEntry, ServiceEntry, ServiceInstance } from '../api/types.ts'
-import { clusterNowMs, elections, services } from '../live/live-state.ts'
+import { clusterNowMs, elections, problemOfParts, services } from '../live/live-state.ts'
 import { Badge, Label } from '../parts/badge.tsx'
 import { Empty, Panel } from '../parts/panel.tsx'
 import { PartProblem } from '../parts/part-problem.tsx'
@@ -13,7 +13,7 @@ export function ServicesView() {
         <h1>{t('nav.services')}</h1>
         <p>{t('services.about')}</p>
       </div>
-      <PartProblem parts={['elections', 'services']} />
+      <PartProblem problem={problemOfParts('elections', 'services')} />
       <Elections entries={elections.value} />
       {services.value.length === 0 ? (
         <Panel title={t('services.title')}>

@@ -1,6 +1,6 @@
 import type { GatewayEntry, InstanceView, RouteRecord } from '../api/types.ts'
 import { type GatewaySummary, summarise } from '../live/gateway-summary.ts'
-import { gateways, history } from '../live/live-state.ts'
+import { gateways, history, problemOfParts } from '../live/live-state.ts'
 import { latestRate } from '../live/rate-history.ts'
 import { Badge, type Tone } from '../parts/badge.tsx'
 import { Empty, Panel } from '../parts/panel.tsx'
@@ -19,7 +19,7 @@ export function TrafficView() {
         <h1>{t('nav.traffic')}</h1>
         <p>{t('traffic.about')}</p>
       </div>
-      <PartProblem parts={['services']} />
+      <PartProblem problem={problemOfParts('services')} />
       {entries
         .filter(({ stats }) => stats === null)
         .map((entry) => (
