@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { mutations } from '../mutations/mutations.mjs'
+import { mutations } from '../mutations/mutations.ts'
 
 const sourceUrl = (file: string): URL => new URL(`../../src/${file}`, import.meta.url)
 

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline'
 import { eventually, Hopeless } from './eventually.ts'
 import { packageFolder } from './package-folder.ts'
 
-const built = (path: string): string => join(packageFolder, 'dist', path)
+/** A file of the build. */
+export const built = (path: string): string => join(packageFolder, 'dist', path)
 
 /** The `althing` command of the build. */
 export const command = built('src/cli/main.js')

@@ -1,11 +1,25 @@
 /**
- * Known mistakes in the making of such a system, each as a change of a line or two. The simulator is trusted only as far as it finds them.
- *
- * `find` occurs once in `file` (below `src`); `expected` names the invariants that may be the first to break, or `test` (below `src`) the tests that fail where the
- * simulator cannot see it or would take long; `source` says who made the
- * mistake, or who warned of it. `quick` marks those that the short run tries.
+ * A known mistake in the making of such a system, as a change of a line or two. The simulator and the tests are trusted only as far as they find them.
+ * What is expected of each: either the invariants that may be the first to break, or a test that fails.
  */
-export const mutations = [
+export interface Mutation {
+  readonly name: string
+  /** Below `src`. */
+  readonly file: string
+  /** Occurs once in the file. */
+  readonly find: string
+  readonly replace: string
+  /** Who made the mistake, or who warned of it. */
+  readonly source: string
+  /** Invariants that may be the first to break. */
+  readonly expected?: readonly string[]
+  /** Tests, below `src`, that fail: where the simulator cannot see the mistake, or would take long to. */
+  readonly test?: string
+  /** The short run tries it. */
+  readonly quick?: boolean
+}
+
+export const mutations: readonly Mutation[] = [
   {
     name: 'commit-older-term-by-count',
     file: 'protocols/raft/leadership.ts',
