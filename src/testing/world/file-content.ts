@@ -1,4 +1,5 @@
 import type { SeededRandom } from './seeded-random.ts'
+import { SparseBytes } from './sparse-bytes.ts'
 
 /** The unit in which a disk writes: a sector reaches the platter whole or not at all. */
 export const sectorBytes = 512
@@ -20,8 +21,8 @@ export interface SyncTicket {
 
 /** The bytes of one file, twice: as the program reads them (page cache) and as they survive a loss of power (platter). */
 export class FileContent {
-  readonly #cache = new GrowingBytes()
-  readonly #platter = new GrowingBytes()
+  readonly #cache = new SparseBytes()
+  readonly #platter = new SparseBytes()
   readonly #syncing = new Set<SyncTicket>()
   #dirty: Range[] = []
   #lastTicket = 0
@@ -119,8 +120,8 @@ export class FileContent {
       const isWhole = bytes.byteLength === sectorBytes && at + sectorBytes <= this.size
       if (!isWhole || bytes.every((byte) => byte === 0)) break
       if (Buffer.compare(bytes, this.read(at, sectorBytes)) === 0) continue
-      this.#cache.overwrite(at, bytes, sectorBytes)
-      this.#platter.overwrite(at, bytes, sectorBytes)
+      this.#cache.write(at, bytes)
+      this.#platter.write(at, bytes)
       hasChanged = true
     }
     return hasChanged
@@ -139,7 +140,7 @@ export class FileContent {
 
   #persist(start: number, end: number): void {
     const length = Math.min(end, this.#platter.size) - start
-    if (length > 0) this.#platter.overwrite(start, this.#cache.read(start, length), length)
+    if (length > 0) this.#platter.overwriteFrom(this.#cache, start, length)
   }
 
   #markDirty(start: number, end: number): void {
@@ -166,44 +167,4 @@ function sectorsOf(ranges: readonly Range[]): Range[] {
   return [...numbers]
     .sort((a, b) => a - b)
     .map((sector) => ({ start: sector * sectorBytes, end: (sector + 1) * sectorBytes }))
-}
-
-/** Bytes that grow in place. What lies behind `size` is always zero. */
-class GrowingBytes {
-  size = 0
-  #bytes: Uint8Array = new Uint8Array(0)
-
-  read(offset: number, length: number): Uint8Array {
-    return this.#bytes.slice(Math.min(offset, this.size), Math.min(offset + length, this.size))
-  }
-
-  write(offset: number, bytes: Uint8Array): void {
-    this.resize(Math.max(this.size, offset + bytes.byteLength))
-    this.#bytes.set(bytes, offset)
-  }
-
-  /** Writes within the present size; what `bytes` lacks of `length` becomes zero. */
-  overwrite(offset: number, bytes: Uint8Array, length: number): void {
-    this.#bytes.fill(0, offset, offset + length)
-    this.#bytes.set(bytes, offset)
-  }
-
-  resize(size: number): void {
-    if (size > this.#bytes.byteLength) {
-      const grown = new Uint8Array(Math.max(size, 2 * this.#bytes.byteLength, 256))
-      grown.set(this.#bytes.subarray(0, this.size))
-      this.#bytes = grown
-    }
-    if (size < this.size) this.#bytes.fill(0, size, this.size)
-    this.size = size
-  }
-
-  copyFrom(other: GrowingBytes): void {
-    this.resize(other.size)
-    this.#bytes.set(other.#bytes.subarray(0, other.size))
-  }
-
-  flipBit(offset: number, bit: number): void {
-    if (offset < this.size) this.#bytes[offset] = (this.#bytes[offset] as number) ^ (1 << bit)
-  }
 }
