@@ -4,41 +4,58 @@ import { invalidArgument } from '../contracts/errors.ts'
 import type { Clock } from '../contracts/world.ts'
 import type { NodeVitals } from '../engines/cluster/node-status.ts'
 
-type Ends = NonNullable<NodeVitals['certificates']>
-export type CertificateEnds = () => Ends | undefined
+/** What is known of the certificates of a node. */
+export type CertificateVitals = Pick<NodeVitals, 'certificates' | 'unreadableCertificates'>
 
 /** Certificates are renewed days before they end: nobody needs to know it within the minute. */
 const lookMs = 60_000
+/** A file that is just being written is whole soon, and who mends one wants to see it. */
+const lookAgainMs = 5_000
+const problemLengthMax = 200
+const pemBegin = '-----BEGIN CERTIFICATE-----'
 const pemBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 
-/** When the certificates in PEM files end: of each file the first that does. Files are read again after a minute; one that cannot be read is left out. */
+/**
+ * When the certificates in PEM files end (of each file the first that does), and which files cannot be read. Files are read again after a minute, and
+ * after 5 s while one of them cannot be.
+ */
 export function certificateEnds(
   clock: Clock,
   files: readonly (string | undefined)[],
-): () => Ends | undefined {
+): () => CertificateVitals {
   const paths = [...new Set(files.filter((file) => file !== undefined))]
-  let ends: Ends | undefined
-  let lookedMs = Number.NEGATIVE_INFINITY
+  let found: CertificateVitals = {}
+  let lookAtMs = Number.NEGATIVE_INFINITY
   return () => {
-    if (paths.length === 0) return undefined
     const nowMs = clock.monotonicMs()
-    if (ends === undefined || nowMs - lookedMs >= lookMs) {
-      ends = paths.flatMap(endOf)
-      lookedMs = nowMs
+    if (paths.length > 0 && nowMs >= lookAtMs) {
+      found = readAll(paths)
+      lookAtMs = nowMs + (found.unreadableCertificates === undefined ? lookMs : lookAgainMs)
     }
-    return ends
+    return found
   }
 }
 
-function endOf(file: string): Ends {
-  try {
-    const blocks = readFileSync(file, 'utf8').match(pemBlock) ?? []
-    if (blocks.length === 0) return []
-    const endsWallMs = Math.min(...blocks.map((pem) => wallMsOf(new X509Certificate(pem).validTo)))
-    return [{ file, endsWallMs }]
-  } catch {
-    return []
+function readAll(paths: readonly string[]): CertificateVitals {
+  const certificates: { file: string; endsWallMs: number }[] = []
+  const unreadableCertificates: { file: string; problem: string }[] = []
+  for (const file of paths) {
+    try {
+      certificates.push({ file, endsWallMs: endOf(readFileSync(file, 'utf8')) })
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      unreadableCertificates.push({ file, problem: problem.slice(0, problemLengthMax) })
+    }
   }
+  return { certificates, ...(unreadableCertificates.length === 0 ? {} : { unreadableCertificates }) }
+}
+
+/** Throws when the text has no certificate, or one that is not whole or cannot be parsed. */
+function endOf(text: string): number {
+  const blocks = text.match(pemBlock) ?? []
+  if (blocks.length < text.split(pemBegin).length - 1) throw new Error('it ends within a certificate')
+  if (blocks.length === 0) throw new Error('it holds no certificate in PEM')
+  return Math.min(...blocks.map((pem) => wallMsOf(new X509Certificate(pem).validTo)))
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

@@ -10,7 +10,7 @@ import { NodeLoopDelayMeter } from '../world/loop-delay.ts'
 import { NodeKeyDerivation } from '../world/key-derivation.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 import { isSecretTls, type TlsOptions } from '../world/tls-options.ts'
-import { type CertificateEnds, certificateEnds } from './certificate-ends.ts'
+import { type CertificateVitals, certificateEnds } from './certificate-ends.ts'
 import { storeDirectory } from './data-folder.ts'
 import type { Finding } from './diagnosis/finding.ts'
 import { assertMayListen } from './exposure.ts'
@@ -110,7 +110,7 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
   return new RunningNodeServer(node, world, vitals, http)
 }
 
-function certificatesOf({ tls, httpTls }: NodeServerOptions, { clock }: World): CertificateEnds {
+function certificatesOf({ tls, httpTls }: NodeServerOptions, { clock }: World): () => CertificateVitals {
   const own = tls === undefined || isSecretTls(tls) ? [] : [tls.caFile, tls.certFile]
   return certificateEnds(clock, [...own, httpTls?.certFile])
 }

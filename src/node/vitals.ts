@@ -2,6 +2,7 @@ import type { LoopDelay, LoopDelayMeter } from '../contracts/vitals.ts'
 import type { Timer, Timers } from '../contracts/world.ts'
 import type { NodeVitals } from '../engines/cluster/node-status.ts'
 import { RecentQuantile } from '../observe/recent-quantile.ts'
+import type { CertificateVitals } from './certificate-ends.ts'
 
 /** A stall stays in view for at least this long, and for twice as long at most. */
 const periodMs = 10_000
@@ -12,18 +13,14 @@ const syncPeriodMs = 60_000
 export class Vitals {
   readonly #timers: Timers
   readonly #meter: LoopDelayMeter
-  readonly #certificates: () => NodeVitals['certificates']
+  readonly #certificates: () => CertificateVitals
   #syncSeconds = new RecentQuantile()
   #lastSyncSeconds: RecentQuantile | undefined
   #lastPeriod: LoopDelay | undefined
   #timer: Timer | undefined
   #syncTimer: Timer | undefined
 
-  constructor(
-    timers: Timers,
-    meter: LoopDelayMeter,
-    certificates: () => NodeVitals['certificates'] = () => undefined,
-  ) {
+  constructor(timers: Timers, meter: LoopDelayMeter, certificates: () => CertificateVitals = () => ({})) {
     this.#timers = timers
     this.#meter = meter
     this.#certificates = certificates
@@ -46,12 +43,11 @@ export class Vitals {
   read(): NodeVitals {
     const p50 = this.#sync(0.5)
     const p99 = this.#sync(0.99)
-    const certificates = this.#certificates()
     return {
       loopDelay: this.loopDelay(),
       ...(p50 === undefined ? {} : { diskSyncP50Ms: p50 * 1_000 }),
       ...(p99 === undefined ? {} : { diskSyncP99Ms: p99 * 1_000 }),
-      ...(certificates === undefined ? {} : { certificates }),
+      ...this.#certificates(),
     }
   }
 

@@ -52,6 +52,8 @@ export interface NodeVitals {
   readonly diskSyncP99Ms?: number
   /** Certificates that this node shows or trusts, and when they end (milliseconds since 1970). */
   readonly certificates?: readonly { readonly file: string; readonly endsWallMs: number }[]
+  /** Files of such certificates that cannot be read or parsed now; absent: none, or a node of the version before. */
+  readonly unreadableCertificates?: readonly { readonly file: string; readonly problem: string }[]
 }
 
 export interface MemberStatus {

@@ -173,6 +173,34 @@ describe('the safety of a cluster', () => {
     expect(wrong(withOperations(changes))).toEqual([expected])
   })
 
+  test('has certificates that hold, and files of them that can be read', () => {
+    const loopDelay = { meanMs: 1, p50Ms: 1, p99Ms: 2, maxMs: 3 }
+    const dayMs = 86_400_000
+    const certificates = [
+      { file: 'ca.pem', endsWallMs: nowMs + 300 * dayMs },
+      { file: 'http.pem', endsWallMs: nowMs + 10 * dayMs },
+      { file: 'old.pem', endsWallMs: nowMs - dayMs },
+    ]
+    const unreadableCertificates = [{ file: 'node.pem', problem: 'it ends within a certificate' }]
+    const members = [
+      answer(1, { vitals: { loopDelay, certificates } }),
+      answer(2, { vitals: { loopDelay, certificates: [], unreadableCertificates } }),
+      answer(3),
+    ]
+    const found = diagnose({ members, nowMs }).filter(({ check }) => check === 'certificates')
+    expect(found.map(({ severity, node, subject }) => [severity, node, subject])).toEqual([
+      ['problem', 1, 'old.pem'],
+      ['problem', 2, 'node.pem'],
+      ['warning', 1, 'http.pem'],
+      ['ok', 1, 'ca.pem'],
+    ])
+    const unreadable = found.find(({ subject }) => subject === 'node.pem')
+    expect(unreadable?.message).toMatch(
+      /^the certificate node\.pem of node 2 cannot be used: it ends within a certificate/,
+    )
+    expect(unreadable?.advice).toMatch(/^put a whole one in its place/)
+  })
+
   test('needs access control and backups where others reach the nodes, and not on one machine', () => {
     const off = { access: { isEnabled: false } }
     const without = (members: MemberAnswer[]): MemberAnswer[] =>

@@ -13,6 +13,7 @@ export function safetyFindings({ members, nowMs }: Examination): Finding[] {
   return [
     ...accessFindings(members),
     ...members.flatMap((member) => certificateFindings(member, nowMs)),
+    ...members.flatMap((member) => unreadableFindings(member)),
     ...backupFinding(members, nowMs),
     ...members.flatMap((member) => replicaFindings(member)),
     ...soundFinding(members, nowMs),
@@ -53,6 +54,16 @@ function certificateFindings({ id, status }: MemberAnswer, nowMs: number): Findi
     }
     const judge = leftMs < certificateMsProblem ? problem : warning
     return judge('certificates', `${name} ends in ${formatDurationMs(leftMs)}`, advice, about)
+  })
+}
+
+/** Until the node restarts it goes on with what it has read before. */
+function unreadableFindings({ id, status }: MemberAnswer): Finding[] {
+  return (status?.vitals?.unreadableCertificates ?? []).map(({ file, problem: why }) => {
+    const message = `the certificate ${file} of node ${id} cannot be used: ${why}. The one read before stays in use, until it ends`
+    const advice =
+      'put a whole one in its place, which the node may read, before the node restarts: it would not start (docs/blocks/access.md)'
+    return problem('certificates', message, advice, { node: id, subject: file })
   })
 }
 

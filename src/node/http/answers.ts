@@ -128,6 +128,10 @@ export const nodeStatus = z
           .array(z.object({ file: z.string(), endsWallMs: z.number() }))
           .optional()
           .describe('that the node shows or trusts, and when they end'),
+        unreadableCertificates: z
+          .array(z.object({ file: z.string(), problem: z.string() }))
+          .optional()
+          .describe('files of such certificates that cannot be read or parsed now'),
       })
       .optional()
       .describe('how the process does, of late'),
