@@ -10,6 +10,7 @@ describe('options of a benchmark', () => {
       seconds: 3,
       rounds: 3,
       minutes: 2,
+      busyLoops: undefined,
       measurements: ['put', 'get', 'txn', 'watch', 'http', 'lease', 'failover'],
       only: undefined,
       json: false,
@@ -18,6 +19,10 @@ describe('options of a benchmark', () => {
 
   test('a failover is measured over five kills by default', () => {
     expect(parseOptions(['failover']).rounds).toBe(5)
+  })
+
+  test('no busy loop at all can be asked for', () => {
+    expect(parseOptions(['election-stability', '--busy-loops', '0']).busyLoops).toBe(0)
   })
 
   test('beside NATS only puts are measured', () => {
@@ -53,6 +58,7 @@ describe('options of a benchmark', () => {
     [['store', '--clients', '4,x'], /--clients is x/],
     [['store', '--seconds', '1.5'], /--seconds is 1.5/],
     [['election-stability', '--minutes', '0'], /--minutes is 0/],
+    [['election-stability', '--busy-loops', ''], /--busy-loops is .*from 0 to 256/],
   ])('%j is refused with the value and what is allowed', (args, message) => {
     expect(() => parseOptions(args)).toThrow(message)
   })

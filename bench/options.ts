@@ -30,6 +30,8 @@ export interface BenchOptions {
   readonly rounds: number
   /** Length of `election-stability`. */
   readonly minutes: number
+  /** Processes of `election-stability` that do nothing but use a core; undefined: one for each core. */
+  readonly busyLoops: number | undefined
   readonly measurements: readonly Measurement[]
   readonly json: boolean
   /** Measure only one side. Without it, both in turn. */
@@ -55,6 +57,7 @@ Options
   --seconds N        length of one measurement (default 3)
   --rounds N         measurements of each, ours and the peer's in turn (default 3; area failover: kills, default 5)
   --minutes N        length of election-stability (default 2)
+  --busy-loops N     of election-stability (default one for each core; 0 where other work keeps the cores busy)
   --only SIDE        ours or peer
   --json             one JSON object on the last line: { area, ours, peer, ratio, unit, setup }; a ratio over 1 means that
                      ours is better
@@ -71,6 +74,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       seconds: { type: 'string', default: '3' },
       rounds: { type: 'string' },
       minutes: { type: 'string', default: '2' },
+      'busy-loops': { type: 'string' },
       operation: { type: 'string' },
       only: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -87,6 +91,10 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     seconds: wholeNumber('--seconds', values.seconds, 3_600),
     rounds: wholeNumber('--rounds', values.rounds ?? (area === 'failover' ? '5' : '3'), 1_000),
     minutes: wholeNumber('--minutes', values.minutes, 1_440),
+    busyLoops:
+      values['busy-loops'] === undefined
+        ? undefined
+        : wholeNumber('--busy-loops', values['busy-loops'], 256, 0),
     measurements: wanted
       .split(',')
       .map((each) => oneOf('--operation', each, peer === 'nats' ? (['put'] as const) : measurements)),
@@ -101,8 +109,8 @@ function oneOf<T extends string>(name: string, given: string | undefined, allowe
   throw new RangeError(`${name} is ${given ?? 'missing'}, but must be one of: ${allowed.join(', ')}`)
 }
 
-function wholeNumber(name: string, given: string, max: number): number {
+function wholeNumber(name: string, given: string, max: number, min = 1): number {
   const value = Number(given)
-  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value
-  throw new RangeError(`${name} is ${given}, but must be a whole number from 1 to ${max}`)
+  if (given.trim() !== '' && Number.isSafeInteger(value) && value >= min && value <= max) return value
+  throw new RangeError(`${name} is ${given}, but must be a whole number from ${min} to ${max}`)
 }

@@ -34,7 +34,7 @@ export async function benchElectionStability(
   try {
     const found = new Map<Side, Stability>()
     for (const [side, cluster] of sides.clusters) {
-      found.set(side, await observe(cluster, options.minutes, (text) => print(`${side}: ${text}`)))
+      found.set(side, await observe(cluster, options, (text) => print(`${side}: ${text}`)))
     }
     print(`\n${tableOf(found)}`)
     return resultOf(found, options, sides.descriptions)
@@ -43,11 +43,15 @@ export async function benchElectionStability(
   }
 }
 
-async function observe(cluster: Cluster, minutes: number, print: (text: string) => void): Promise<Stability> {
+async function observe(
+  cluster: Cluster,
+  options: BenchOptions,
+  print: (text: string) => void,
+): Promise<Stability> {
   const termOf = () => cluster.term?.() ?? Promise.reject(new Error('this cluster does not tell its term'))
   const first = await termOf()
   const target = await cluster.target()
-  const burners = startBurners()
+  const burners = startBurners(busyLoopsOf(options))
   const startMs = performance.now()
   const progress = setInterval(() => {
     const passed = `${Math.round((performance.now() - startMs) / 1_000)} s`
@@ -57,7 +61,7 @@ async function observe(cluster: Cluster, minutes: number, print: (text: string) 
     )
   }, reportEveryMs)
   try {
-    const measuredMs = minutes * 60_000
+    const measuredMs = options.minutes * 60_000
     const request = { kind: 'closed-loop', target, operation: 'put', clients, warmupMs, measuredMs } as const
     const report = await runLoad({ ...request, keysPerClient, valueBytes })
     const { operationsPerSecond, p99Ms, maxMs, failures } = report
@@ -68,12 +72,14 @@ async function observe(cluster: Cluster, minutes: number, print: (text: string) 
   }
 }
 
-/** One process for each core that does nothing but use it. They end with this process, whatever ends it: each watches its standard input. */
-function startBurners(): ChildProcess[] {
+const busyLoopsOf = ({ busyLoops }: BenchOptions): number => busyLoops ?? availableParallelism()
+
+/** Processes that do nothing but use a core. They end with this process, whatever ends it: each watches its standard input. */
+function startBurners(count: number): ChildProcess[] {
   const program = `process.stdin.on('end', () => process.exit()).resume()
     const burn = () => { const end = performance.now() + 50; while (performance.now() < end); setImmediate(burn) }
     burn()`
-  return Array.from({ length: availableParallelism() }, () =>
+  return Array.from({ length: count }, () =>
     spawn(process.execPath, ['--eval', program], { stdio: ['pipe', 'ignore', 'ignore'] }),
   )
 }
@@ -92,7 +98,7 @@ function tableOf(found: ReadonlyMap<Side, Stability>): string {
 
 function resultOf(
   found: ReadonlyMap<Side, Stability>,
-  { minutes }: BenchOptions,
+  options: BenchOptions,
   descriptions: Readonly<Record<string, unknown>>,
 ): AreaResult {
   return {
@@ -102,9 +108,9 @@ function resultOf(
     ratio: null,
     unit: 'elections',
     setup: {
-      minutes,
+      minutes: options.minutes,
       clients,
-      busyLoops: availableParallelism(),
+      busyLoops: busyLoopsOf(options),
       valueBytes,
       ...descriptions,
       sides: Object.fromEntries(

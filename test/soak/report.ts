@@ -17,8 +17,8 @@ export interface SoakReport {
   /** Histories judged. */
   readonly windows: number
   readonly longestMsWithoutWrite: number
-  /** At the end, as the leader says. */
-  readonly store: { readonly keys: number; readonly revision: number; readonly compactRevision: number }
+  /** At the end, as the leader says; absent when nobody leads any more. */
+  readonly store?: { readonly keys: number; readonly revision: number; readonly compactRevision: number }
   readonly members: readonly number[]
   readonly memory: readonly (MemoryCourse & { readonly isVeteran: boolean })[]
   readonly problems: readonly string[]
@@ -40,7 +40,10 @@ export function formatReport(report: SoakReport): string {
     ...Object.entries(report.faults).map(([kind, count]) => `fault     ${kind.padEnd(20)} ${count}`),
     `calls     ${calls.ok} ok, ${calls.failed} failed, ${calls.unknown} unknown (${codes.join(', ') || 'none failed'})`,
     `longest time without a write: ${report.longestMsWithoutWrite} ms`,
-    `store     ${store.keys} keys, revision ${store.revision}, compacted to ${store.compactRevision}; members ${report.members.join(', ')}`,
+    ...(store === undefined
+      ? []
+      : [`store     ${store.keys} keys, revision ${store.revision}, compacted to ${store.compactRevision}`]),
+    `members   ${report.members.join(', ')}`,
     ...memoryTable(report),
     `flat: median resident memory of the last fifth of the time is at most ${flatGrowthMax} times that of the third fifth`,
     ...problems.map((problem) => `VIOLATION ${problem}`),

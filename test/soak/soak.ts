@@ -97,7 +97,9 @@ export class Soak {
     meter.stop()
     await this.#groups.stop()
     await workload.stop()
-    await this.#compareCopies(field, workload)
+    await this.#compareCopies(field, workload).catch((error: unknown) =>
+      this.#tally.problem(`the copies cannot be compared: ${described(error)}`),
+    )
     return this.#summary(field, workload, meter)
   }
 
@@ -199,7 +201,7 @@ export class Soak {
 
   async #summary(field: Field, workload: Workload, meter: MemoryMeter): Promise<SoakReport> {
     const { ok, failed, unknown, byCode, problems, longestSilenceMs } = this.#tally
-    const status = await (await field.cluster.leader()).ready()
+    const store = await storeOf(field.cluster)
     const memory = memoryCourses(meter.samples, this.#elapsedMs).map((course) => ({
       ...course,
       isVeteran: field.veterans.some(({ id }) => id === course.node),
@@ -213,7 +215,7 @@ export class Soak {
       calls: { ok, failed, unknown, failuresByCode: Object.fromEntries(byCode) },
       windows: workload.windowsJudged + this.#groups.windowsJudged,
       longestMsWithoutWrite: Math.round(longestSilenceMs),
-      store: { keys: status.keys, revision: status.revision, compactRevision: status.compactRevision },
+      ...(store === undefined ? {} : { store }),
       members: field.members.map(({ id }) => id),
       memory,
       problems,
@@ -231,6 +233,16 @@ export class Soak {
 
   #report(text: string): void {
     this.#options.report(`${(this.#elapsedMs / 1_000).toFixed(1).padStart(8)} s  ${text}`)
+  }
+}
+
+/** `undefined` when nobody leads any more. */
+async function storeOf(cluster: NodeCluster): Promise<Required<SoakReport>['store'] | undefined> {
+  try {
+    const { keys, revision, compactRevision } = await (await cluster.leader()).ready()
+    return { keys, revision, compactRevision }
+  } catch {
+    return undefined
   }
 }
 
