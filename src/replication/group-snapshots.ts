@@ -1,5 +1,5 @@
 import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { Logger } from '../contracts/world.ts'
+import type { Logger, Timer, Timers } from '../contracts/world.ts'
 import type { SnapshotMeta } from '../protocols/raft/types.ts'
 import type { GroupModel } from './group-model.ts'
 import type { RaftStorage } from './storage.ts'
@@ -8,10 +8,13 @@ export interface GroupSnapshotsOptions {
   readonly storage: RaftStorage
   readonly model: GroupModel
   readonly logger: Logger
+  readonly timers: Timers
   /** The one that the group starts from. */
   readonly newest: SnapshotMeta | undefined
   readonly entriesMax: number
   readonly bytesMax: number
+  /** Longest time for which an applied entry is in the log alone. */
+  readonly ageMsMax: number
   readonly keepEntries: number
   /** What a snapshot of the model as it is now stands for; `undefined` when nothing was applied yet, or while the model is being restored. */
   describe(): SnapshotMeta | undefined
@@ -20,12 +23,15 @@ export interface GroupSnapshotsOptions {
   fail(cause: unknown): void
 }
 
-/** When a group takes snapshots of its model: as its log grows, and when it is told to. One at a time. */
+/** When a group takes snapshots of its model: as its log grows and ages, and when it is told to. One at a time. */
 export class GroupSnapshots {
   readonly #options: GroupSnapshotsOptions
   #newest: SnapshotMeta | undefined
   #bytesSince = 0
   #saving: Promise<SnapshotMeta> | undefined
+  /** Set while an entry is in the log alone; it began with the first of them. */
+  #ageing: Timer | undefined
+  #isClosed = false
 
   constructor(options: GroupSnapshotsOptions) {
     this.#options = options
@@ -34,19 +40,26 @@ export class GroupSnapshots {
 
   applied(bytes: number): void {
     this.#bytesSince += bytes
+    if (this.#ageing === undefined) this.#startAgeing()
   }
 
   /** The model was restored from `snapshot`. */
   restored(snapshot: SnapshotMeta): void {
     this.#newest = snapshot
     this.#bytesSince = 0
+    this.#stopAgeing()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#stopAgeing()
   }
 
   takeWhenDue(appliedIndex: number): void {
     const { entriesMax, bytesMax, keepEntries } = this.#options
     if (this.#saving !== undefined) return
     if (appliedIndex - (this.#newest?.index ?? 0) < entriesMax && this.#bytesSince < bytesMax) return
-    this.take(keepEntries).catch((cause: unknown) => this.#postponed(cause))
+    this.#takeNow(keepEntries)
   }
 
   /**
@@ -61,6 +74,7 @@ export class GroupSnapshots {
         outcome: 'none',
       })
     }
+    this.#stopAgeing()
     if (this.#newest?.index === snapshot.index) {
       this.#options.saved(this.#newest, keepEntries)
       return this.#newest
@@ -68,6 +82,24 @@ export class GroupSnapshots {
     this.#bytesSince = 0
     this.#saving = this.#save(snapshot, keepEntries).finally(() => (this.#saving = undefined))
     return this.#saving
+  }
+
+  #takeNow(keepEntries: number): void {
+    this.take(keepEntries).catch((cause: unknown) => this.#postponed(cause))
+  }
+
+  #startAgeing(): void {
+    const { timers, ageMsMax, keepEntries } = this.#options
+    if (this.#isClosed) return
+    this.#ageing = timers.after(ageMsMax, () => {
+      this.#ageing = undefined
+      this.#takeNow(keepEntries)
+    })
+  }
+
+  #stopAgeing(): void {
+    this.#ageing?.cancel()
+    this.#ageing = undefined
   }
 
   async #save(snapshot: SnapshotMeta, keepEntries: number): Promise<SnapshotMeta> {
@@ -83,6 +115,7 @@ export class GroupSnapshots {
   #postponed(cause: unknown): void {
     if (isAlthingError(cause, 'no-space') || isAlthingError(cause, 'unavailable')) {
       this.#options.logger.log('warn', 'a snapshot is put off', { reason: cause.message })
+      if (this.#ageing === undefined) this.#startAgeing()
       return
     }
     this.#options.fail(cause)

@@ -62,9 +62,11 @@ export interface RaftGroupOptions {
   /** Absent in a group of one. */
   readonly transport?: GroupTransport
   readonly observer?: GroupObserver
-  /** A snapshot is taken once this many entries, or bytes of entries, are applied since the last (defaults 100 000 and 64 MiB). */
+  /** A snapshot is taken once this many entries, or bytes of entries, are applied since the last (defaults 100 000 and 64 MiB) ... */
   readonly snapshotEntries?: number
   readonly snapshotBytes?: number
+  /** ... or so long after the first entry that the last one has not (default 24 hours): what was deleted does not stay on the disk, and a start has little to do. */
+  readonly snapshotAgeMs?: number
   /** Entries kept before a snapshot for followers that are a little behind (default 10 000). */
   readonly keepEntries?: number
   /** Proposals waiting to enter the log past which more are refused (default 50 000). */
@@ -297,9 +299,11 @@ export class RaftGroup {
       storage: this.#storage,
       model: this.#model,
       logger: this.#world.logger,
+      timers: this.#world.timers,
       newest: options.restored.snapshot,
       entriesMax: options.snapshotEntries ?? 100_000,
       bytesMax: options.snapshotBytes ?? 64 * 1024 * 1024,
+      ageMsMax: options.snapshotAgeMs ?? 24 * 60 * 60_000,
       keepEntries: this.#keepEntries,
       describe: () => this.#describeState(),
       saved: (snapshot, keepEntries) => this.#step({ type: 'compacted', snapshot, keepEntries }),
@@ -568,6 +572,7 @@ export class RaftGroup {
   #stopServing(error: AlthingError): void {
     this.#tickTimer?.cancel()
     this.#slowDisk.close()
+    this.#snapshots.close()
     this.#outbox.close()
     this.#inbox.close()
     this.#transport?.close()

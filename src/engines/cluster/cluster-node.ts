@@ -66,6 +66,7 @@ export interface ClusterNodeOptions {
   /** See `StoreHostOptions`. */
   readonly keepRevisions?: number
   readonly snapshotBytes?: number
+  readonly snapshotAgeMs?: number
   readonly keepEntries?: number
   /** Bounds of each store of which this node has a copy. The same on all nodes: the leader's hold. */
   readonly store?: StoreNodeOptions
@@ -367,7 +368,8 @@ export class ClusterNode {
   }
 
   async #openHost(group: GroupId, { storage, restored }: OpenedGroup): Promise<StoreHost> {
-    const { raft, store, keepRevisions, snapshotEntries, snapshotBytes, keepEntries } = this.#options
+    const { raft, store, keepRevisions, keepEntries } = this.#options
+    const { snapshotEntries, snapshotBytes, snapshotAgeMs } = this.#options
     const host = await StoreHost.open({
       world: this.#world,
       raft: { ...raft, id: this.id },
@@ -380,6 +382,7 @@ export class ClusterNode {
       ...(keepRevisions === undefined ? {} : { keepRevisions }),
       ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
+      ...(snapshotAgeMs === undefined ? {} : { snapshotAgeMs }),
       ...(keepEntries === undefined ? {} : { keepEntries }),
     })
     this.#eligibility.apply(host)

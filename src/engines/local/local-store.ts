@@ -43,6 +43,7 @@ export interface LocalStoreOptions {
   readonly keepMs?: number
   readonly bounds?: Partial<StoreBounds>
   readonly snapshotBytes?: number
+  readonly snapshotAgeMs?: number
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
 }
@@ -83,6 +84,7 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       ...(options.bounds === undefined ? {} : { bounds: options.bounds }),
       ...(options.snapshotEntries === undefined ? {} : { snapshotEntries: options.snapshotEntries }),
       ...(options.snapshotBytes === undefined ? {} : { snapshotBytes: options.snapshotBytes }),
+      ...(options.snapshotAgeMs === undefined ? {} : { snapshotAgeMs: options.snapshotAgeMs }),
     })
     host.start()
     await ready.promise

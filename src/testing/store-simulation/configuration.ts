@@ -29,6 +29,7 @@ export interface StoreConfiguration {
   readonly inflightMessagesMax: number
   readonly messageBytesMax: number
   readonly snapshotEntries: number
+  readonly snapshotAgeMs: number
   readonly keepEntries: number
   readonly segmentBytes: number
   readonly snapshotBlockBytes: number
@@ -93,6 +94,7 @@ export function drawConfiguration(random: SeededRandom, options: StoreSimulation
     inflightMessagesMax: random.pick([2, 8, 64]),
     messageBytesMax: random.pick([256, 4_096, 1024 * 1024]),
     snapshotEntries: random.pick([8, 20, 60, 1_000]),
+    snapshotAgeMs: random.fork('snapshot-age').pick([500, 3_000, 10_000, 60_000]),
     keepEntries: random.pick([0, 0, 5, 40]),
     segmentBytes: random.pick([8, 16, 64]) * 1024,
     snapshotBlockBytes: random.pick([1_024, 8_192]),

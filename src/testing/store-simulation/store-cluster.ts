@@ -215,6 +215,7 @@ export class StoreCluster {
         spaceLowBytes: configuration.segmentBytes,
       },
       snapshotEntries: configuration.snapshotEntries,
+      snapshotAgeMs: configuration.snapshotAgeMs,
       keepEntries: configuration.keepEntries,
       keepRevisions: configuration.keepRevisions,
       replicaCheckMs: configuration.replicaCheckMs,
