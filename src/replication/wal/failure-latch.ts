@@ -74,7 +74,7 @@ export function corruptFile(path: string, offset: number, reason: string): Althi
   return new AlthingError(
     'corrupt',
     `${path} is damaged at offset ${offset}: ${reason}. Nothing was changed. Rebuild this node: keep its folder aside, ` +
-      'remove the member from the cluster, and add it again under a new id with an empty folder',
+      'and let a new member with an empty folder take its place (althing member replace ID); where it is the only one, restore a backup',
     { details: { file: path, offset } },
   )
 }
