@@ -33,15 +33,18 @@ function serviceFindings(members: readonly MemberAnswer[], leader: NodeStatus | 
       }),
     ]
   }
+  const isReplaceable = !problems.some(({ kind }) => kind === 'no-quorum')
   return problems.map(({ message, kind, node }) => {
     const heard = leader?.members.find(({ id }) => id === node)?.sinceReplyMs
     const about = { ...(node === undefined ? {} : { node, subject: kind }) }
     const judge = kind === 'not-ready' || kind === 'drill' ? warning : problem
     if (kind !== 'silent') return judge('cluster', message, adviceFor[kind], about)
-    return problem('cluster', message, adviceFor.silent, {
+    // Without a quorum nobody can be replaced: what is left then stands with the quorum's own finding.
+    const hasCommand = node !== undefined && node !== 0 && isReplaceable
+    return problem('cluster', message, isReplaceable ? adviceFor.silent : adviceFor.silentWithoutQuorum, {
       ...about,
       ...(heard === undefined ? {} : { forMs: heard }),
-      ...(node === undefined || node === 0 ? {} : { command: `althing member replace ${node}` }),
+      ...(hasCommand ? { command: `althing member replace ${node}` } : {}),
     })
   })
 }
@@ -49,6 +52,7 @@ function serviceFindings(members: readonly MemberAnswer[], leader: NodeStatus | 
 const adviceFor = {
   silent:
     'see whether its process runs and read its log: started again it catches up. Replace it only when its machine is lost',
+  silentWithoutQuorum: 'see whether its process runs and read its log: started again it catches up',
   'no-quorum': 'start what does not run, and see that the members reach each other',
   'no-leader':
     'an election takes a second or two; when it goes on, see that the members reach each other and that their loops and disks keep up',

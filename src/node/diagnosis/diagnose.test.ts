@@ -107,6 +107,15 @@ describe('the doctor', () => {
     ])
   })
 
+  test('names the command that replaces a silent node only while a quorum can do it', () => {
+    const commands = (members: readonly MemberAnswer[]) =>
+      diagnose({ nowMs, members }).flatMap(({ command }) => command ?? [])
+    expect(commands([answer(1), answer(2), silent])).toContain('althing member replace 3')
+    const without = commands([answer(1), { ...silent, id: 2 }, silent])
+    expect(without.filter((each) => each.includes('replace'))).toEqual([])
+    expect(without).toContain('althing backup FILE --all --serializable')
+  })
+
   test('says with each thing that is wrong what to do, the worst first', () => {
     const findings = diagnose({ nowMs, members: [answer(1), { ...silent, id: 2 }, silent] })
     const wrong = findings.filter(({ severity }) => severity !== 'ok')
