@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { planBackup, type BackupSource } from './backup-plan.ts'
-import { formatBytes, formatTaken } from './format-backup.ts'
+import type { TlsOptions } from '../world/tls-options.ts'
+import { formatBytes, formatRestored, formatTaken, formatVerified } from './format-backup.ts'
 
 const source = (group: number, node: number, role: 'leader' | 'follower', isReady = true): BackupSource => ({
   group,
@@ -69,4 +70,32 @@ test('a backup that may lack writes says so', () => {
     'b: 2 KiB, from node 2 of c; without users and tokens; of one copy, not asked of a quorum: the last writes may be missing\n' +
       '  group 1 (default): revision 7, 3 keys, 1 leases\n',
   )
+})
+
+test('a verified backup says when it was taken, in UTC', () => {
+  const manifest = {
+    clusterId: 'c',
+    node: 2,
+    version: '1',
+    takenAtMs: Date.UTC(2026, 10, 21, 18, 47, 50),
+    withoutAccess: false,
+    serializable: false,
+  }
+  expect(formatVerified('b', manifest, [])).toBe('b: whole; taken 2026-11-21 18:47:50Z from node 2 of c\n')
+})
+
+test('a restored cluster is shown with the command that starts each member, secured as this command is', () => {
+  const nodes = [
+    { id: 1, folder: 'new/node-1' },
+    { id: 2, folder: 'new/node-2' },
+  ]
+  const members = '1=10.0.0.1:7400,2=10.0.0.2:7400'
+  const start = (id: number, flags: string): string =>
+    `  npx althing node --id ${id} --members ${members} --cluster c-1 --data new/node-${id}${flags}\n`
+  const head = 'The folders of the new cluster c-1 are made. Start its members with:\n\n'
+  const shown = (tls: TlsOptions | undefined): string =>
+    formatRestored({ clusterId: 'c-1', members, nodes, tls })
+  expect(shown(undefined)).toBe(head + start(1, '') + start(2, ''))
+  const secret = ' --secret-file ./cluster.secret'
+  expect(shown({ secretFile: 'client.secret' })).toBe(head + start(1, secret) + start(2, secret))
 })

@@ -1,6 +1,9 @@
 import type { BackupGroup, BackupManifest } from '../engines/cluster/backup/backup-format.ts'
 import type { TakenBackup } from '../engines/cluster/backup/take-backup.ts'
 import type { VerifiedGroup } from '../engines/cluster/backup/verify-backup.ts'
+import type { TlsOptions } from '../world/tls-options.ts'
+import { formatTime } from './format-time.ts'
+import { securityFlags } from './security-flags.ts'
 
 export function formatTaken(file: string, { manifest, groups, bytes }: TakenBackup): string {
   const head = `${file}: ${formatBytes(bytes)}, from node ${manifest.node} of ${manifest.clusterId}${notes(manifest)}\n`
@@ -12,11 +15,27 @@ export function formatVerified(
   manifest: BackupManifest,
   groups: readonly Omit<VerifiedGroup, 'state'>[],
 ): string {
-  const taken = new Intl.DateTimeFormat('sv', { dateStyle: 'short', timeStyle: 'medium' }).format(
-    manifest.takenAtMs,
-  )
-  const head = `${file}: whole; taken ${taken} from node ${manifest.node} of ${manifest.clusterId}${notes(manifest)}\n`
+  const head = `${file}: whole; taken ${formatTime(manifest.takenAtMs)} from node ${manifest.node} of ${manifest.clusterId}${notes(manifest)}\n`
   return head + groups.map(groupLine).join('')
+}
+
+/** A new cluster whose folders lie ready. */
+export interface RestoredCluster {
+  readonly clusterId: string
+  /** As `--members` takes them. */
+  readonly members: string
+  readonly nodes: readonly { readonly id: number; readonly folder: string }[]
+  /** How this command secures its connections: the cluster is thought to do so too. */
+  readonly tls: TlsOptions | undefined
+}
+
+/** With the commands that start it: they are meant to be copied. */
+export function formatRestored({ clusterId, members, nodes, tls }: RestoredCluster): string {
+  const starts = nodes.map(
+    ({ id, folder }) =>
+      `  npx althing node --id ${id} --members ${members} --cluster ${clusterId} --data ${folder}${securityFlags(tls)}\n`,
+  )
+  return `The folders of the new cluster ${clusterId} are made. Start its members with:\n\n${starts.join('')}`
 }
 
 /** In the units that a person thinks in: `1.4 MiB`. */

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { Plain } from '../engines/cluster/operator-calls.ts'
 import { tlsOf } from '../node/client-security.ts'
-import { isSecretTls, type TlsOptions } from '../world/tls-options.ts'
 import { durationMs, wholeNumber } from './arguments.ts'
 import { formatTable } from './format-table.ts'
 import { type Answer, operateCommand } from './operate.ts'
+import { securityFlags } from './security-flags.ts'
 import { type TargetOptions, withTargetOptions } from './target.ts'
 
 interface AddOptions extends TargetOptions {
@@ -162,14 +162,6 @@ function invitation({ address, validFor }: Pick<AddOptions, 'address' | 'validFo
     ...(address === undefined ? {} : { address }),
     ...(validFor === undefined ? {} : { validForMs: durationMs('--valid-for', validFor) }),
   }
-}
-
-/** The new node must be secured as the others are; where its files will lie, this machine cannot know. */
-function securityFlags(tls: TlsOptions | undefined): string {
-  if (tls === undefined) return ''
-  return isSecretTls(tls)
-    ? ' --secret-file ./cluster.secret'
-    : ' --tls-ca ./ca.pem --tls-cert ./node.pem --tls-key ./node.key'
 }
 
 /** The whole command: it is meant to be copied. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { AlthingError, invalidArgument } from '../contracts/errors.ts'
@@ -9,12 +10,14 @@ import {
   restoreNode,
 } from '../engines/cluster/backup/restore-backup.ts'
 import { bumpRevisionDefault } from '../engines/cluster/backup/restored-state.ts'
+import { tlsOf } from '../node/client-security.ts'
 import { storeDirectory } from '../node/data-folder.ts'
 import { openNodeStorage } from '../replication/node-storage.ts'
 import type { Member } from '../replication/peer-transport.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 import { wholeNumber } from './arguments.ts'
+import { formatRestored } from './format-backup.ts'
 import { parseMembers } from './node-command.ts'
 import { print } from './output.ts'
 import { withSlowProgress } from './progress.ts'
@@ -51,6 +54,7 @@ export function registerRestoreCommand(program: Command): void {
 async function restore(file: string, options: RestoreOptions): Promise<void> {
   const { timers, random } = createNodeWorld({ dataFolder: '.', logger: new NodeLogger('warn') })
   const members = parseMembers(options.members)
+  const tls = tlsOf({})
   const chosen = membersToMake(members, options)
   const backup = await withSlowProgress(timers, 'Reading the backup', options.json !== true, () =>
     readBackupFile(file),
@@ -64,14 +68,12 @@ async function restore(file: string, options: RestoreOptions): Promise<void> {
     bumpRevision: bumpOf(options.bumpRevision),
     ...(options.group === undefined ? {} : { group: wholeNumber('--group', options.group) }),
   })
-  const folders: { readonly id: number; readonly folder: string }[] = []
-  for (const { id } of chosen) {
-    const folder = join(options.data, `node-${id}`)
+  const folders = chosen.map(({ id }) => ({ id, folder: join(options.data, `node-${id}`) }))
+  for (const { folder } of folders) requireNew(folder)
+  for (const { id, folder } of folders)
     await withSlowProgress(timers, `Making ${folder}`, options.json !== true, () =>
       makeFolder(folder, clusterId, id, plan),
     )
-    folders.push({ id, folder })
-  }
   const groups = plan.groups.map(({ id, name, state }) => ({
     group: id,
     name,
@@ -80,7 +82,7 @@ async function restore(file: string, options: RestoreOptions): Promise<void> {
   await print(
     options.json,
     { clusterId, groups, nodes: folders },
-    formatRestored(clusterId, options.members, folders),
+    formatRestored({ clusterId, members: options.members, nodes: folders, tls }),
   )
 }
 
@@ -101,6 +103,13 @@ function bumpOf(text: string): number {
   return text === '0' ? 0 : wholeNumber('--bump-revision', text)
 }
 
+/** Before the first folder is made: one that was made before would hold another new cluster. */
+function requireNew(folder: string): void {
+  if (!existsSync(join(folder, storeDirectory))) return
+  const problem = `${folder} holds a node's data already: name another --data, or take that folder away`
+  throw new AlthingError('conflict', problem, { outcome: 'none' })
+}
+
 async function makeFolder(
   folder: string,
   clusterId: string,
@@ -114,16 +123,4 @@ async function makeFolder(
   } finally {
     await storage.close()
   }
-}
-
-function formatRestored(
-  clusterId: string,
-  members: string,
-  folders: readonly { readonly id: number; readonly folder: string }[],
-): string {
-  const starts = folders.map(
-    ({ id, folder }) =>
-      `  althing node --id ${id} --members ${members} --cluster ${clusterId} --data ${folder}\n`,
-  )
-  return `New cluster ${clusterId}. Its members and no others start with:\n${starts.join('')}`
 }

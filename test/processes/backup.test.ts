@@ -142,7 +142,7 @@ describe('a backup', () => {
     const args = ['restore', 'store.backup', '--members', '1=127.0.0.1:1', '--data', 'new']
     const { code, error } = await run('', ...args, '--cluster-id', 'another')
     expect(code).toBe(1)
-    expect(error).toMatch(/\[conflict\]/)
+    expect(error).toMatch(/new\/node-1 holds a node's data already: .*\[conflict\]/)
   })
 })
 
