@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { usageFailure } from './report.ts'
+import { AlthingError } from '../contracts/errors.ts'
+import { failureText, usageFailure } from './report.ts'
 
 describe('wrong usage', () => {
   test('is one line and where to read on, with no help text after it', () => {
@@ -12,5 +13,19 @@ describe('wrong usage', () => {
     expect(JSON.parse(usageFailure("error: missing required argument 'value'\n", true))).toMatchObject({
       error: { code: 'invalid-argument', message: "missing required argument 'value'" },
     })
+  })
+})
+
+describe('a failure', () => {
+  test('is one line with its code', () => {
+    expect(failureText(new AlthingError('not-found', 'there is no key a'))).toBe(
+      'althing: there is no key a [not-found]\n',
+    )
+  })
+
+  test('for want of a sign-in says how to sign in here', () => {
+    expect(failureText(new AlthingError('unauthenticated', 'access control is on'))).toBe(
+      'althing: access control is on [unauthenticated]\nSet ALTHING_TOKEN, or ALTHING_USER and ALTHING_PASSWORD: they say who calls.\n',
+    )
   })
 })

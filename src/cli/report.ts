@@ -4,8 +4,16 @@ import { AlthingError, asAlthingError } from '../contracts/errors.ts'
 export function reportFailure(error: unknown, asJson: boolean): number {
   const failure = asAlthingError(error)
   if (asJson) process.stderr.write(`${JSON.stringify({ error: failure })}\n`)
-  else process.stderr.write(`althing: ${failure.message} [${failure.code}]\n`)
+  else process.stderr.write(failureText(failure))
   return failure.code === 'invalid-argument' ? 2 : 1
+}
+
+export function failureText({ code, message }: AlthingError): string {
+  const text = `althing: ${message} [${code}]\n`
+  // A node cannot know how its caller takes a token: here it is the environment.
+  return code === 'unauthenticated'
+    ? `${text}Set ALTHING_TOKEN, or ALTHING_USER and ALTHING_PASSWORD: they say who calls.\n`
+    : text
 }
 
 /** What commander says of wrong usage, in the form of every other failure. */
