@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { prefixEnd, textFromByteString } from '../base/bytes.ts'
-import { invalidArgument } from '../contracts/errors.ts'
+import { AlthingError } from '../contracts/errors.ts'
 import type { KeyRange } from '../contracts/store.ts'
 import type { Plain } from '../engines/cluster/operator-calls.ts'
 import { keyRange, prefixKeyRange } from '../node/key-range.ts'
@@ -112,7 +112,10 @@ async function revoke(name: string, options: RangeOptions): Promise<void> {
 function rangeOf({ prefix, key, all, group }: RangeOptions): KeyRange & { readonly [name: string]: Plain } {
   const ways = [prefix, key, all].filter((each) => each !== undefined)
   if (ways.length !== 1)
-    throw invalidArgument('--prefix', prefix, 'one of --prefix TEXT, --key TEXT and --all, and only one')
+    throw new AlthingError(
+      'invalid-argument',
+      `${ways.length === 0 ? 'no keys are named' : 'the keys are named twice'}: give one of --prefix TEXT, --key TEXT and --all, and only one`,
+    )
   const range = key === undefined ? prefixKeyRange(prefix ?? '') : keyRange(key)
   return { ...range, ...(group === undefined ? {} : { group }) } as KeyRange & { [name: string]: Plain }
 }
