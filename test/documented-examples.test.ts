@@ -12,7 +12,10 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   gateway: [[503]],
   lock: [[null], [2]],
   simulator: [[true, 2]],
-  store: [[true, ['stock/apples 2', 'stock/pears 5']]],
+  store: [
+    [true, ['stock/apples 2', 'stock/pears 5']],
+    ['stock/figs', 7],
+  ],
 }
 
 const pages = readdirSync(path.join(root, 'docs/blocks')).map((file) => file.replace(/\.md$/, ''))

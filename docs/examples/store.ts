@@ -12,11 +12,18 @@ const { succeeded } = await store
   .ifAbsent('stock/pears')
   .thenPut('stock/pears', 5)
   .commit()
-const { items } = await store.list('stock/')
+const { items, revision } = await store.list('stock/')
 console.log(
   succeeded,
   items.map(({ key, value }) => `${key} ${String(value)}`),
 )
+
+await store.put('stock/figs', 7)
+// All that changed after the list: a watch begins with its loop, and this one began later than the change.
+for await (const change of store.watchPrefix('stock/', { fromRevision: revision + 1 })) {
+  if (change.type === 'put') console.log(change.item.key, change.item.value)
+  break
+}
 
 const lease = await store.grantLease('10s')
 await store.put('here/me', true, { lease }) // goes when the lease ends
