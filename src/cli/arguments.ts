@@ -1,5 +1,6 @@
 import { parseDurationMs } from '../base/duration.ts'
 import { invalidArgument } from '../contracts/errors.ts'
+import { quotaBytesMin } from '../engines/local/store-admission.ts'
 
 /** Reads an option's text, or refuses it by the option's name. */
 export function wholeNumber(field: string, text: string): number {
@@ -29,5 +30,13 @@ export function byteCount(field: string, text: string): number {
   const bytes = Math.round(Number(digits) * (byteUnits[unit] ?? 0))
   if (digits === '' || !Number.isSafeInteger(bytes) || bytes <= 0)
     throw invalidArgument(field, text, "a size such as '512MiB' or '2GiB'")
+  return bytes
+}
+
+/** A size that a store's quota may have, as far as its lower end goes. */
+export function quotaSize(field: string, text: string): number {
+  const bytes = byteCount(field, text)
+  const least = `${quotaBytesMin / 1024 ** 2}MiB`
+  if (bytes < quotaBytesMin) throw invalidArgument(field, text, `at least ${least}`)
   return bytes
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { byteCount } from './arguments.ts'
+import { quotaSize } from './arguments.ts'
 import { formatBytes } from './format-backup.ts'
 import { operateCommand } from './operate.ts'
 import { type TargetOptions, withTargetOptions } from './target.ts'
@@ -41,7 +41,7 @@ async function quota(size: string | undefined, options: QuotaOptions): Promise<v
     options,
     {
       name: 'store.set-quota',
-      argument: { ...group, quotaBytes: byteCount('size', size) },
+      argument: { ...group, quotaBytes: quotaSize('size', size) },
       progress: 'Setting the quota',
     },
     ({ quotaBytes }) => `the quota is ${formatBytes(quotaBytes)} now\n`,

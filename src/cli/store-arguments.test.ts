@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { byteCount } from './arguments.ts'
+import { byteCount, quotaSize } from './arguments.ts'
 import { formatSpace } from './quota-command.ts'
 import { storeFrom } from './store-arguments.ts'
 
@@ -16,6 +16,11 @@ describe('a size', () => {
   test.each(['', '0', '-1', '2GB', 'GiB', '1e9', '9999999TiB'])('%j is refused by name', (text) => {
     expect(() => byteCount('--quota', text)).toThrow(/--quota is .*such as '512MiB'/)
   })
+})
+
+test('a quota is refused by name below the least', () => {
+  expect(quotaSize('size', '16MiB')).toBe(16 * 1024 ** 2)
+  expect(() => quotaSize('size', '15.9MiB')).toThrow('size is "15.9MiB", but must be at least 16MiB')
 })
 
 describe('the bounds of the stores of a node', () => {

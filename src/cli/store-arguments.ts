@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { invalidArgument } from '../contracts/errors.ts'
 import type { NodeServerOptions } from '../node/node-server.ts'
-import { byteCount, durationMs, wholeNumber } from './arguments.ts'
+import { quotaSize, durationMs, wholeNumber } from './arguments.ts'
 
 /** The bounds of the stores of which a node has copies, as a command takes them. */
 export interface StoreArguments {
@@ -32,7 +32,7 @@ type StoreSettings = Pick<NodeServerOptions, 'store' | 'keepRevisions' | 'leaseD
 export function storeFrom(given: StoreArguments): StoreSettings {
   const { quota, keep, keepRevisions, leasesMax, leaseReads } = given
   const bounds = {
-    ...(quota === undefined ? {} : { quotaBytes: byteCount('--quota', quota) }),
+    ...(quota === undefined ? {} : { quotaBytes: quotaSize('--quota', quota) }),
     ...(leasesMax === undefined ? {} : { leasesMax: wholeNumber('--leases-max', leasesMax) }),
   }
   const store = { bounds, ...(keep === undefined ? {} : { keepMs: durationMs('--keep', keep) }) }
