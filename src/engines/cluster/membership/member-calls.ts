@@ -166,8 +166,10 @@ export class MemberCalls {
     const next = Math.max(counter, ...given.map((id) => id + 1))
     if (wanted === undefined) return next
     if (given.includes(wanted) || wanted < counter) {
-      if (membership.entry(wanted)?.value.state === 'removed') throw removedMember(wanted)
-      throw conflict(`the id ${wanted} was given before; ids are never given twice (the next one is ${next})`)
+      const problem = `the id ${wanted} was given before; ids are never given twice (the next one is ${next})`
+      if (membership.entry(wanted)?.value.state === 'removed')
+        throw new AlthingError('not-member', problem, { outcome: 'none' })
+      throw conflict(problem)
     }
     return wanted
   }
