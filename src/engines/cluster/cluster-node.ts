@@ -570,7 +570,7 @@ function isFounded({ join, members }: ClusterNodeOptions): boolean {
 function firstConfiguration({ members, join, id }: ClusterNodeOptions): Configuration {
   if (join !== undefined) return { voters: [] }
   if (members.length === 0) {
-    const problem = `the folder of node ${id} is new: name the founding members, or join with a token`
+    const problem = `the folder of node ${id} is new: name the founding members (--members), or join a cluster with the token of \`althing member add\``
     throw new AlthingError('invalid-argument', problem, { outcome: 'none' })
   }
   return {
