@@ -1,4 +1,4 @@
-import { textFromBytes } from '../../base/bytes.ts'
+import { byteStringFromBytes, byteStringFromText } from '../../base/bytes.ts'
 import { asAlthingError, isAlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
 import { type ClusterNode, openClusterNode } from '../../engines/cluster/cluster-node.ts'
@@ -138,7 +138,8 @@ export class StoreCluster {
       const names = this.processOf(voter)?.disk.names
       const file = names?.get(`node-${voter}/known-members.json`)
       if (names === undefined || file === undefined || file === 'folder' || names.hasUnsynced) return false
-      return textFromBytes(file.read(0, file.size)).includes(storageId)
+      // Not as text: it may be damaged.
+      return byteStringFromBytes(file.read(0, file.size)).includes(byteStringFromText(storageId))
     })
   }
 

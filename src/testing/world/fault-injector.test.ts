@@ -129,6 +129,22 @@ describe('the fault injector', () => {
     expect(faultClasses.filter((name) => (totals.get(name) ?? 0) === 0)).toEqual([])
   })
 
+  test('starts again what ends only after the healing, of a fault before it', async () => {
+    const { simulation, processes } = cluster(3)
+    const injector = new FaultInjector(simulation, {
+      processes,
+      plan: new Map(),
+      rule: minorityOf(processes),
+    })
+    await simulation.runUntil(100)
+    injector.heal()
+    processes[0]?.crash()
+    await simulation.runUntil(1_000)
+    expect(processes[0]?.isRunning).toBe(false)
+    await simulation.runUntil(3_000)
+    expect(processes[0]?.isRunning).toBe(true)
+  })
+
   test('never damages more than a minority at a time', async () => {
     const { simulation, processes } = cluster(5)
     const injector = new FaultInjector(simulation, {

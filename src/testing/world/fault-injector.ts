@@ -32,6 +32,8 @@ export interface InjectedFault {
 }
 
 const faultsKept = 10_000
+/** After the end of all faults: by then every process that they will end has ended. */
+const aftermathMs = 2_000
 
 /** Injects the faults of a plan into a simulation, until {@link FaultInjector.heal}. */
 export class FaultInjector {
@@ -94,8 +96,12 @@ export class FaultInjector {
       process.disk.heal()
       process.clock.setRate(1)
       process.resume()
-      if (!this.#damaged.has(process)) this.revive(process)
+      this.revive(process)
     }
+    // What a fault has done to an operation under way may end a process only now.
+    this.simulation.after(aftermathMs, () => {
+      for (const process of this.options.processes) this.revive(process)
+    })
   }
 
   /** The harness has rebuilt a damaged process. */

@@ -184,6 +184,22 @@ describe('the simulated disk', () => {
     await expect(run(write(512))).rejects.toMatchObject(full)
   })
 
+  test('what a stalled disk was asked for ends soon after it has healed', async () => {
+    const simulation = new Simulation({ seed: 1 })
+    let writtenMs: number | undefined
+    const process = simulation.process('node', async ({ disk }) => {
+      const file = await disk.open('f', { create: true })
+      process.disk.conditions.slowness = 10_000_000
+      await file.write(0, [block(1)])
+      writtenMs = simulation.nowMs
+    })
+    await simulation.runUntil(1_000)
+    expect(writtenMs).toBeUndefined()
+    process.disk.heal()
+    await simulation.runUntil(1_010)
+    expect(writtenMs).toBeLessThan(1_010)
+  })
+
   test('after a failed sync the pages read as written, a later sync succeeds, and the power takes them', async () => {
     let lostCount = 0
     for (let seed = 0; seed < 8; seed++) {

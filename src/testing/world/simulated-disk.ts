@@ -3,6 +3,7 @@ import { type CrashRule, FileContent, sectorBytes } from './file-content.ts'
 import { FileNames } from './file-names.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedLoop } from './simulated-loop.ts'
+import type { ScheduledEvent } from './event-heap.ts'
 import type { Simulation } from './simulation.ts'
 import { diskError } from './disk-error.ts'
 
@@ -46,6 +47,8 @@ interface PendingOperation {
   readonly loop: SimulatedLoop
   /** Carries out what may have been reached when the process ends before the operation does. */
   readonly interrupt: ((random: SeededRandom) => void) | undefined
+  /** When the disk will have come to it. */
+  end: ScheduledEvent | undefined
 }
 
 export interface Submission<T> {
@@ -72,6 +75,8 @@ const latenciesUs: Readonly<Record<DiskOperation, readonly [min: number, mean: n
   names: [10, 20],
 }
 const bytesPerUs = 500
+/** An operation that is under way when the disk is well again ends within this. */
+const healedUs = 1_000
 
 /** The disk of one machine. Outlives its processes; forgets on a loss of power what was not synced. */
 export class SimulatedDisk {
@@ -116,13 +121,13 @@ export class SimulatedDisk {
   /** Performs an operation for a loop after its latency; rejects with what `effect` throws, or with an injected failure. */
   submit<T>(loop: SimulatedLoop, submission: Submission<T>): Promise<T> {
     if (loop.isEnded) return new Promise(() => {})
-    const pending: PendingOperation = { loop, interrupt: submission.interrupt }
+    const pending: PendingOperation = { loop, interrupt: submission.interrupt, end: undefined }
     this.#pending.add(pending)
     loop.ref()
     const latencyUs = this.#latencyUs(submission)
     if (submission.operation === 'sync') this.#announceSync(latencyUs)
     return new Promise((resolve, reject) => {
-      this.#simulation.schedule(latencyUs, () => {
+      pending.end = this.#simulation.schedule(latencyUs, () => {
         if (!this.#pending.delete(pending)) return
         const settle = this.#outcome(submission.effect, resolve, reject)
         loop.dispatch(submission.operation, pending, submission.path, () => {
@@ -262,6 +267,16 @@ export class SimulatedDisk {
     this.conditions.capacityBytes = Number.POSITIVE_INFINITY
     this.#failNext.clear()
     this.#syncStarted = undefined
+    for (const operation of this.#pending) this.#hurry(operation)
+  }
+
+  /** What a slow disk was asked for does not take as long as it would have. */
+  #hurry(operation: PendingOperation): void {
+    const { end } = operation
+    const action = end?.action
+    if (end === undefined || action === undefined || end.atUs <= this.#simulation.nowUs + healedUs) return
+    end.action = undefined
+    operation.end = this.#simulation.schedule(healedUs, action)
   }
 
   #orderedFailure(operation: DiskOperation): OrderedFailure | undefined {

@@ -3,7 +3,8 @@ import type { Configuration, NodeId } from '../../../protocols/raft/types.ts'
 import { isJoint } from '../../../protocols/raft/configuration.ts'
 import type { GroupId } from '../../../replication/group-id.ts'
 import type { StoreHost } from '../../local/store-host.ts'
-import { CatchUp } from '../membership/catch-up.ts'
+import { CatchUp, following } from '../membership/catch-up.ts'
+import { canDecide } from '../membership/quorum-safety.ts'
 import { actingLeaders } from './acting-leaders.ts'
 import { type GroupDescriptor, isSettled } from './group-descriptor.ts'
 import { LeaderSpread } from './leader-spread.ts'
@@ -72,8 +73,13 @@ export class GroupKeeper {
     }
     const joining = members.filter((member) => !now.voters.includes(member))
     if (joining.some((member) => !learners.includes(member))) return { voters: now.voters, learners: joining }
-    const caughtUp = this.#catchUpOf(id).observe(this.#options.world.clock.monotonicMs(), host.group.status())
-    return joining.every((member) => caughtUp.has(member)) ? { voters: members } : undefined
+    const nowMs = this.#options.world.clock.monotonicMs()
+    const status = host.group.status()
+    const caughtUp = this.#catchUpOf(id).observe(nowMs, status)
+    const isReady =
+      joining.every((member) => caughtUp.has(member)) &&
+      canDecide(members, following(status, nowMs, this.#options.electionTimeoutMs))
+    return isReady ? { voters: members } : undefined
   }
 
   #catchUpOf(id: GroupId): CatchUp {

@@ -74,3 +74,10 @@ export function answering(status: RaftStatus, nowMs: number, electionTimeoutMs: 
   )
   return new Set([status.id, ...answered.map(([id]) => id)])
 }
+
+/** Of those, the ones that take this leader's entries: neither one that has never answered it, nor one that waits for a snapshot. */
+export function following(status: RaftStatus, nowMs: number, electionTimeoutMs: number): ReadonlySet<NodeId> {
+  const { id: self, progress } = status
+  const follows = (id: NodeId): boolean => id === self || (progress.get(id)?.matchIndex ?? 0) > 0
+  return new Set([...answering(status, nowMs, electionTimeoutMs)].filter(follows))
+}

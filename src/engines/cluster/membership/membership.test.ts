@@ -173,6 +173,32 @@ describe('what is refused', () => {
     })
   })
 
+  test('nobody leaves, forced or not, while those who would be left could not decide; a replacement comes all the same', async () => {
+    const cluster = new GrowingCluster(14)
+    await cluster.client(async (world) => {
+      await sleep(world, 2_000)
+      const [down, healthy] = cluster.running
+        .filter((node) => node !== cluster.leader)
+        .map(({ id }) => id) as [number, number]
+      cluster.processOf(down).crash()
+      await sleep(world, 3_000)
+      const removal = { id: healthy, force: true, waitMs: 3_000 }
+      expect(await cluster.operate(world, 'member.remove', removal)).toEqual({
+        id: healthy,
+        isRemoved: false,
+      })
+      expect(cluster.voters).toEqual([1, 2, 3])
+      const store = cluster.store(world)
+      await store.txn({ then: [{ op: 'put', key: 'k', value: new Uint8Array(1) }] })
+      await store.close()
+      const { token, id } = await cluster.operate(world, 'member.replace', { dead: down })
+      cluster.join(String(token))
+      const left = [1, 2, 3].filter((each) => each !== down && each !== healthy)
+      await eventually(world, 'both are gone', () => cluster.voters.join() === [...left, id].join())
+      await eventually(world, 'the healthy one stops', () => cluster.ends.get(healthy)?.code === 'not-member')
+    })
+  })
+
   test('a token that was used, is of another cluster, or is made up', async () => {
     const cluster = new GrowingCluster(12)
     await cluster.client(async (world) => {

@@ -8,9 +8,10 @@ import type { StoreHost } from '../../local/store-host.ts'
 import type { SystemChange, SystemEntry, SystemStore } from '../system-store.ts'
 import type { AddressBook } from './address-book.ts'
 import type { Admission, Sighting } from './admission.ts'
-import { answering, CatchUp } from './catch-up.ts'
+import { answering, CatchUp, following } from './catch-up.ts'
 import { type MemberRecord, type MemberRecords, memberKeys } from './member-record.ts'
 import { nextConfiguration } from './next-configuration.ts'
+import { canDecide } from './quorum-safety.ts'
 
 export interface MembershipOptions {
   readonly world: World
@@ -134,14 +135,8 @@ export class Membership {
   }
 
   #step(configuration: Configuration, caughtUp: ReadonlySet<NodeId>): void {
-    const { host, book, world } = this.#options
-    const next = nextConfiguration({
-      configuration,
-      addresses: book.addresses,
-      records: this.records,
-      caughtUp,
-      busy: this.#busy(),
-    })
+    const { host, world } = this.#options
+    const next = this.#next(configuration, caughtUp)
     if (next === undefined || this.#handsOverFirst(next)) return
     world.logger.log('info', 'changing the members of the cluster', {
       voters: next.voters,
@@ -154,6 +149,17 @@ export class Membership {
         world.logger.log('info', 'the change of members was not made', { reason: error.message })
       this.wake()
     })
+  }
+
+  /** Where those who would be left could not decide now, though they could when the removal was asked for, nobody leaves yet; others may come. */
+  #next(configuration: Configuration, caughtUp: ReadonlySet<NodeId>): Configuration | undefined {
+    const { records } = this
+    const { host, world, book, electionTimeoutMs } = this.#options
+    const view = { configuration, addresses: book.addresses, records, caughtUp }
+    const next = nextConfiguration({ ...view, busy: this.#busy() })
+    const able = following(host.group.status(), world.clock.monotonicMs(), electionTimeoutMs)
+    if (next === undefined || canDecide(next.voters, able)) return next
+    return nextConfiguration({ ...view, busy: new Set(records.keys()) })
   }
 
   /** A leader that is to leave lets another one see to it; when nobody takes over it leads until its going is committed (thesis section 4.2.2). */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { riskOf } from './quorum-safety.ts'
+import { canDecide, riskOf } from './quorum-safety.ts'
 
 const risk = (voters: number[], target: number[], answering: number[]): string | undefined =>
   riskOf({ voters, target, answering: new Set(answering) })
@@ -27,4 +27,10 @@ test('without a majority now nothing can be changed', () => {
 
 test('a cluster without voters is refused', () => {
   expect(risk([1], [], [1])).toMatch(/no voter would be left/)
+})
+
+test('voters can decide while a majority of them follows, whoever else does', () => {
+  expect(canDecide([1, 2], new Set([1, 2, 3]))).toBe(true)
+  expect(canDecide([1, 2], new Set([1, 3]))).toBe(false)
+  expect(canDecide([1, 2, 4], new Set([1, 3, 4]))).toBe(true)
 })

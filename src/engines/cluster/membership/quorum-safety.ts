@@ -39,6 +39,11 @@ export function riskOf({ voters, target, answering }: PlannedChange): string | u
   return undefined
 }
 
+/** A majority of the voters follows the leader. One that proposes other voters decides nothing any more until they do (thesis section 4.1), and cannot take it back. */
+export function canDecide(voters: readonly NodeId[], following: ReadonlySet<NodeId>): boolean {
+  return voters.filter((id) => following.has(id)).length >= majority(voters.length)
+}
+
 export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1
 }
