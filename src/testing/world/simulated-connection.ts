@@ -141,7 +141,7 @@ export class SimulatedConnection implements Connection {
   /** Loses a seeded tail of what is under way from this end, and carries nothing more. Returns when the rest will have arrived. */
   sever(): number {
     if (this.#state === 'open') this.#state = 'severed'
-    const packets = [...this.#inFlight, ...this.#stalled]
+    const packets = [...this.#inFlight, ...this.#stalled].toSorted((a, b) => a.number - b.number)
     const survivors = this.#carrier.random.integer(0, packets.length)
     for (const packet of packets.slice(survivors)) packet.isLost = true
     this.#stalled = this.#stalled.filter((packet) => !packet.isLost)
@@ -288,9 +288,17 @@ export class SimulatedConnection implements Connection {
     const arrivedUs = this.sever()
     this.#state = 'closed'
     this.#isMute = cause === 'power'
-    if (cause === 'power') this.#stalled = []
+    if (cause === 'power') this.#loseStalled()
     else this.#tellPeer(arrivedUs)
     this.#forgetWhenOver()
+  }
+
+  /** Nobody is left to send it again, nor what came after it. */
+  #loseStalled(): void {
+    const [first] = this.#stalled
+    this.#stalled = []
+    if (first === undefined) return
+    for (const packet of this.#inFlight) if (packet.number > first.number) packet.isLost = true
   }
 
   /** The kernel of a killed process closes its connections: in good order or by a reset, as it happens. */

@@ -156,6 +156,24 @@ describe('a stream', () => {
     }
   })
 
+  test('what a loss of power takes is the end of what was sent, also where a part of it was held up', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const { simulation, client, server, a, send } = await pair(seed)
+      simulation.network.impair({ from: () => true, to: () => true, conditions: { delayMsMean: 60 } })
+      let undo: (() => void) | undefined
+      for (let number = 1; number <= 28; number++) {
+        if (number % 5 === 0)
+          undo = undo === undefined ? simulation.network.blockOneWay(['a'], ['b']) : void undo()
+        send(client, number)
+        await simulation.runUntil(simulation.nowMs + 20)
+      }
+      a.crash('power')
+      undo?.()
+      await simulation.runUntil(simulation.nowMs + 5_000)
+      expect(server.frames, `seed ${seed}`).toEqual(server.frames.map((_, i) => i + 1))
+    }
+  })
+
   test('is given up in a long partition by each side at its own time', async () => {
     const { simulation, client, server } = await pair()
     simulation.network.isolate('a')
