@@ -40,14 +40,19 @@ export async function joinCluster(options: JoinOptions): Promise<void> {
   const others = members.filter((member) => member.id !== id)
   if (others.length === 0)
     throw new AlthingError('invalid-argument', 'there is no member to ask for admission', { outcome: 'none' })
+  const said = new Map<NodeId, string>()
   for (let i = 0; !options.isOver(); i++) {
+    const asked = others[i % others.length] as Member
     try {
-      await ask(options, (others[i % others.length] as Member).address)
+      await ask(options, asked.address)
       return
     } catch (cause) {
       const error = asAlthingError(cause)
       if (final.has(error.code)) throw error
-      world.logger.log('info', 'not yet admitted to the cluster', { reason: error.message })
+      // Twice a second, until someone mends it: a line for each new reason of each member is enough.
+      if (said.get(asked.id) !== error.message)
+        world.logger.log('warn', 'not yet admitted to the cluster', { reason: error.message })
+      said.set(asked.id, error.message)
     }
     await new Promise<void>((resolve) => world.timers.after(againMs, resolve))
   }
