@@ -350,6 +350,15 @@ export const mutations: readonly Mutation[] = [
     test: 'engines/cluster/groups/groups.test.ts',
   },
   {
+    name: 'leaves-though-the-rest-cannot-decide',
+    file: 'engines/cluster/membership/membership.ts',
+    find: 'if (next === undefined || canDecide(next.voters, able)) return next',
+    replace: 'if (next === undefined || able.size > 0) return next',
+    source:
+      'own bug, seed 1517; thesis section 4.1: a new configuration decides from the moment it is in the log',
+    test: 'engines/cluster/membership/membership.test.ts',
+  },
+  {
     name: 'groups-mixed-up-on-the-wire',
     file: 'replication/message-codec.ts',
     find: '    group,\n    typeCodes[message.type],',
