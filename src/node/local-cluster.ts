@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { AlthingError, invalidArgument } from '../contracts/errors.ts'
+import { AlthingError, asAlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import { NodeClient } from '../engines/cluster/node-client.ts'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
@@ -28,6 +28,18 @@ interface NodePlace extends Member {
   readonly http: string
 }
 
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    const reason = asAlthingError(cause).message
+    throw new AlthingError('disk-failed', `the folder ${folder} cannot be made: ${reason}`, {
+      outcome: 'none',
+      cause,
+    })
+  }
+}
+
 /** A cluster of node processes on this machine, under one supervisor. */
 export class LocalCluster {
   readonly supervisor: Supervisor
@@ -36,12 +48,12 @@ export class LocalCluster {
   readonly #world: World
   readonly #control: HttpListener
 
-  /** Starts the processes. {@link ready} waits for them. */
+  /** Starts the processes. {@link ready} waits for them. Rejects with `disk-failed` when the folder cannot be made. */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
     const { world, nodes, dataFolder, clusterId = 'althing' } = options
     if (!(Number.isSafeInteger(nodes) && nodes >= 1 && nodes <= 9))
       throw invalidArgument('nodes', nodes, 'a whole number from 1 to 9')
-    mkdirSync(dataFolder, { recursive: true })
+    makeFolder(dataFolder)
     const places = await placesOf(dataFolder, nodes)
     const supervisor = new Supervisor(world, join(dataFolder, 'logs'))
     const control = await startControlServer(supervisor)
