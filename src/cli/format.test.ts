@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { statusProblems } from '../node/diagnosis/member-answer.ts'
 import { answer, silent } from '../node/diagnosis/member-answer.test-support.ts'
+import { formatCreated } from './group-command.ts'
 import { formatItems, formatTxn, formatWatchBatch } from './format-items.ts'
 import { formatLocks } from './format-locks.ts'
 import { formatStatus } from './format-status.ts'
@@ -111,4 +112,13 @@ describe('locks', () => {
       'jobs: free\n',
     )
   })
+})
+
+test('a group that has fewer copies than were asked for says so', () => {
+  const created = { name: 'g', url: 'althing://h:1', replicas: 3, isServing: true }
+  const line = 'group g serves on nodes 1,2,3: althing://h:1/g\n'
+  expect(formatCreated({ ...created, members: [1, 2, 3] })).toBe(line)
+  expect(formatCreated({ ...created, members: [1] })).toBe(
+    'group g serves on nodes 1: althing://h:1/g\nIt has 1 of 3 copies: the others are made when members join.\n',
+  )
 })

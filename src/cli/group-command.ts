@@ -48,6 +48,21 @@ async function list(options: TargetOptions): Promise<void> {
   )
 }
 
+interface CreatedGroup {
+  readonly name: string
+  readonly url: string
+  /** As many copies as were asked for. */
+  readonly replicas: number
+  readonly members: readonly number[]
+  readonly isServing: boolean
+}
+
+export function formatCreated({ name, url, replicas, members, isServing }: CreatedGroup): string {
+  const line = `group ${name} ${isServing ? 'serves' : 'is being set up'} on nodes ${String(members)}: ${url}/${name}\n`
+  if (members.length >= replicas) return line
+  return `${line}It has ${members.length} of ${replicas} copies: the others are made when members join.\n`
+}
+
 async function create(name: string, options: TargetOptions & { readonly replicas: string }): Promise<void> {
   await operateCommand(
     options,
@@ -57,7 +72,13 @@ async function create(name: string, options: TargetOptions & { readonly replicas
       progress: 'Creating the group',
     },
     ({ members, isServing }, url) =>
-      `group ${name} ${isServing === true ? 'serves' : 'is being set up'} on nodes ${String(members)}: ${url}/${name}\n`,
+      formatCreated({
+        name,
+        url,
+        replicas: Number(options.replicas),
+        members: members as readonly number[],
+        isServing: isServing === true,
+      }),
   )
 }
 
