@@ -24,7 +24,9 @@ export class Survival implements SurvivabilityRule {
   }
 
   mayDamage(candidate: SimulatedProcess): boolean {
-    return this.mayLose(this.#cluster.idOf(candidate))
+    const id = this.#cluster.idOf(candidate)
+    // On a disk that was exchanged there is nothing that its node had promised.
+    return !this.#cluster.isOut(id) && this.mayLose(id)
   }
 
   mayLose(id: NodeId): boolean {
