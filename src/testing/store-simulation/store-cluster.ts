@@ -149,6 +149,7 @@ export class StoreCluster {
     if (place === undefined) return
     place.isWiped = true
     place.process.crash('power')
+    this.#nodes.delete(id)
     place.process.disk.wipe()
     place.process.start()
   }
