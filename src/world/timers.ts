@@ -5,47 +5,94 @@ const nativeDelayMsMax = 2 ** 31 - 1
 
 export class NodeTimers implements Timers {
   readonly #clock: Clock
+  /** Those that fired too early and wait for the rest of their time: hardly ever one. */
+  #early: NodeTimer[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    return new NodeTimer(this.#clock, delayMs, callback)
+    const dueMs = this.#clock.monotonicMs() + Math.max(0, delayMs)
+    const timer = new NodeTimer(dueMs, callback, {
+      fired: () => this.#fired(timer),
+      cancelled: () => this.#forget(timer),
+    })
+    timer.arm(delayMs)
+    return timer
   }
 
   immediate(callback: () => void): void {
     setImmediate(callback)
   }
+
+  /** A native timer reads a clock of whole milliseconds at both ends, and so may fire up to one too early; it is set again. One that was due later must not overtake it. */
+  #fired(timer: NodeTimer): void {
+    const leftMs = timer.dueMs - this.#clock.monotonicMs()
+    this.#forget(timer)
+    if (leftMs > 0) {
+      this.#early.push(timer)
+      timer.arm(leftMs)
+      return
+    }
+    if (this.#early.length > 0) this.#runEarlier(timer.dueMs)
+    if (timer.isArmed) timer.run()
+  }
+
+  #runEarlier(dueMs: number): void {
+    const earlier = this.#early.filter((each) => each.dueMs <= dueMs).sort((a, b) => a.dueMs - b.dueMs)
+    for (const timer of earlier) {
+      // One before it may have cancelled it.
+      if (!timer.isArmed) continue
+      this.#forget(timer)
+      timer.run()
+    }
+  }
+
+  #forget(timer: NodeTimer): void {
+    if (this.#early.length > 0) this.#early = this.#early.filter((each) => each !== timer)
+  }
+}
+
+interface NodeTimerCalls {
+  fired(): void
+  cancelled(): void
 }
 
 class NodeTimer implements Timer {
-  readonly #clock: Clock
-  readonly #dueMs: number
+  readonly dueMs: number
   readonly #callback: () => void
-  #native: NodeJS.Timeout
+  readonly #calls: NodeTimerCalls
+  #native: NodeJS.Timeout | undefined
 
-  constructor(clock: Clock, delayMs: number, callback: () => void) {
-    this.#clock = clock
-    this.#dueMs = clock.monotonicMs() + Math.max(0, delayMs)
+  constructor(dueMs: number, callback: () => void, calls: NodeTimerCalls) {
+    this.dueMs = dueMs
     this.#callback = callback
-    this.#native = this.#arm(delayMs)
+    this.#calls = calls
+  }
+
+  /** Neither run nor cancelled. */
+  get isArmed(): boolean {
+    return this.#native !== undefined
+  }
+
+  arm(delayMs: number): void {
+    const nativeMs = Math.min(Math.max(1, Math.ceil(delayMs)), nativeDelayMsMax)
+    this.#native = setTimeout(this.#calls.fired, nativeMs)
+  }
+
+  run(): void {
+    this.#disarm()
+    this.#callback()
   }
 
   cancel(): void {
+    this.#disarm()
+    this.#calls.cancelled()
+  }
+
+  #disarm(): void {
     clearTimeout(this.#native)
-  }
-
-  /** The native timer reads a clock of whole milliseconds at both ends, and so may fire up to one too early: one more keeps the length, and the order in which timers were set. */
-  #arm(delayMs: number): NodeJS.Timeout {
-    const nativeMs = Math.ceil(Math.max(0, delayMs)) + 1
-    return setTimeout(() => this.#fire(), Math.min(nativeMs, nativeDelayMsMax))
-  }
-
-  /** Delays beyond the native limit are made of several. */
-  #fire(): void {
-    const leftMs = this.#dueMs - this.#clock.monotonicMs()
-    if (leftMs > 0) this.#native = this.#arm(leftMs)
-    else this.#callback()
+    this.#native = undefined
   }
 }
