@@ -5,6 +5,7 @@ interface Inode {
   bytes: Buffer
   /** As of the last sync; what a crash that loses unsynced writes leaves. */
   durable: Buffer
+  underWay: { readonly start: number; readonly end: number }[]
 }
 
 /** How the write that is under way when the node dies reaches the disk. */
@@ -27,6 +28,10 @@ export class FaultDisk implements Disk {
   fault: ((operation: string, path: string) => void) | undefined
   /** Every durable write in order: path, offset, length. */
   readonly durableWrites: { path: string; offset: number; length: number }[] = []
+  /** Writes that were begun while another to the same bytes was under way: nobody can say which of them comes last. */
+  readonly overlaps: string[] = []
+  /** What a durable write of that length waits for, besides. */
+  delay: ((length: number) => Promise<void>) | undefined
   /** What the system says is free. */
   free: number | undefined
   operations = 0
@@ -34,7 +39,7 @@ export class FaultDisk implements Disk {
 
   constructor(names: ReadonlyMap<string, Buffer> = new Map()) {
     for (const [path, content] of names) {
-      const inode = { bytes: Buffer.from(content), durable: Buffer.from(content) }
+      const inode = { bytes: Buffer.from(content), durable: Buffer.from(content), underWay: [] }
       this.names.set(path, inode)
       this.durableNames.set(path, inode)
     }
@@ -69,7 +74,7 @@ export class FaultDisk implements Disk {
     let inode = this.names.get(path)
     if (inode === undefined) {
       if (options.create !== true) throw new AlthingError('not-found', path)
-      inode = { bytes: Buffer.alloc(0), durable: Buffer.alloc(0) }
+      inode = { bytes: Buffer.alloc(0), durable: Buffer.alloc(0), underWay: [] }
       this.names.set(path, inode)
     }
     return new FaultFile(this, path, inode)
@@ -141,7 +146,10 @@ class FaultFile implements DiskFile {
 
   async writeDurably(offset: number, chunks: readonly Uint8Array[]): Promise<void> {
     const bytes = Buffer.concat(chunks)
-    await this.#write('writeDurably', offset, [bytes])
+    await this.#alone(offset, bytes.length, async () => {
+      await this.#disk.delay?.(bytes.length)
+      await this.#write('writeDurably', offset, [bytes])
+    })
     this.#disk.durableWrites.push({ path: this.#path, offset, length: bytes.length })
     this.#inode.durable = Buffer.from(this.#inode.bytes)
   }
@@ -159,6 +167,19 @@ class FaultFile implements DiskFile {
   }
 
   async close(): Promise<void> {}
+
+  async #alone(offset: number, length: number, write: () => Promise<void>): Promise<void> {
+    const range = { start: offset, end: offset + length }
+    const other = this.#inode.underWay.find(({ start, end }) => start < range.end && end > range.start)
+    if (other !== undefined)
+      this.#disk.overlaps.push(`${this.#path}: ${range.start}..${range.end} and ${other.start}..${other.end}`)
+    this.#inode.underWay.push(range)
+    try {
+      await write()
+    } finally {
+      this.#inode.underWay = this.#inode.underWay.filter((each) => each !== range)
+    }
+  }
 
   async #write(operation: string, offset: number, chunks: readonly Uint8Array[]): Promise<void> {
     const written = Buffer.concat(chunks)

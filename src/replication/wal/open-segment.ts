@@ -72,20 +72,21 @@ export class OpenSegment {
 
   /** The next segment exists; nothing is added to this one. */
   async finish(crc: number): Promise<void> {
-    await this.#fill
+    while (this.#fill !== undefined) await this.#fill
     await this.#file.writeDurably(sealOffset, [encodeSeal({ endOffset: this.#offset, crc })])
     await this.close()
   }
 
   async close(): Promise<void> {
-    await this.#fill
+    while (this.#fill !== undefined) await this.#fill
     await this.#fillFile?.close()
     await this.#file.close()
   }
 
   /** No zeros may be on their way to where a record is written, and no record may stand behind the mark. */
   async #reserve(end: number): Promise<void> {
-    await this.#fill
+    // One that ends may have begun the next.
+    while (this.#fill !== undefined) await this.#fill
     this.#options.latch.check()
     const filled = alignUp(end, 4096)
     if (end > this.#mark)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Entry } from '../../protocols/raft/types.ts'
+import { SeededRandom } from '../../testing/world/seeded-random.ts'
 import { type LoneGroup, openLoneGroup } from '../lone-group.testkit.ts'
 import type { DiskStorageOptions } from '../storage.ts'
 import { FaultDisk, worldWithDisk } from './fault-disk.testkit.ts'
@@ -182,4 +183,27 @@ test('after close nothing is taken', async () => {
   await last
   expect(await refused(storage.append({ entries: entries(2, 1) }))).toMatchObject({ code: 'closed' })
   expect(await refused(storage.openSnapshot())).toMatchObject({ code: 'closed' })
+})
+
+describe('zeros laid ahead', () => {
+  const mebibyte = 1024 * 1024
+
+  test('are never on their way to where a record is written, however large the records and slow the zeros', async () => {
+    const random = new SeededRandom('zeros ahead')
+    const disk = new FaultDisk()
+    const { storage } = await open(disk, { segmentBytes: 16 * mebibyte })
+    // So long that they are under way while the next record, or two, come.
+    disk.delay = async (length) => {
+      if (length !== mebibyte) return
+      for (let turn = random.integer(0, 400); turn > 0; turn--) await Promise.resolve()
+    }
+    const sizes = Array.from({ length: 24 }, () =>
+      random.integer(1, random.pick([100, 1_000_000, 3_000_000])),
+    )
+    for (const [i, size] of sizes.entries()) await storage.append({ entries: entries(i + 1, 1, size) })
+    expect(disk.overlaps).toEqual([])
+    await storage.close()
+    const { restored } = await open(new FaultDisk(disk.files()))
+    expect(restored.entries.map(({ data }) => data.length)).toEqual(sizes)
+  })
 })
