@@ -69,7 +69,7 @@ export class GroupStorage implements RaftStorage {
   async #close(): Promise<void> {
     const { log, snapshots } = this.#options
     await log.settle()
-    await snapshots.settle()
+    await snapshots.close()
   }
 
   #check(): void {

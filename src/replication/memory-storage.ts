@@ -46,7 +46,7 @@ export class MemoryStorage implements RaftStorage {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#snapshots.settle()
+    await this.#snapshots.close()
   }
 
   #check(): void {

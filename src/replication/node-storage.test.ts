@@ -54,6 +54,31 @@ describe.each(['disk', 'memory'] as const)('the groups of a node (%s)', (kind) =
   const start = (): Promise<NodeStorage> =>
     kind === 'disk' ? open(new FaultDisk()) : Promise.resolve(createMemoryNodeStorage(identity))
 
+  test('can be removed while a snapshot of one is being written or received: the others go on', async () => {
+    const node = await start()
+    for (const id of [1, 3]) await node.createGroup(id, initial)
+    await append(node, 3, 1, 2)
+    let isWriting = false
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      for (let i = 0; i < 100; i++) {
+        isWriting = true
+        await new Promise((resolve) => setImmediate(resolve))
+        yield new Uint8Array(1_000)
+      }
+    }
+    const meta = { index: 2, term: 1, configuration: initial }
+    const saving = refused(storageOf(node, 3).saveSnapshot(meta, slowly()))
+    const receiver = storageOf(node, 3).receiveSnapshot({ ...meta, index: 9 }, 1)
+    const receiving = receiver.write(0, new Uint8Array(100))
+    while (!isWriting) await new Promise((resolve) => setImmediate(resolve))
+    await node.removeGroup(3)
+    expect(await saving).toMatchObject({ code: 'closed' })
+    await receiving
+    await receiver.abort()
+    await append(node, 1, 1, 3)
+    await node.close()
+  })
+
   test('are made once, empty, with their first configuration', async () => {
     const node = await start()
     expect([node.created, node.identity, node.groups.size]).toEqual([true, identity, 0])

@@ -134,7 +134,7 @@ test('quota shows how full the store is, and sets the quota for all members', as
   })
   const refused = await run('quota', '1KiB')
   expect(refused.code).toBe(2)
-  expect(refused.error).toContain('16777216')
+  expect(refused.error).toContain('16MiB')
 })
 
 describe('lock', () => {

@@ -38,6 +38,11 @@ export class SnapshotFileReceiver implements SnapshotReceiver {
     this.#options = options
   }
 
+  /** Finished or given up. */
+  get isOver(): boolean {
+    return this.#over
+  }
+
   write(offset: number, data: Uint8Array): Promise<number> {
     return this.#inOrder(() => this.#store(offset, data))
   }

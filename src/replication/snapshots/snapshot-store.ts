@@ -1,4 +1,4 @@
-import { isAlthingError } from '../../contracts/errors.ts'
+import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
 import type { Disk } from '../../contracts/world.ts'
 import type { SnapshotMeta } from '../../protocols/raft/types.ts'
 import { corruptFile, type FailureLatch } from '../wal/failure-latch.ts'
@@ -20,6 +20,9 @@ export class SnapshotStore {
   readonly #readers = new Map<string, number>()
   #names: string[] = []
   #temporaries = 0
+  readonly #saving = new Set<Promise<void>>()
+  #receivers: SnapshotFileReceiver[] = []
+  #isClosed = false
   #last: Promise<unknown> = Promise.resolve()
 
   /** `saved` is called for each snapshot that has become durable here, written or received. */
@@ -52,7 +55,13 @@ export class SnapshotStore {
   }
 
   /** Rejects with `no-space` when the disk is full; nothing is changed then. */
-  async save(meta: SnapshotMeta, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  save(meta: SnapshotMeta, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+    const saving = this.#save(meta, chunks).finally(() => this.#saving.delete(saving))
+    this.#saving.add(saving)
+    return saving
+  }
+
+  async #save(meta: SnapshotMeta, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#temporaryPath('save')
     try {
       await this.#write(path, meta, chunks)
@@ -73,7 +82,10 @@ export class SnapshotStore {
     try {
       const writer = new SnapshotFileWriter(file, meta, this.#blockBytes)
       await latch.guardNew(() => writer.start())
-      for await (const chunk of chunks) await latch.guardNew(() => writer.add(chunk))
+      for await (const chunk of chunks) {
+        if (this.#isClosed) throw new AlthingError('closed', 'the storage is closed', { outcome: 'none' })
+        await latch.guardNew(() => writer.add(chunk))
+      }
       await latch.guardNew(() => writer.finish())
     } finally {
       await file.close()
@@ -96,17 +108,22 @@ export class SnapshotStore {
   }
 
   receive(meta: SnapshotMeta, transferId: number): SnapshotReceiver {
-    return new SnapshotFileReceiver({
+    const receiver = new SnapshotFileReceiver({
       disk: this.#disk,
       latch: this.#latch,
       temporaryPath: this.#temporaryPath(`receive-${transferId}`),
       meta,
       install: (path, whole) => this.#install(path, whole),
     })
+    this.#receivers = [...this.#receivers.filter(({ isOver }) => !isOver), receiver]
+    return receiver
   }
 
-  /** Waits for installations and removals under way. */
-  async settle(): Promise<void> {
+  /** Gives up what is being saved and received, and waits for all that is under way: the folder may be removed afterwards. Rejects when the disk fails. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.allSettled(this.#saving)
+    if (!this.#latch.failed) for (const receiver of this.#receivers) await receiver.abort()
     await this.#last
   }
 
