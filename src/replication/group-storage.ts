@@ -1,11 +1,10 @@
-import { AlthingError } from '../contracts/errors.ts'
 import type { Entry, HardState, SnapshotMeta } from '../protocols/raft/types.ts'
 import type { GroupId } from './group-id.ts'
 import type { SnapshotReader } from './snapshots/reader.ts'
 import type { SnapshotReceiver } from './snapshots/receiver.ts'
 import type { SnapshotStore } from './snapshots/snapshot-store.ts'
 import type { RaftStorage } from './storage.ts'
-import type { FailureLatch } from './wal/failure-latch.ts'
+import { closedError, type FailureLatch } from './wal/failure-latch.ts'
 import type { WriteAheadLog } from './wal/write-ahead-log.ts'
 
 export interface GroupStorageOptions {
@@ -76,8 +75,4 @@ export class GroupStorage implements RaftStorage {
     if (this.#closing !== undefined) throw closedError()
     this.#options.latch.check()
   }
-}
-
-export function closedError(): AlthingError {
-  return new AlthingError('closed', 'the storage is closed', { outcome: 'none' })
 }

@@ -1,7 +1,7 @@
 import { AlthingError } from '../contracts/errors.ts'
 import type { Configuration } from '../protocols/raft/types.ts'
 import { checkGroupId, type GroupId } from './group-id.ts'
-import { closedError } from './group-storage.ts'
+import { closedError } from './wal/failure-latch.ts'
 import { MemoryStorage } from './memory-storage.ts'
 import { checkNewGroup } from './new-group.ts'
 import type { DiskSpace, NodeStorage, OpenedGroup } from './node-storage.ts'

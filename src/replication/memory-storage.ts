@@ -1,11 +1,10 @@
 import type { SnapshotMeta } from '../protocols/raft/types.ts'
-import { closedError } from './group-storage.ts'
 import { MemoryFiles } from './snapshots/memory-files.ts'
 import type { SnapshotReader } from './snapshots/reader.ts'
 import type { SnapshotReceiver } from './snapshots/receiver.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import type { RaftStorage } from './storage.ts'
-import { FailureLatch } from './wal/failure-latch.ts'
+import { closedError, FailureLatch } from './wal/failure-latch.ts'
 
 /** A group's storage without a disk: the log is what the raft machine has in memory, and only snapshots are kept. */
 export class MemoryStorage implements RaftStorage {

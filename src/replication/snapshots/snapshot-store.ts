@@ -1,7 +1,7 @@
-import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
+import { isAlthingError } from '../../contracts/errors.ts'
 import type { Disk } from '../../contracts/world.ts'
 import type { SnapshotMeta } from '../../protocols/raft/types.ts'
-import { corruptFile, type FailureLatch } from '../wal/failure-latch.ts'
+import { closedError, corruptFile, type FailureLatch } from '../wal/failure-latch.ts'
 import { blockBytesDefault } from './format.ts'
 import { SnapshotFileReader, type SnapshotReader } from './reader.ts'
 import { SnapshotFileReceiver, type SnapshotReceiver } from './receiver.ts'
@@ -83,7 +83,7 @@ export class SnapshotStore {
       const writer = new SnapshotFileWriter(file, meta, this.#blockBytes)
       await latch.guardNew(() => writer.start())
       for await (const chunk of chunks) {
-        if (this.#isClosed) throw new AlthingError('closed', 'the storage is closed', { outcome: 'none' })
+        if (this.#isClosed) throw closedError()
         await latch.guardNew(() => writer.add(chunk))
       }
       await latch.guardNew(() => writer.finish())

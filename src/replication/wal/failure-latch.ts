@@ -69,6 +69,10 @@ export function isDiskFull(error: unknown): boolean {
   return 'cause' in error && error.cause !== error && isDiskFull(error.cause)
 }
 
+export function closedError(): AlthingError {
+  return new AlthingError('closed', 'the storage is closed', { outcome: 'none' })
+}
+
 /** `corrupt` in its one form: file, offset, reason, and the way out. */
 export function corruptFile(path: string, offset: number, reason: string): AlthingError {
   return new AlthingError(

@@ -1,10 +1,9 @@
 import { assert } from '../../base/assert.ts'
 import { createDeferred, type Deferred } from '../../base/deferred.ts'
-import { AlthingError } from '../../contracts/errors.ts'
 import { type Disk, maxFrameBytes } from '../../contracts/world.ts'
 import type { Configuration, Entry, HardState, SnapshotMeta } from '../../protocols/raft/types.ts'
 import type { GroupId } from '../group-id.ts'
-import { corruptFile, type FailureLatch } from './failure-latch.ts'
+import { closedError, corruptFile, type FailureLatch } from './failure-latch.ts'
 import { type GroupState, groupStateOf, newGroupState, noteItem, startItems } from './group-state.ts'
 import type { StorageIdentity } from './identity.ts'
 import { type Item, itemBytes, writeItem } from './items.ts'
@@ -188,7 +187,7 @@ export class WriteAheadLog {
 
   async #submit(group: GroupId, items: readonly Item[]): Promise<void> {
     this.#dependencies.latch.check()
-    if (this.#closed) throw new AlthingError('closed', 'the storage is closed', { outcome: 'none' })
+    if (this.#closed) throw closedError()
     const jobs = splitIntoJobs(group, items, this.#options.groupBytesMax)
     const last = jobs.at(-1)
     if (last === undefined) {
