@@ -44,7 +44,6 @@ function countFrom(text: string): number {
 /** Runs one worker to its end. A worker that dies tells of the input that it was at. */
 function runWorker(order: WorkerOrder): Promise<TargetReport[]> {
   const worker = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), {
-    execArgv: ['--expose-gc'],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
   const reports: TargetReport[] = []
