@@ -184,7 +184,10 @@ export class ClusterNode {
       self: id,
       storage: folder.storage,
       open: (group, opened) => this.#openHost(group, opened),
-      closing: (group) => this.#server?.closeGroup((served) => served.id() === group),
+      closing: (group) => {
+        this.#server?.closeGroup((served) => served.id() === group)
+        this.#operations.closing(group)
+      },
       failed: (error) => void this.#close(asAlthingError(error)),
       again: () => this.#reconcileGroups(),
     })

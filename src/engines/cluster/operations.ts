@@ -71,6 +71,12 @@ export class Operations {
     this.#checkpoints.set(group, { host, log: new CheckpointLog(this.#options.world, host) })
   }
 
+  /** Its copy is about to be removed: nothing here may keep it in memory. */
+  closing(group: GroupId): void {
+    this.#checkpoints.get(group)?.log.close()
+    this.#checkpoints.delete(group)
+  }
+
   /** Of the cluster's own group. */
   leaderChanged(leader: NodeId): void {
     this.#leadership.saw(leader)

@@ -52,7 +52,7 @@ export class ReplicaChecker {
 
   /** Of the groups that this node has compared, and still has a copy of. */
   get results(): readonly ReplicaCheckStatus[] {
-    const here = new Set(this.#options.groups().map(({ group }) => group))
+    const here = this.#here()
     return [...this.#results.values()].filter(({ group }) => here.has(group))
   }
 
@@ -107,5 +107,11 @@ export class ReplicaChecker {
   #note(result: Omit<ReplicaCheckStatus, 'atMs'>): void {
     const atMs = Math.round(this.#options.world.clock.wallMs())
     this.#results.set(result.group, { ...result, atMs })
+    const here = this.#here()
+    for (const group of this.#results.keys()) if (!here.has(group)) this.#results.delete(group)
+  }
+
+  #here(): ReadonlySet<number> {
+    return new Set(this.#options.groups().map(({ group }) => group))
   }
 }
