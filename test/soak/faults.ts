@@ -27,7 +27,7 @@ export const nodeFaults: readonly Fault[] = [
   {
     kind: 'fill disk',
     weight: 3,
-    isPossible: ({ onSmallDisk }) => onSmallDisk !== undefined,
+    isPossible: ({ onSmallDisk, members }) => onSmallDisk !== undefined && members.includes(onSmallDisk),
     run: fillDisk,
   },
   { kind: 'add member', weight: 4, isPossible: ({ members }) => members.length < sizeMax, run: add },
@@ -78,7 +78,7 @@ async function cutOff(field: Field): Promise<void> {
   const leader = await field.cluster.presentLeader()
   const victim = field.random.chance(0.5) && leader !== undefined ? leader : field.random.pick(field.members)
   field.report(`cutting node ${victim.id} off${victim === leader ? ', the leader' : ''}`)
-  await victim.cutOffFrom(field.members)
+  await victim.cutOffFrom(field.cluster.members)
   await pause(field.random.integer(500, 5_000))
   await victim.cutOffFrom([])
 }
@@ -164,13 +164,8 @@ async function remove(field: Field): Promise<void> {
   const leader = await field.makeLeader(field.mortals)
   const victim = leader !== undefined && field.random.chance(0.5) ? leader : field.random.pick(field.mortals)
   field.report(`removing node ${victim.id}${victim === leader ? ', the leader' : ''}`)
-  await eventually(`node ${victim.id} is removed`, async () => {
-    const { isRemoved } = await field.command('member', 'remove', String(victim.id))
-    return isRemoved === true
-  })
-  field.cluster.takeOut(victim)
-  await victim.process.ending()
-  forget(field, victim)
+  await field.removes(victim.id)
+  await field.departs(victim)
 }
 
 async function replace(field: Field): Promise<void> {
@@ -178,11 +173,7 @@ async function replace(field: Field): Promise<void> {
   field.report(`killing node ${victim.id} for good, and replacing it`)
   await victim.kill()
   field.cluster.takeOut(victim)
-  forget(field, victim)
+  field.forget(victim)
   const heir = await joins(field, 'replace', String(victim.id))
   field.report(`node ${heir.id} has taken its place`)
-}
-
-function forget({ smallDisk }: Field, { dataFolder }: ClusterMember): void {
-  smallDisk?.empty(dataFolder)
 }

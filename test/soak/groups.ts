@@ -53,7 +53,10 @@ export class SoakGroups {
   async #create(field: Field): Promise<void> {
     const name = `part-${++this.#created}`
     field.report(`creating group ${name}`)
-    await field.command('group', 'create', name)
+    await field.command('group', 'create', name).catch(async (error: unknown) => {
+      // Its answer may have been lost, and the second call then refused.
+      if (!(await this.#exists(field, name))) throw error
+    })
     const { random, tally, cluster } = field
     const workload = new Workload({
       url: `${cluster.url}/${name}`,
@@ -72,7 +75,9 @@ export class SoakGroups {
     const name = field.random.pick([...this.#living.keys()])
     field.report(`removing group ${name}`)
     await this.#rest(name)
-    await field.command('group', 'remove', name)
+    await field.command('group', 'remove', name).catch(async (error: unknown) => {
+      if (await this.#exists(field, name)) throw error
+    })
     const answer = await open(`${field.cluster.url}/${name}`, { world }).then(
       async (althing) => {
         const code: unknown = await althing.store.get('gone').then(
@@ -85,6 +90,10 @@ export class SoakGroups {
       (error: { readonly code?: string }) => error.code,
     )
     if (answer !== 'not-found') field.tally.problem(`the removed group ${name} gave ${String(answer)}`)
+  }
+
+  async #exists(field: Field, wanted: string): Promise<boolean> {
+    return (await field.groups()).some(({ name }) => name === wanted)
   }
 
   /** Ends the clients of a group and judges what they saw. */

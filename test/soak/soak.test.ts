@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { accountOf, lackingGroups, type ListedMember } from './account.ts'
 import { Ledger } from './ledger.ts'
 import { flatGrowthMax, memoryCourses, type MemorySample } from './memory.ts'
 import { Windows } from './windows.ts'
@@ -90,5 +91,56 @@ describe('windows', () => {
     const { key, end: last } = windows.rangeUpTo(first)
     expect(first.keys.every((each) => each >= key && each < last)).toBe(true)
     expect(windows.current.keys.every((each) => each >= last)).toBe(true)
+  })
+})
+
+describe('what the cluster says of its members', () => {
+  const voter = (id: number, state: ListedMember['state'] = 'joined'): ListedMember => ({
+    id,
+    role: 'voter',
+    state,
+  })
+
+  test('decides over what is run here, also where a removal was not answered', () => {
+    const listed: ListedMember[] = [
+      voter(1),
+      voter(2),
+      voter(3, 'leaving'),
+      { id: 4, role: 'none', state: 'removed' },
+      { id: 5, role: 'learner', state: 'joined' },
+      { id: 6, role: 'none', state: 'invited' },
+    ]
+    expect(accountOf([1, 2, 3, 4, 5, 6, 7], listed)).toEqual({
+      removed: [4],
+      refused: [6, 7],
+      leaving: [3],
+      abandoned: [],
+    })
+  })
+
+  test('has no node given up that has joined and receives nothing yet', () => {
+    const listed: ListedMember[] = [voter(1), { id: 2, role: 'none', state: 'joined' }]
+    expect(accountOf([1, 2], listed).refused).toEqual([])
+  })
+
+  test('shows a lost member that nobody replaces', () => {
+    const lost = voter(3, 'leaving')
+    expect(accountOf([1, 2], [voter(1), voter(2), lost]).abandoned).toEqual([3])
+    expect(accountOf([1, 2], [voter(1), voter(2), { ...lost, replacedBy: 4 }]).abandoned).toEqual([3])
+    expect(accountOf([1, 2, 4], [voter(1), voter(2), { ...lost, replacedBy: 4 }]).abandoned).toEqual([])
+  })
+
+  test('tells of each group that has fewer copies than it could have, or not where they belong', () => {
+    const group = { name: 'orders', replicas: 3, members: [1, 2, 3], isSettled: true }
+    const three = [voter(1), voter(2), voter(3)]
+    const problems = (...changes: Partial<typeof group>[]): string[] =>
+      lackingGroups([{ ...group, ...Object.assign({}, ...changes) }], three).map(({ problem }) => problem)
+    expect(problems()).toEqual([])
+    expect(problems({ replicas: 5 })).toEqual([])
+    expect(problems({ members: [1, 2] })).toEqual([
+      'group orders has 2 copies on 1, 2, settled; 3 are wanted, of members 1, 2, 3',
+    ])
+    expect(problems({ isSettled: false })[0]).toContain('not settled')
+    expect(lackingGroups([group], [...three.slice(0, 2), voter(3, 'leaving'), voter(4)])).toHaveLength(1)
   })
 })

@@ -92,6 +92,7 @@ export class Soak {
       report: (text) => this.#report(text),
     })
     await this.#faults(field)
+    await this.#endsCalm(field)
     this.#isOver = true
     await windows
     meter.stop()
@@ -160,13 +161,20 @@ export class Soak {
     }
   }
 
+  /** Whatever the last fault left. */
+  async #endsCalm(field: Field): Promise<void> {
+    await field.heals().catch((error: unknown) => this.#tally.problem(`at the end: ${described(error)}`))
+  }
+
   /** So that the next fault finds a cluster that can serve. */
   async #restoreAll(field: Field): Promise<void> {
     field.smallDisk?.free()
-    for (const member of field.members) {
+    for (const member of field.cluster.members) {
       if (member.isPaused) member.resume()
       if (!member.process.isRunning) member.start()
+      await member.cutOffFrom([]).catch(() => {})
     }
+    await field.agrees().catch((error: unknown) => this.#tally.problem(`the members: ${described(error)}`))
     await pause(calmMsMax)
   }
 
@@ -182,10 +190,10 @@ export class Soak {
   }
 
   /** What every node has on its own disk is what its clients were promised. */
-  async #compareCopies({ cluster }: Field, { ledger }: Workload): Promise<void> {
-    await cluster.ready()
+  async #compareCopies({ cluster, members }: Field, { ledger }: Workload): Promise<void> {
+    await Promise.all(members.map((member) => member.ready()))
     const leader = await (await cluster.leader()).ready()
-    for (const member of cluster.members) {
+    for (const member of members) {
       await eventually(`node ${member.id} has caught up`, async () => {
         return ((await member.status())?.revision ?? 0) >= leader.revision
       })
