@@ -1,10 +1,10 @@
 import { AlthingError } from '../contracts/errors.ts'
 import type { Disk, World } from '../contracts/world.ts'
-import type { Configuration, RestoredState, SnapshotMeta } from '../protocols/raft/types.ts'
+import type { Configuration, LogPosition, RestoredState, SnapshotMeta } from '../protocols/raft/types.ts'
 import { GroupFolders } from './group-folders.ts'
 import { checkGroupId, type GroupId } from './group-id.ts'
 import { GroupStorage } from './group-storage.ts'
-import { checkNewGroup } from './new-group.ts'
+import { checkNewGroup, newCopy, noSuchGroup } from './new-group.ts'
 import type { DiskSpace, NodeStorage, OpenedGroup } from './node-storage.ts'
 import type { SnapshotStore } from './snapshots/snapshot-store.ts'
 import type { DiskStorageOptions } from './storage.ts'
@@ -12,6 +12,7 @@ import { closedError, corruptFile, FailureLatch } from './wal/failure-latch.ts'
 import { matchIdentity, readIdentity, type StorageIdentity, writeIdentity } from './wal/identity.ts'
 import type { GroupImage } from './wal/node-image.ts'
 import { type RecoveredLog, recoverLog } from './wal/recovery.ts'
+import type { RetiredGroup } from './wal/retired-groups.ts'
 import { removeTemporaries } from './wal/segment-files.ts'
 import { SpaceWatch } from './wal/space-watch.ts'
 import { joinSnapshot, type WalDependencies, type WalOptions, WriteAheadLog } from './wal/write-ahead-log.ts'
@@ -85,8 +86,9 @@ async function openLocked(
     lock,
   })
   for (const [id, image] of recovered.image.groups) {
-    const opened = await node.openGroup(id, restoredState(image, snapshots.get(id)))
     const snapshot = snapshots.get(id)
+    const kept = recovered.image.retired.get(id)
+    const opened = await node.openGroup(id, restoredState(image, snapshot, kept))
     if (snapshot !== undefined && found.startingAnew.includes(id))
       await opened.storage.resetTo(snapshot, image.log.hardState)
   }
@@ -101,8 +103,8 @@ async function recover(
 ): Promise<Found> {
   const recovered = await recoverLog(world.disk, directory, identity, world.logger)
   if (recovered === undefined) throw corruptFile(directory, 0, 'the write-ahead log is missing')
-  const { groups, removed } = recovered.image
-  const unknown = [...snapshots.keys()].find((id) => !groups.has(id) && !removed.has(id))
+  const { groups, removed, retired } = recovered.image
+  const unknown = [...snapshots.keys()].find((id) => !groups.has(id) && !removed.has(id) && !retired.has(id))
   if (unknown !== undefined)
     throw corruptFile(
       directory,
@@ -130,8 +132,8 @@ export class DiskNodeStorage implements NodeStorage {
   readonly created: boolean
   readonly groups = new Map<GroupId, OpenedGroup>()
   readonly #parts: DiskNodeParts
-  /** Groups being made. */
-  readonly #coming = new Set<GroupId>()
+  /** Groups being made, retired or removed. */
+  readonly #changing = new Set<GroupId>()
   #closing: Promise<void> | undefined
 
   constructor(parts: DiskNodeParts) {
@@ -142,6 +144,10 @@ export class DiskNodeStorage implements NodeStorage {
 
   get space(): DiskSpace {
     return this.#parts.space.space
+  }
+
+  get retired(): ReadonlySet<GroupId> {
+    return new Set(this.#parts.log.retired.keys())
   }
 
   onSpace(handler: (space: DiskSpace) => void): void {
@@ -156,32 +162,29 @@ export class DiskNodeStorage implements NodeStorage {
     checkGroupId(id)
     this.#check()
     const { log, folders, latch } = this.#parts
-    if (this.#coming.has(id))
-      throw new AlthingError('conflict', `group ${id} is being made on this node`, { outcome: 'none' })
-    checkNewGroup(id, this.groups, log.wasRemoved(id))
-    this.#coming.add(id)
-    try {
+    this.#checkUnchanging(id)
+    checkNewGroup(id, this.groups, log.retired, log.wasRemoved(id))
+    return this.#change(id, async () => {
       await latch.guard(() => folders.make(id))
-      await log.create(id, initial)
-      return await this.openGroup(id, {
-        hardState: { term: 0, vote: 0 },
-        entries: [],
-        initialConfiguration: initial,
-      })
-    } finally {
-      this.#coming.delete(id)
-    }
+      const restored = newCopy(initial, log.retired.get(id))
+      await log.create(id, restored.initialConfiguration)
+      return this.openGroup(id, restored)
+    })
+  }
+
+  async retireGroup(id: GroupId, last: LogPosition): Promise<void> {
+    this.#check()
+    this.#checkUnchanging(id)
+    const { log } = this.#parts
+    await this.#end(this.#copyOf(id), id, () => log.retire(id, last))
   }
 
   async removeGroup(id: GroupId): Promise<void> {
     this.#check()
-    const opened = this.groups.get(id)
-    if (opened === undefined)
-      throw new AlthingError('not-found', `this node has no group ${id}`, { outcome: 'none' })
-    this.groups.delete(id)
-    await opened.storage.close()
-    await this.#parts.log.remove(id)
-    await this.#parts.latch.guard(() => this.#parts.folders.remove(id))
+    this.#checkUnchanging(id)
+    const { log } = this.#parts
+    if (!this.groups.has(id) && log.retired.has(id)) await this.#change(id, () => log.remove(id))
+    else await this.#end(this.#copyOf(id), id, () => log.remove(id))
   }
 
   /** Puts a group that the log knows among those that are ready. */
@@ -204,6 +207,39 @@ export class DiskNodeStorage implements NodeStorage {
     for (const { storage } of this.groups.values()) await storage.close()
     await this.#parts.log.close()
     await this.#parts.lock.release()
+  }
+
+  #copyOf(id: GroupId): OpenedGroup {
+    const opened = this.groups.get(id)
+    if (opened === undefined) throw noSuchGroup(id)
+    return opened
+  }
+
+  /** The files last: without the record a restart needs them, with it a restart removes them. */
+  #end({ storage }: OpenedGroup, id: GroupId, record: () => Promise<void>): Promise<void> {
+    const { folders, latch } = this.#parts
+    this.groups.delete(id)
+    return this.#change(id, async () => {
+      await storage.close()
+      await record()
+      await latch.guard(() => folders.remove(id))
+    })
+  }
+
+  async #change<T>(id: GroupId, work: () => Promise<T>): Promise<T> {
+    this.#changing.add(id)
+    try {
+      return await work()
+    } finally {
+      this.#changing.delete(id)
+    }
+  }
+
+  #checkUnchanging(id: GroupId): void {
+    if (!this.#changing.has(id)) return
+    throw new AlthingError('conflict', `group ${id} is being made, retired or removed on this node`, {
+      outcome: 'none',
+    })
   }
 
   #check(): void {
@@ -252,7 +288,8 @@ async function checkEmpty(
 
 function isFresh({ image, segments, version, crc }: RecoveredLog): boolean {
   if (segments.length > 1) return false
-  return version === 1 ? crc === 0 : image.groups.size === 0 && image.removed.runs.length === 0
+  if (version === 1) return crc === 0
+  return image.groups.size === 0 && image.removed.runs.length === 0 && image.retired.size === 0
 }
 
 /** Format version 1 did not keep it: whoever opens the folder must know it. */
@@ -263,8 +300,14 @@ function tellInitialConfiguration({ image }: RecoveredLog, configuration: Config
 function restoredState(
   { log, initialConfiguration }: GroupImage,
   snapshot: SnapshotMeta | undefined,
+  kept: RetiredGroup | undefined,
 ): RestoredState {
   const { hardState, entries } = log
-  const restored = { hardState, entries, initialConfiguration: initialConfiguration ?? { voters: [] } }
-  return snapshot === undefined ? restored : { ...restored, snapshot }
+  return {
+    hardState,
+    entries,
+    initialConfiguration: initialConfiguration ?? { voters: [] },
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(kept === undefined ? {} : { votingFloor: kept.last }),
+  }
 }

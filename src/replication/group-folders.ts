@@ -37,11 +37,12 @@ export class GroupFolders {
     return found
   }
 
-  /** Puts the snapshots of format version 1 in their new place, and removes the folders of groups that are no more. */
-  async tidy({ groups, removed }: NodeImage): Promise<void> {
+  /** Puts the snapshots of format version 1 in their new place, and removes the folders of groups that have no copy here any more. */
+  async tidy({ groups, removed, retired }: NodeImage): Promise<void> {
     const old = (await this.#disk.list(this.#directory)).filter(isSnapshotName)
     if (old.length > 0) await this.#move(old)
-    for (const id of await this.#list()) if (removed.has(id)) await this.remove(id)
+    for (const id of await this.#list())
+      if (removed.has(id) || (retired.has(id) && !groups.has(id))) await this.remove(id)
     for (const id of groups.keys()) await this.make(id)
   }
 
@@ -53,9 +54,12 @@ export class GroupFolders {
     await this.#disk.syncDirectory(this.#directory)
   }
 
+  /** Durable when resolved. */
   async remove(id: GroupId): Promise<void> {
     const path = this.#path(id)
     for (const name of await this.#disk.list(path)) await this.#disk.remove(`${path}/${name}`)
+    // Before the folder goes: in one that is made again under its name they must not come back.
+    await this.#disk.syncDirectory(path)
     await this.#disk.remove(path)
     await this.#disk.syncDirectory(this.#root)
   }

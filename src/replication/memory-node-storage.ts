@@ -1,19 +1,20 @@
-import { AlthingError } from '../contracts/errors.ts'
-import type { Configuration } from '../protocols/raft/types.ts'
+import type { Configuration, LogPosition } from '../protocols/raft/types.ts'
 import { checkGroupId, type GroupId } from './group-id.ts'
 import { closedError } from './wal/failure-latch.ts'
 import { MemoryStorage } from './memory-storage.ts'
-import { checkNewGroup } from './new-group.ts'
+import { checkNewGroup, newCopy, noSuchGroup } from './new-group.ts'
 import type { DiskSpace, NodeStorage, OpenedGroup } from './node-storage.ts'
 import { checkIdentity, type StorageIdentity } from './wal/identity.ts'
 import { RemovedGroups } from './wal/removed-groups.ts'
+import { type RetiredGroup, retiredGroup } from './wal/retired-groups.ts'
 
 /** A node's storage of which nothing survives the object. */
 export class MemoryNodeStorage implements NodeStorage {
   readonly identity: StorageIdentity
   readonly created = true
-  readonly groups = new Map<GroupId, OpenedGroup>()
+  readonly groups = new Map<GroupId, OpenedGroup & { readonly storage: MemoryStorage }>()
   readonly space: DiskSpace = { isLow: false }
+  readonly #retired = new Map<GroupId, RetiredGroup>()
   readonly #removed = new RemovedGroups()
   #isClosed = false
 
@@ -22,26 +23,37 @@ export class MemoryNodeStorage implements NodeStorage {
     this.identity = identity
   }
 
+  get retired(): ReadonlySet<GroupId> {
+    return new Set(this.#retired.keys())
+  }
+
   async createGroup(id: GroupId, initial: Configuration): Promise<OpenedGroup> {
     checkGroupId(id)
     if (this.#isClosed) throw closedError()
-    checkNewGroup(id, this.groups, this.#removed.has(id))
-    const opened: OpenedGroup = {
-      storage: new MemoryStorage(),
-      restored: { hardState: { term: 0, vote: 0 }, entries: [], initialConfiguration: initial },
-    }
+    checkNewGroup(id, this.groups, this.#retired, this.#removed.has(id))
+    const restored = newCopy(initial, this.#retired.get(id))
+    const opened = { storage: new MemoryStorage(restored.hardState), restored }
     this.groups.set(id, opened)
     return opened
+  }
+
+  async retireGroup(id: GroupId, last: LogPosition): Promise<void> {
+    if (this.#isClosed) throw closedError()
+    const opened = this.groups.get(id)
+    if (opened === undefined) throw noSuchGroup(id)
+    this.#retired.set(id, retiredGroup(opened.storage.hardState, last, this.#retired.get(id)))
+    this.groups.delete(id)
+    await opened.storage.close()
   }
 
   async removeGroup(id: GroupId): Promise<void> {
     if (this.#isClosed) throw closedError()
     const opened = this.groups.get(id)
-    if (opened === undefined)
-      throw new AlthingError('not-found', `this node has no group ${id}`, { outcome: 'none' })
+    const wasRetired = this.#retired.delete(id)
+    if (opened === undefined && !wasRetired) throw noSuchGroup(id)
     this.groups.delete(id)
     this.#removed.add(id)
-    await opened.storage.close()
+    await opened?.storage.close()
   }
 
   onSpace(): void {}

@@ -1,4 +1,4 @@
-import type { SnapshotMeta } from '../protocols/raft/types.ts'
+import type { Entry, HardState, SnapshotMeta } from '../protocols/raft/types.ts'
 import { MemoryFiles } from './snapshots/memory-files.ts'
 import type { SnapshotReader } from './snapshots/reader.ts'
 import type { SnapshotReceiver } from './snapshots/receiver.ts'
@@ -9,10 +9,21 @@ import { closedError, FailureLatch } from './wal/failure-latch.ts'
 /** A group's storage without a disk: the log is what the raft machine has in memory, and only snapshots are kept. */
 export class MemoryStorage implements RaftStorage {
   readonly #snapshots = new SnapshotStore(new MemoryFiles(), 'memory', new FailureLatch('memory'))
+  #hardState: HardState
   #isClosed = false
 
-  async append(): Promise<void> {
+  constructor(hardState: HardState = { term: 0, vote: 0 }) {
+    this.#hardState = hardState
+  }
+
+  /** As last appended. */
+  get hardState(): HardState {
+    return this.#hardState
+  }
+
+  async append(batch: { readonly hardState?: HardState; readonly entries: readonly Entry[] }): Promise<void> {
     this.#check()
+    this.#hardState = batch.hardState ?? this.#hardState
   }
 
   async compact(): Promise<void> {
@@ -27,8 +38,9 @@ export class MemoryStorage implements RaftStorage {
     await this.#snapshots.save(meta, chunks)
   }
 
-  async resetTo(): Promise<void> {
+  async resetTo(_meta: SnapshotMeta, hardState: HardState): Promise<void> {
     this.#check()
+    this.#hardState = hardState
   }
 
   async openSnapshot(): Promise<SnapshotReader | undefined> {

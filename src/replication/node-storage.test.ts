@@ -104,6 +104,69 @@ describe.each(['disk', 'memory'] as const)('the groups of a node (%s)', (kind) =
     await storageOf(node, 8).append({ entries: [entry(1)] })
   })
 
+  test('can leave and come back: with an empty log, but with the term and vote they had, and where their log had ended', async () => {
+    const node = await start()
+    const { storage } = await node.createGroup(7, initial)
+    await storage.append({ hardState: { term: 3, vote: 2 }, entries: [entry(1, 20, 2), entry(2, 20, 3)] })
+    await node.retireGroup(7, { index: 2, term: 3 })
+    expect([...node.groups.keys(), ...node.retired]).toEqual([7])
+    expect(await refused(storage.append({ entries: [entry(3)] }))).toMatchObject({ code: 'closed' })
+    expect(await refused(node.retireGroup(7, { index: 2, term: 3 }))).toMatchObject({
+      code: 'not-found',
+      outcome: 'none',
+    })
+    const { restored } = await node.createGroup(7, initial)
+    expect(restored).toEqual({
+      hardState: { term: 3, vote: 2 },
+      entries: [],
+      initialConfiguration: { voters: [] },
+      votingFloor: { index: 2, term: 3 },
+    })
+    expect(await refused(node.createGroup(7, initial))).toMatchObject({ code: 'conflict' })
+    expect(await storageOf(node, 7).openSnapshot()).toBeUndefined()
+  })
+
+  test.each([
+    ['a longer log', { index: 3, term: 1 }, { index: 3, term: 1 }],
+    ['a later term', { index: 1, term: 2 }, { index: 1, term: 2 }],
+    ['a shorter log', { index: 1, term: 1 }, { index: 2, term: 1 }],
+    ['an earlier term', { index: 9, term: 0 }, { index: 2, term: 1 }],
+  ])('that leave a second time, with %s, keep the later end of the two', async (_, second, kept) => {
+    const node = await start()
+    const first = await node.createGroup(7, initial)
+    await first.storage.append({ hardState: { term: 1, vote: 2 }, entries: [entry(1), entry(2)] })
+    await node.retireGroup(7, { index: 2, term: 1 })
+    const again = await node.createGroup(7, initial)
+    await again.storage.append({ hardState: { term: 5, vote: 0 }, entries: [] })
+    await node.retireGroup(7, second)
+    const { restored } = await node.createGroup(7, initial)
+    expect([restored.hardState, restored.votingFloor]).toEqual([{ term: 5, vote: 0 }, kept])
+  })
+
+  test('that come back and leave again at once have voted no more and no less', async () => {
+    const node = await start()
+    const { storage } = await node.createGroup(7, initial)
+    await storage.append({ hardState: { term: 3, vote: 2 }, entries: [] })
+    await node.retireGroup(7, { index: 0, term: 0 })
+    await node.createGroup(7, initial)
+    await node.retireGroup(7, { index: 0, term: 0 })
+    const { restored } = await node.createGroup(7, initial)
+    expect(restored).toMatchObject({ hardState: { term: 3, vote: 2 }, votingFloor: { index: 0, term: 0 } })
+  })
+
+  test('that have left can be removed for good, with or without a new copy', async () => {
+    const node = await start()
+    for (const id of [1, 7, 8]) await node.createGroup(id, initial)
+    for (const id of [7, 8]) await node.retireGroup(id, { index: 0, term: 0 })
+    await node.createGroup(8, initial)
+    for (const id of [7, 8]) {
+      await node.removeGroup(id)
+      expect(await refused(node.removeGroup(id))).toMatchObject({ code: 'not-found' })
+      expect(await refused(node.createGroup(id, initial))).toMatchObject({ code: 'conflict' })
+    }
+    expect([[...node.groups.keys()], node.retired.size]).toEqual([[1], 0])
+  })
+
   test('end with the node: nothing is taken after its close', async () => {
     const node = await start()
     const { storage } = await node.createGroup(1, initial)
@@ -111,6 +174,7 @@ describe.each(['disk', 'memory'] as const)('the groups of a node (%s)', (kind) =
     await node.close()
     expect(await refused(storage.append({ entries: [entry(1)] }))).toMatchObject({ code: 'closed' })
     expect(await refused(node.createGroup(2, initial))).toMatchObject({ code: 'closed' })
+    expect(await refused(node.retireGroup(1, { index: 1, term: 1 }))).toMatchObject({ code: 'closed' })
     expect(await refused(node.removeGroup(1))).toMatchObject({ code: 'closed' })
   })
 })
@@ -139,6 +203,95 @@ describe('on a disk', () => {
       [300, 300, [1, 2, 3, 4, 5, 6].map((index) => [index, index]), { voters: [300] }],
       [4, 0, [], initial],
     ])
+  })
+
+  test('what a group that has left had voted is found after restarts, and nothing else of it', async () => {
+    let disk = new FaultDisk()
+    let node = await open(disk)
+    const restart = async (): Promise<void> => {
+      await node.close()
+      disk = new FaultDisk(disk.files())
+      node = await open(disk)
+    }
+    for (const id of [1, 7]) await node.createGroup(id, initial)
+    await append(node, 7, 1, 6)
+    await snapshot(node, 7, 4)
+    await node.retireGroup(7, { index: 6, term: 1 })
+    await restart()
+    expect([[...node.groups.keys()], [...node.retired]]).toEqual([[1], [7]])
+    // Its segments go, and what is kept of it goes on in those that follow.
+    await append(node, 1, 1, 30)
+    await snapshot(node, 1, 30)
+    await storageOf(node, 1).compact(30)
+    expect(segmentsOf(disk).length).toBe(1)
+    await restart()
+    const back = {
+      hardState: { term: 1, vote: 7 },
+      entries: [],
+      initialConfiguration: { voters: [] },
+      votingFloor: { index: 6, term: 1 },
+    }
+    expect((await node.createGroup(7, initial)).restored).toEqual(back)
+    await restart()
+    expect(node.groups.get(7)?.restored).toEqual(back)
+    await append(node, 7, 1, 2)
+    await restart()
+    const { restored } = node.groups.get(7) as {
+      restored: { entries: readonly Entry[]; votingFloor?: object }
+    }
+    expect([restored.entries.map(({ index }) => index), restored.votingFloor]).toEqual([
+      [1, 2],
+      back.votingFloor,
+    ])
+    await node.removeGroup(7)
+    await restart()
+    expect([node.groups.has(7), node.retired.has(7)]).toEqual([false, false])
+    expect(await refused(node.createGroup(7, initial))).toMatchObject({ code: 'conflict' })
+  })
+
+  test('a new copy of a group keeps no segment for what the one before it had there', async () => {
+    const disk = new FaultDisk()
+    const node = await open(disk)
+    for (const id of [1, 2]) await node.createGroup(id, initial)
+    await append(node, 2, 1, 4)
+    await node.retireGroup(2, { index: 4, term: 1 })
+    await node.createGroup(2, initial)
+    const first = segmentsOf(disk)[0] as string
+    await append(node, 1, 1, 30)
+    await append(node, 2, 1, 8)
+    await snapshot(node, 1, 30)
+    await storageOf(node, 1).compact(30)
+    expect(segmentsOf(disk)).not.toContain(first)
+    await node.close()
+    const again = await open(new FaultDisk(disk.files()))
+    expect(again.groups.get(2)?.restored.entries.length).toBe(8)
+  })
+
+  test('what reads a snapshot of a copy that has left does not touch the files of the one that follows', async () => {
+    const disk = new FaultDisk()
+    const node = await open(disk)
+    await node.createGroup(7, initial)
+    await snapshot(node, 7, 3)
+    const reader = await storageOf(node, 7).openSnapshot()
+    await snapshot(node, 7, 5)
+    await node.retireGroup(7, { index: 5, term: 1 })
+    await node.createGroup(7, initial)
+    await snapshot(node, 7, 3)
+    await reader?.close()
+    await settle()
+    const found = await storageOf(node, 7).openSnapshot()
+    expect(found?.meta.index).toBe(3)
+    await found?.close()
+  })
+
+  test('a group that is being retired can neither be made nor removed', async () => {
+    const node = await open(new FaultDisk())
+    await node.createGroup(7, initial)
+    const retiring = node.retireGroup(7, { index: 0, term: 0 })
+    expect(await refused(node.createGroup(7, initial))).toMatchObject({ code: 'conflict', outcome: 'none' })
+    expect(await refused(node.removeGroup(7))).toMatchObject({ code: 'conflict', outcome: 'none' })
+    await retiring
+    await node.createGroup(7, initial)
   })
 
   test('appends of all groups in one turn are one durable write', async () => {

@@ -1,6 +1,6 @@
 import { invalidArgument } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
-import type { Configuration, RestoredState } from '../protocols/raft/types.ts'
+import type { Configuration, LogPosition, RestoredState } from '../protocols/raft/types.ts'
 import { type DiskNodeOptions, openDiskNode } from './disk-node-storage.ts'
 import type { GroupId } from './group-id.ts'
 import { MemoryNodeStorage } from './memory-node-storage.ts'
@@ -33,16 +33,25 @@ export interface NodeStorage {
   readonly identity: StorageIdentity
   /** The folder was empty before. */
   readonly created: boolean
-  /** Groups found on the disk or created since, ready to run; without those that were removed. */
+  /** Groups found on the disk or created since, ready to run; without those that were retired or removed. */
   readonly groups: ReadonlyMap<GroupId, OpenedGroup>
+  /** Groups of which a copy was retired, also those that have a new one, until they are removed. As of now: what changes later does not change the set. */
+  readonly retired: ReadonlySet<GroupId>
   /** As of the last look, which is taken as the log grows, and at every call of {@link NodeStorage.lookAtSpace}. */
   readonly space: DiskSpace
-  /** Durable when resolved. Rejects with `conflict` when the group exists or existed, with `overloaded` past the bound of groups a node, both with outcome none. */
+  /**
+   * Durable when resolved. A group that was retired begins with an empty log, its kept term and vote, the end of the log that is gone as its `votingFloor`, and no voters, whatever `initial`
+   * says: who they are it hears from the leader. Rejects with `conflict` when the group exists, was removed, or is being made, retired or removed; with `overloaded` past the bound of groups
+   * a node; both with outcome none.
+   */
   createGroup(id: GroupId, initial: Configuration): Promise<OpenedGroup>
   /**
-   * Forgets the group's log and removes its files; durable when resolved, and its id is not used on this node again. Call it after the group's `RaftGroup` is closed and what
-   * it had asked of the storage has ended: its storage is closed. Rejects with `not-found`.
+   * Forgets the group's log and removes its files, but keeps its term and vote, and `last`, where its log ends (where it ended for an earlier copy, if that was more up-to-date): a
+   * later copy stands for this one in elections. Durable when resolved. Call it after the group's `RaftGroup` is closed and what it had asked of the storage has ended: its storage is
+   * closed. Rejects with `not-found`, and with `conflict` while the group is being made, retired or removed.
    */
+  retireGroup(id: GroupId, last: LogPosition): Promise<void>
+  /** As {@link NodeStorage.retireGroup}, but keeps nothing, also nothing of a copy retired before: the id is not used on this node again. */
   removeGroup(id: GroupId): Promise<void>
   /** Calls `handler` whenever {@link DiskSpace.isLow} has changed. One handler: the last one set. */
   onSpace(handler: (space: DiskSpace) => void): void

@@ -158,7 +158,9 @@ export class SnapshotStore {
       return
     }
     this.#readers.delete(name)
-    if (name !== this.#names.at(-1) && !this.#latch.failed) await this.#inOrder(() => this.#removeOlder())
+    // Once this is closed the folder may be another store's, with a file of the same name.
+    if (this.#isClosed || this.#latch.failed) return
+    if (name !== this.#names.at(-1)) await this.#inOrder(() => this.#removeOlder())
   }
 
   #temporaryPath(kind: string): string {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import type { Entry, HardState, SnapshotMeta } from '../../protocols/raft/types.ts'
+import type { Entry, HardState, LogPosition, SnapshotMeta } from '../../protocols/raft/types.ts'
 import { type GroupId, type NodeStorage, openNodeStorage } from '../node-storage.ts'
 import type { RaftStorage } from '../storage.ts'
 import { FaultDisk, tearAfter, tearSectors, worldWithDisk } from './fault-disk.testkit.ts'
@@ -23,13 +23,23 @@ function shown({ hardState, snapshot, entries }: State): string {
 
 /** The naive twin: keeps every state it has been in, so that the one after a crash can be looked up among them. */
 class Twin {
-  state: State = { hardState: { term: 0, vote: 0 }, snapshot: undefined, entries: [] }
-  readonly history: string[] = [shown(this.state)]
+  state: State
+  readonly history: string[]
   /** Position in `history` up to which all is acknowledged. */
   acknowledged = 0
 
+  constructor(hardState: HardState = { term: 0, vote: 0 }) {
+    this.state = { hardState, snapshot: undefined, entries: [] }
+    this.history = [shown(this.state)]
+  }
+
   get lastIndex(): number {
-    return this.state.entries.at(-1)?.index ?? this.state.snapshot?.index ?? 0
+    return this.last.index
+  }
+
+  get last(): LogPosition {
+    const { index, term } = this.state.entries.at(-1) ?? this.state.snapshot ?? { index: 0, term: 0 }
+    return { index, term }
   }
 
   change(change: Partial<State>): number {
@@ -149,13 +159,20 @@ async function perform(step: Step, storage: RaftStorage, twin: Twin): Promise<vo
   }
 }
 
-type Change = { type: 'create' } | { type: 'remove' }
+type Change = { type: 'create' } | { type: 'remove' } | { type: 'retire' } | { type: 'return' }
 
-type Status = 'coming' | 'alive' | 'leaving' | 'gone'
+type Status = 'coming' | 'alive' | 'leaving' | 'gone' | 'retiring' | 'retired' | 'returning'
 
-/** What a restart must find of all groups. One that was being made or removed when the node died may be there or not. */
+interface GroupTwin {
+  twin: Twin
+  status: Status
+  /** Where the logs of earlier copies have ended. */
+  floor?: LogPosition
+}
+
+/** What a restart must find of all groups. One that was being made, retired or removed when the node died may be there or not. */
 class NodeTwin {
-  readonly groups = new Map<GroupId, { twin: Twin; status: Status }>()
+  readonly groups = new Map<GroupId, GroupTwin>()
   #nextId = 1
 
   /** One of those that are alive. */
@@ -167,17 +184,36 @@ class NodeTwin {
 
   async create(node: NodeStorage): Promise<void> {
     const id = this.#nextId++
-    const group = { twin: new Twin(), status: 'coming' as Status }
+    const group: GroupTwin = { twin: new Twin(), status: 'coming' }
     this.groups.set(id, group)
     await node.createGroup(id, initialOf(id))
     group.status = 'alive'
   }
 
   async remove(node: NodeStorage, id: GroupId): Promise<void> {
-    const group = this.groups.get(id) as { status: Status }
+    const group = this.groups.get(id) as GroupTwin
     group.status = 'leaving'
     await node.removeGroup(id)
     group.status = 'gone'
+  }
+
+  async retire(node: NodeStorage, id: GroupId): Promise<void> {
+    const group = this.groups.get(id) as GroupTwin
+    group.status = 'retiring'
+    await node.retireGroup(id, group.twin.last)
+    group.status = 'retired'
+    group.floor = later(group.twin.last, group.floor)
+  }
+
+  /** A new copy of one that was retired. */
+  async return(node: NodeStorage): Promise<void> {
+    const found = [...this.groups].find(([, { status }]) => status === 'retired')
+    if (found === undefined) return
+    const [id, group] = found
+    group.status = 'returning'
+    group.twin = new Twin(group.twin.state.hardState)
+    await node.createGroup(id, initialOf(id))
+    group.status = 'alive'
   }
 
   /** Compares with what a restart has found, and goes on from there. */
@@ -186,18 +222,17 @@ class NodeTwin {
       const found = node.groups.get(id)
       if (found === undefined) {
         expect(group.status, `group ${id} is missing`).not.toBe('alive')
-        if (group.status === 'coming') this.groups.delete(id)
-        else await expect(node.createGroup(id, initialOf(id))).rejects.toMatchObject({ code: 'conflict' })
         const left = [...disk.names.keys()].filter((path) => path.startsWith(`node/groups/${id}/`))
         expect(left, `files of group ${id}, which is not there`).toEqual([])
-        group.status = 'gone'
+        await this.#checkMissing(node, id, group)
         continue
       }
-      expect(group.status, `group ${id} is there again`).not.toBe('gone')
+      expect(group.status, `group ${id} is there again`).not.toMatch(/gone|retired/)
       group.status = 'alive'
       const { restored } = found
-      expect(restored.initialConfiguration).toEqual(initialOf(id))
-      const { twin } = group
+      const { twin, floor } = group
+      expect(restored.votingFloor, `what an earlier copy of group ${id} left`).toEqual(floor)
+      expect(restored.initialConfiguration).toEqual(floor === undefined ? initialOf(id) : { voters: [] })
       const state = { ...restored, snapshot: restored.snapshot }
       expect(twin.history.slice(twin.acknowledged), `the state found of group ${id}`).toContain(shown(state))
       const position = twin.history.indexOf(shown(state), twin.acknowledged)
@@ -207,6 +242,35 @@ class NodeTwin {
     }
     expect([...node.groups.keys()].filter((id) => !this.groups.has(id))).toEqual([])
   }
+
+  async #checkMissing(node: NodeStorage, id: GroupId, group: GroupTwin): Promise<void> {
+    const { status, twin, floor } = group
+    if (['retiring', 'retired', 'returning'].includes(status)) {
+      group.status = 'retired'
+      group.floor = status === 'retiring' ? later(twin.last, floor) : floor
+      expect(node.retired.has(id)).toBe(true)
+      const { restored } = await node.createGroup(id, initialOf(id))
+      expect(restored, `what is kept of group ${id}`).toEqual({
+        hardState: twin.state.hardState,
+        entries: [],
+        initialConfiguration: { voters: [] },
+        votingFloor: group.floor,
+      })
+      await node.retireGroup(id, { index: 0, term: 0 })
+      return
+    }
+    expect(node.retired.has(id)).toBe(false)
+    if (status === 'coming') {
+      this.groups.delete(id)
+      return
+    }
+    await expect(node.createGroup(id, initialOf(id))).rejects.toMatchObject({ code: 'conflict' })
+    group.status = 'gone'
+  }
+}
+
+function later(a: LogPosition, b: LogPosition = { index: 0, term: 0 }): LogPosition {
+  return [a, b].sort((x, y) => y.term - x.term || y.index - x.index)[0] as LogPosition
 }
 
 function initialOf(id: GroupId): { voters: number[]; learners: number[] } {
@@ -236,13 +300,17 @@ async function live({ steps, groupBytesMax }: Life, disk: FaultDisk, twin: NodeT
   const node = await openOn(disk, groupBytesMax)
   for (const { step, group, waits } of steps) {
     const picked = twin.pick(group)
+    if (step.type === 'return') {
+      await twin.return(node)
+      continue
+    }
     if (step.type === 'create' || picked === undefined) {
       await twin.create(node)
       continue
     }
     const [id, groupTwin] = picked
-    if (step.type === 'remove') {
-      await twin.remove(node, id)
+    if (step.type === 'remove' || step.type === 'retire') {
+      await twin[step.type](node, id)
       continue
     }
     const { storage } = node.groups.get(id) as { storage: RaftStorage }
@@ -254,7 +322,15 @@ async function live({ steps, groupBytesMax }: Life, disk: FaultDisk, twin: NodeT
 }
 
 function lifeOf(changeWeight: number): fc.Arbitrary<Life & { crash: FaultDisk['crash'] }> {
-  const change = fc.constantFrom<Change>({ type: 'create' }, { type: 'create' }, { type: 'remove' })
+  const change = fc.constantFrom<Change>(
+    { type: 'create' },
+    { type: 'create' },
+    { type: 'remove' },
+    { type: 'retire' },
+    { type: 'retire' },
+    { type: 'return' },
+    { type: 'return' },
+  )
   const any = fc.oneof({ weight: 8, arbitrary: step }, { weight: changeWeight, arbitrary: change })
   const steps = fc.record({ step: any, group: fc.nat(5), waits: fc.boolean() })
   return fc.record({

@@ -3,6 +3,7 @@ import type { GroupId } from '../group-id.ts'
 import type { Item } from './items.ts'
 import type { GroupImage } from './node-image.ts'
 import type { RemovedGroups } from './removed-groups.ts'
+import type { RetiredGroup } from './retired-groups.ts'
 
 /** What the log knows of a group while it is written. */
 export interface GroupState {
@@ -21,11 +22,15 @@ export interface GroupState {
   pinned: () => void
 }
 
-export function newGroupState(group: GroupId, initialConfiguration: Configuration | undefined): GroupState {
+export function newGroupState(
+  group: GroupId,
+  initialConfiguration: Configuration | undefined,
+  hardState: HardState,
+): GroupState {
   return {
     group,
     initialConfiguration,
-    hardState: { term: 0, vote: 0 },
+    hardState,
     nextIndex: 1,
     compactedIndex: 0,
     snapshotIndex: 0,
@@ -36,8 +41,7 @@ export function newGroupState(group: GroupId, initialConfiguration: Configuratio
 
 export function groupStateOf(group: GroupId, { log, initialConfiguration }: GroupImage): GroupState {
   return {
-    ...newGroupState(group, initialConfiguration),
-    hardState: log.hardState,
+    ...newGroupState(group, initialConfiguration, log.hardState),
     nextIndex: log.nextIndexMax,
     compactedIndex: log.firstIndex - 1,
   }
@@ -58,7 +62,11 @@ export function noteItem(state: GroupState, item: Item): void {
 }
 
 /** What a segment begins with, so that those before it can be removed. */
-export function startItems(groups: ReadonlyMap<GroupId, GroupState>, removed: RemovedGroups): Item[] {
+export function startItems(
+  groups: ReadonlyMap<GroupId, GroupState>,
+  removed: RemovedGroups,
+  retired: ReadonlyMap<GroupId, RetiredGroup>,
+): Item[] {
   const going = [...groups.values()].map(({ group, nextIndex, hardState, initialConfiguration }): Item => {
     const start = { nextIndex, hardState }
     return {
@@ -67,5 +75,7 @@ export function startItems(groups: ReadonlyMap<GroupId, GroupState>, removed: Re
       start: initialConfiguration === undefined ? start : { ...start, initialConfiguration },
     }
   })
-  return [...going, ...removed.runs.map(({ first, last }): Item => ({ type: 'gone', group: first, last }))]
+  const gone = removed.runs.map(({ first, last }): Item => ({ type: 'gone', group: first, last }))
+  const kept = [...retired].map(([group, kept]): Item => ({ type: 'retired', group, kept }))
+  return [...going, ...gone, ...kept]
 }

@@ -3,6 +3,7 @@ import { decodeConfiguration, encodeConfiguration } from '../../protocols/raft/c
 import type { Configuration, Entry, HardState } from '../../protocols/raft/types.ts'
 import { decodeEntry, encodedEntryBytes, readUint53, writeEntry, writeUint53 } from '../entry-codec.ts'
 import { type GroupId, isGroupId } from '../group-id.ts'
+import type { RetiredGroup } from './retired-groups.ts'
 
 /** What a log goes on from where the segments before it are gone. */
 export interface GroupStart {
@@ -21,11 +22,14 @@ export interface GroupStart {
  *     3 reset       u53 index, u53 term: the log starts after this snapshot
  *     4 created     u32 length, initial configuration
  *     5 removed     nothing more: its number is not used again
+ *     8 retired     u53 term, u53 vote, u53 index, u53 term of the entry there: the copy is gone but for its hard state and where its log ended
  *
  * And in the first record of a segment only, which says all that must be known where the segments before it are gone:
  *
  *     6 group       u53 next index, u53 term, u53 vote, u32 length, initial configuration (none: not known)
  *     7 gone        u32 last: the groups from that number to this one were removed
+ *
+ * There `retired` says what is kept of copies that are gone, also of a group that has a new copy.
  *
  * In format version 1 there was one group, and no number of it in an item.
  */
@@ -35,12 +39,22 @@ export type Item =
   | { readonly type: 'reset'; readonly group: GroupId; readonly index: number; readonly term: number }
   | { readonly type: 'created'; readonly group: GroupId; readonly initialConfiguration: Configuration }
   | { readonly type: 'removed'; readonly group: GroupId }
+  | { readonly type: 'retired'; readonly group: GroupId; readonly kept: RetiredGroup }
   | { readonly type: 'group'; readonly group: GroupId; readonly start: GroupStart }
   | { readonly type: 'gone'; readonly group: GroupId; readonly last: GroupId }
 
 export type ItemFormat = 1 | 2
 
-const tags = { hardState: 1, entry: 2, reset: 3, created: 4, removed: 5, group: 6, gone: 7 } as const
+const tags = {
+  hardState: 1,
+  entry: 2,
+  reset: 3,
+  created: 4,
+  removed: 5,
+  group: 6,
+  gone: 7,
+  retired: 8,
+} as const
 const groupOfVersion1: GroupId = 1
 /** Type and group. */
 const headBytes = 5
@@ -57,6 +71,8 @@ export function itemBytes(item: Item): number {
       return headBytes + 4 + encodeConfiguration(item.initialConfiguration).byteLength
     case 'removed':
       return headBytes
+    case 'retired':
+      return headBytes + 2 * pairBytes
     case 'group':
       return headBytes + 28 + initialBytes(item.start).byteLength
     case 'gone':
@@ -81,6 +97,10 @@ export function writeItem(target: Buffer, offset: number, item: Item): number {
       return writeBytes(target, at, encodeConfiguration(item.initialConfiguration))
     case 'removed':
       return at
+    case 'retired': {
+      const { hardState, last } = item.kept
+      return writePair(target, writePair(target, at, hardState.term, hardState.vote), last.index, last.term)
+    }
     case 'group': {
       const { nextIndex, hardState } = item.start
       writeUint53(target, at, nextIndex)
@@ -110,6 +130,8 @@ function readItem(reader: ItemReader): Item {
       return { type: 'created', group, initialConfiguration: decodeConfiguration(reader.bytes()) }
     case tags.removed:
       return { type: 'removed', group }
+    case tags.retired:
+      return { type: 'retired', group, kept: readRetired(reader) }
     case tags.group:
       return { type: 'group', group, start: readStart(reader) }
     case tags.gone:
@@ -142,6 +164,11 @@ function readStart(reader: ItemReader): GroupStart {
   const initial = reader.bytes()
   if (initial.length === 0) return { nextIndex, hardState }
   return { nextIndex, hardState, initialConfiguration: decodeConfiguration(initial) }
+}
+
+function readRetired(reader: ItemReader): RetiredGroup {
+  const hardState = { term: reader.u53(), vote: reader.u53() }
+  return { hardState, last: { index: reader.u53(), term: reader.u53() } }
 }
 
 function initialBytes({ initialConfiguration }: GroupStart): Uint8Array {

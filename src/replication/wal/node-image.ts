@@ -1,8 +1,9 @@
-import type { Configuration } from '../../protocols/raft/types.ts'
+import type { Configuration, HardState } from '../../protocols/raft/types.ts'
 import type { GroupId } from '../group-id.ts'
 import type { GroupStart, Item } from './items.ts'
 import { LogImage } from './log-image.ts'
 import { RemovedGroups } from './removed-groups.ts'
+import { isBehind, isSameRetired, type RetiredGroup } from './retired-groups.ts'
 
 export interface GroupImage {
   readonly log: LogImage
@@ -13,6 +14,8 @@ export interface GroupImage {
 export class NodeImage {
   readonly groups = new Map<GroupId, GroupImage>()
   readonly removed = new RemovedGroups()
+  /** What is kept of copies that were retired, also where the group has a new copy. */
+  readonly retired = new Map<GroupId, RetiredGroup>()
 
   start(group: GroupId, { nextIndex, hardState, initialConfiguration }: GroupStart): void {
     this.groups.set(group, { log: new LogImage(nextIndex, hardState), initialConfiguration })
@@ -23,6 +26,7 @@ export class NodeImage {
     for (const item of items) {
       if (item.type === 'group') this.start(item.group, item.start)
       else if (item.type === 'gone') this.removed.add(item.group, item.last)
+      else if (item.type === 'retired') this.retired.set(item.group, item.kept)
       else return `the first record holds an item of type ${item.type}`
     }
     return undefined
@@ -39,7 +43,8 @@ export class NodeImage {
     }
     const gone = items.filter((item) => item.type === 'gone').map(({ group, last }) => `${group}-${last}`)
     const removed = this.removed.runs.map(({ first, last }) => `${first}-${last}`)
-    return gone.join() === removed.join() ? undefined : 'the groups that were removed are not the same'
+    if (gone.join() !== removed.join()) return 'the groups that were removed are not the same'
+    return this.#compareRetired(items.filter((item) => item.type === 'retired'))
   }
 
   /** A text says why the item cannot follow what came before it. */
@@ -48,10 +53,9 @@ export class NodeImage {
       case 'created':
         return this.#create(item.group, item.initialConfiguration)
       case 'removed':
-        this.removed.add(item.group)
-        return this.groups.delete(item.group)
-          ? undefined
-          : `group ${item.group}, which is removed, does not exist`
+        return this.#remove(item.group)
+      case 'retired':
+        return this.#retire(item.group, item.kept)
       case 'group':
       case 'gone':
         return `an item of type ${item.type} stands only in the first record of a segment`
@@ -65,18 +69,56 @@ export class NodeImage {
 
   #create(group: GroupId, initialConfiguration: Configuration): string | undefined {
     if (this.groups.has(group) || this.removed.has(group)) return `group ${group} is made a second time`
-    this.start(group, { nextIndex: 1, hardState: { term: 0, vote: 0 }, initialConfiguration })
+    const hardState = this.retired.get(group)?.hardState ?? { term: 0, vote: 0 }
+    this.start(group, { nextIndex: 1, hardState, initialConfiguration })
     return undefined
+  }
+
+  #remove(group: GroupId): string | undefined {
+    const isAlive = this.groups.delete(group)
+    const isRetired = this.retired.delete(group)
+    this.removed.add(group)
+    return isAlive || isRetired ? undefined : `group ${group}, which is removed, does not exist`
+  }
+
+  #retire(group: GroupId, kept: RetiredGroup): string | undefined {
+    const image = this.groups.get(group)
+    if (image === undefined) return `group ${group}, which is retired, does not exist`
+    const before = this.retired.get(group)
+    if (before !== undefined && isBehind(kept.last, before.last))
+      return `group ${group} is retired at an earlier end of its log than the last time`
+    this.groups.delete(group)
+    this.retired.set(group, kept)
+    return compareHardState(group, 'is retired', kept.hardState, image.log.hardState)
+  }
+
+  #compareRetired(items: readonly Extract<Item, { type: 'retired' }>[]): string | undefined {
+    const isSame = ({ group, kept }: (typeof items)[number]): boolean => {
+      const known = this.retired.get(group)
+      return known !== undefined && isSameRetired(kept, known)
+    }
+    return items.length === this.retired.size && items.every(isSame)
+      ? undefined
+      : 'what is kept of retired groups is not the same'
   }
 
   #compareGroup(group: GroupId, { hardState, initialConfiguration }: GroupStart): string | undefined {
     const image = this.groups.get(group)
     if (image === undefined) return `group ${group} goes on, but does not exist`
-    const { term, vote } = image.log.hardState
-    if (hardState.term !== term || hardState.vote !== vote)
-      return `group ${group} goes on with term ${hardState.term} and vote ${hardState.vote}, not with ${term} and ${vote}`
+    const problem = compareHardState(group, 'goes on', hardState, image.log.hardState)
+    if (problem !== undefined) return problem
     // Format version 1 did not keep it: the first segment of version 2 is where it may have been told.
     image.initialConfiguration ??= initialConfiguration
     return undefined
   }
+}
+
+function compareHardState(
+  group: GroupId,
+  does: string,
+  stated: HardState,
+  { term, vote }: HardState,
+): string | undefined {
+  if (stated.term === term && stated.vote === vote) return undefined
+  return `group ${group} ${does} with term ${stated.term} and vote ${stated.vote}, not with ${term} and ${vote}`
 }

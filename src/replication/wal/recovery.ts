@@ -68,7 +68,8 @@ export async function recoverLog(
     lastBytes = bytes
     checkFollows(path, header, segments.at(-1))
     const isLast = position === sequences.length - 1
-    const segment = readSegment(path, bytes, header, image, position === 0)
+    const summaries = segments.map(({ summary }) => summary)
+    const segment = readSegment(path, bytes, header, image, summaries)
     checkEnd(path, segment, isLast)
     checkSeal(path, bytes, segment.end, isLast)
     segments.push(segment)
@@ -149,15 +150,17 @@ function readSegment(
   bytes: Buffer,
   header: SegmentHeader,
   image: NodeImage,
-  isFirst: boolean,
+  before: readonly SegmentSummary[],
 ): ReadSegment {
   const summary: SegmentSummary = { sequence: header.sequence, indexMax: new Map() }
+  const summaries = [...before, summary]
+  const isFirst = before.length === 0
   const from = recordsOffsetOf(header)
   if (isFirst && header.lone !== undefined) image.start(1, header.lone)
   const end = scanRecords(bytes, from, header.previousCrc, ({ offset, payload }) => {
     const items = inFile(path, offset, () => readItems(payload, header.version))
     const isStart = offset === from && header.version !== 1
-    const problem = isStart ? readStart(items, image, isFirst) : readRecord(items, image, summary)
+    const problem = isStart ? readStart(items, image, isFirst) : readRecord(items, image, summaries)
     if (problem !== undefined) throw corruptFile(path, offset, problem)
   })
   if (end.kind === 'corrupt') throw corruptFile(path, end.offset, end.reason)
@@ -169,17 +172,27 @@ function readStart(items: readonly Item[], image: NodeImage, isFirst: boolean): 
   return isFirst ? image.begin(items) : image.compare(items)
 }
 
-function readRecord(items: readonly Item[], image: NodeImage, summary: SegmentSummary): string | undefined {
+function readRecord(
+  items: readonly Item[],
+  image: NodeImage,
+  summaries: readonly SegmentSummary[],
+): string | undefined {
   for (const item of items) {
     const problem = image.apply(item)
     if (problem !== undefined) return problem
-    if (item.type === 'entry') noteEntry(summary, item.group, item.entry.index)
+    if (item.type === 'entry') noteEntry(summaries.at(-1) as SegmentSummary, item.group, item.entry.index)
+    else if (item.type === 'retired') forgetEntries(summaries, item.group)
   }
   return undefined
 }
 
 export function noteEntry({ indexMax }: SegmentSummary, group: GroupId, index: number): void {
   if (index > (indexMax.get(group) ?? 0)) indexMax.set(group, index)
+}
+
+/** A later copy of the group begins anew: it needs none of these segments for what an earlier copy has in them. */
+export function forgetEntries(summaries: readonly SegmentSummary[], group: GroupId): void {
+  for (const { indexMax } of summaries) indexMax.delete(group)
 }
 
 function checkEnd(path: string, { end, header }: ReadSegment, isLast: boolean): void {

@@ -1,7 +1,13 @@
 import { assert } from '../../base/assert.ts'
 import { createDeferred, type Deferred } from '../../base/deferred.ts'
 import { type Disk, maxFrameBytes } from '../../contracts/world.ts'
-import type { Configuration, Entry, HardState, SnapshotMeta } from '../../protocols/raft/types.ts'
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  LogPosition,
+  SnapshotMeta,
+} from '../../protocols/raft/types.ts'
 import type { GroupId } from '../group-id.ts'
 import { closedError, corruptFile, type FailureLatch } from './failure-latch.ts'
 import { type GroupState, groupStateOf, newGroupState, noteItem, startItems } from './group-state.ts'
@@ -10,8 +16,9 @@ import { type Item, itemBytes, writeItem } from './items.ts'
 import type { GroupImage } from './node-image.ts'
 import { fillStepBytes, OpenSegment } from './open-segment.ts'
 import { alignUp, recordBytes, recordHeaderBytes, recordTerminator, sealRecord } from './record.ts'
-import { noteEntry, type RecoveredLog, type SegmentSummary } from './recovery.ts'
+import { forgetEntries, noteEntry, type RecoveredLog, type SegmentSummary } from './recovery.ts'
 import type { RemovedGroups } from './removed-groups.ts'
+import { type RetiredGroup, retiredGroup } from './retired-groups.ts'
 import { Retention } from './retention.ts'
 import { createZeros, nameSegment, renewSegment, segmentPath, sparePath } from './segment-files.ts'
 import { encodeMark, encodeSegmentHeader, markOffset, recordsOffset } from './segment-header.ts'
@@ -42,6 +49,8 @@ interface Job {
   readonly done?: Deferred<void>
 }
 
+type EndItem = Extract<Item, { type: 'removed' | 'retired' }>
+
 /**
  * The write-ahead log of one node, shared by its groups: one durable write at a time, each taking all that waits, of whatever group (group commit). The caller bounds what
  * waits: raft's limits on uncommitted bytes and on bytes in flight do.
@@ -53,6 +62,7 @@ export class WriteAheadLog {
   readonly #spare: SpareSegment
   readonly #groups = new Map<GroupId, GroupState>()
   readonly #removed: RemovedGroups
+  readonly #retired: Map<GroupId, RetiredGroup>
   readonly #retention: Retention
   #segment: OpenSegment
   #crc: number
@@ -74,6 +84,7 @@ export class WriteAheadLog {
     this.#segment = segment
     this.#crc = recovered.crc
     this.#removed = recovered.image.removed
+    this.#retired = recovered.image.retired
     for (const [group, image] of recovered.image.groups) this.#groups.set(group, groupStateOf(group, image))
     this.#retention = new Retention(dependencies, recovered.segments, this.#groups)
   }
@@ -137,14 +148,27 @@ export class WriteAheadLog {
     ])
   }
 
+  /** With the hard state that was kept, if an earlier copy was retired. */
   create(group: GroupId, initialConfiguration: Configuration): Promise<void> {
     return this.#submit(group, [{ type: 'created', group, initialConfiguration }])
   }
 
-  /** Nothing is appended to the group from now on. */
-  async remove(group: GroupId): Promise<void> {
-    await this.#submit(group, [{ type: 'removed', group }])
-    await this.#retention.release()
+  /** Nothing is appended to the group from now on. It may be retired, too. */
+  remove(group: GroupId): Promise<void> {
+    return this.#end({ type: 'removed', group })
+  }
+
+  /** All that was appended to the group is durable, and nothing is appended until it is created again. `last`: where its log ends. */
+  async retire(group: GroupId, last: LogPosition): Promise<void> {
+    const state = this.#groups.get(group)
+    assert(state !== undefined, 'the log has no such group', { group })
+    const kept = retiredGroup(state.hardState, last, this.#retired.get(group))
+    await this.#end({ type: 'retired', group, kept })
+  }
+
+  /** What is kept of copies that were retired, also where the group has a new copy. */
+  get retired(): ReadonlyMap<GroupId, RetiredGroup> {
+    return this.#retired
   }
 
   wasRemoved(group: GroupId): boolean {
@@ -183,6 +207,11 @@ export class WriteAheadLog {
     await this.#retention.settle()
     await this.#spare.close()
     await this.#segment.close()
+  }
+
+  async #end(item: EndItem): Promise<void> {
+    await this.#submit(item.group, [item])
+    await this.#retention.release()
   }
 
   async #submit(group: GroupId, items: readonly Item[]): Promise<void> {
@@ -239,7 +268,7 @@ export class WriteAheadLog {
     const crc = sealRecord(record, payloadLength, this.#segment.offset, this.#crc)
     await this.#segment.write(record)
     this.#crc = crc
-    for (const { group, items } of jobs) if (items[0]?.type === 'removed') this.#forget(group)
+    for (const { items } of jobs) if (isEnd(items[0])) this.#forget(items[0])
     if (this.#segment.isHalfFull) this.#spare.prepare()
   }
 
@@ -248,7 +277,7 @@ export class WriteAheadLog {
     let indexMax = 0
     let at = offset
     for (const item of items) {
-      noteItem(state, item)
+      if (state !== undefined) noteItem(state, item)
       if (item.type === 'entry' && item.entry.index > indexMax) indexMax = item.entry.index
       at = writeItem(record, at, item)
     }
@@ -256,24 +285,36 @@ export class WriteAheadLog {
     return at
   }
 
-  #stateFor(group: GroupId, first: Item | undefined): GroupState {
-    if (first?.type === 'created') this.#groups.set(group, newGroupState(group, first.initialConfiguration))
+  /** `undefined` for a group that is retired and is now removed. */
+  #stateFor(group: GroupId, first: Item | undefined): GroupState | undefined {
+    const kept = this.#retired.get(group)
+    if (first?.type === 'created') {
+      const hardState = kept?.hardState ?? { term: 0, vote: 0 }
+      this.#groups.set(group, newGroupState(group, first.initialConfiguration, hardState))
+    }
     const state = this.#groups.get(group)
-    assert(state !== undefined, 'the log has no such group', { group })
+    const isOnlyRetired = kept !== undefined && first?.type === 'removed'
+    assert(state !== undefined || isOnlyRetired, 'the log has no such group', { group })
     return state
   }
 
-  /** Only once its removal is durable: until then a restart finds the group, and needs every segment that it had. */
-  #forget(group: GroupId): void {
-    this.#groups.delete(group)
-    this.#removed.add(group)
+  /** Only once its end is durable: until then a restart finds the group, and needs every segment that it had. */
+  #forget(item: EndItem): void {
+    this.#groups.delete(item.group)
+    forgetEntries(this.#retention.segments, item.group)
+    if (item.type === 'retired') {
+      this.#retired.set(item.group, item.kept)
+      return
+    }
+    this.#retired.delete(item.group)
+    this.#removed.add(item.group)
   }
 
   /** The next segment exists, with all that it needs to stand alone, before the seal says so; recovery accepts a crash at any point in between. */
   async #startSegment(recordLength: number): Promise<void> {
     const { disk, directory, identity, latch } = this.#dependencies
     const sequence = this.#retention.last.sequence + 1
-    const items = startItems(this.#groups, this.#removed)
+    const items = startItems(this.#groups, this.#removed, this.#retired)
     const { record, crc } = sealedRecord(items, recordsOffset, this.#crc)
     const offset = recordsOffset + record.length
     const sizeBytes = Math.max(this.#options.segmentBytes, alignUp(offset + recordLength, 4096))
@@ -337,6 +378,10 @@ export function joinSnapshot(
   const oldest = recovered.segments[0] as SegmentSummary
   const path = segmentPath(directory, oldest.sequence)
   throw corruptFile(path, 0, `of group ${group}, ${joined} before it are missing`)
+}
+
+function isEnd(item: Item | undefined): item is EndItem {
+  return item?.type === 'removed' || item?.type === 'retired'
 }
 
 function splitIntoJobs(group: GroupId, items: readonly Item[], bytesMax: number): Job[] {

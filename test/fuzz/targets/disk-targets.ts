@@ -45,6 +45,11 @@ const itemGroups: readonly (readonly Item[])[] = [
     },
     { type: 'group', group: 7, start: { nextIndex: 1, hardState: { term: 0, vote: 0 } } },
     { type: 'gone', group: 3, last: 5 },
+    {
+      type: 'retired',
+      group: 8,
+      kept: { hardState: { term: 4, vote: 2 }, last: { index: 2 ** 40, term: 3 } },
+    },
   ],
   sampleEntries.map((entry): Item => ({ type: 'entry', group: 2, entry })),
 ]
@@ -145,6 +150,8 @@ function judgeGroup(found: GroupContent, written: GroupContent): void {
     if (!isDeepStrictEqual(plain(entry), plain(known.get(entry.index))))
       throw new PropertyViolation('checksum', `entry ${entry.index} is not what was written`)
   }
+  if (!isDeepStrictEqual(found.votingFloor, written.votingFloor))
+    throw new PropertyViolation('checksum', 'what an earlier copy has left is not what was written')
   if (found.snapshot !== undefined && found.snapshot !== written.snapshot)
     throw new PropertyViolation('checksum', 'the snapshot is not what was written')
 }

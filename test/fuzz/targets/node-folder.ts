@@ -1,6 +1,6 @@
 import { isAlthingError } from '../../../src/contracts/errors.ts'
 import type { World } from '../../../src/contracts/world.ts'
-import type { Entry, SnapshotMeta } from '../../../src/protocols/raft/types.ts'
+import type { Entry, LogPosition, RestoredState, SnapshotMeta } from '../../../src/protocols/raft/types.ts'
 import { type NodeStorage, type OpenedGroup, openNodeStorage } from '../../../src/replication/node-storage.ts'
 import type { DiskImage, MemoryDisk } from '../memory-disk.ts'
 import { worldWith } from './disk-world.ts'
@@ -10,6 +10,8 @@ export interface GroupContent {
   readonly entries: readonly Entry[]
   /** All bytes of the newest snapshot, as text. */
   readonly snapshot: string | undefined
+  /** What an earlier copy has left. */
+  readonly votingFloor: LogPosition | undefined
 }
 
 export type FolderContent = ReadonlyMap<number, GroupContent>
@@ -28,15 +30,25 @@ const configuration = {
 const snapshot: SnapshotMeta = { index: 60, term: 2, configuration }
 const entryCount = 90
 const removedGroup = 3
+/** Has left, and come back. */
+const returnedGroup = 4
 
-/** Fills a folder as a node does: several segments, two groups and one that was removed, snapshots, votes. */
+/** Fills a folder as a node does: several segments, two groups, one that was removed and one that left and came back, snapshots, votes. */
 export async function fillFolder(disk: MemoryDisk): Promise<DiskImage> {
   const node = await openNodeStorage(worldWith(disk), directory, options)
-  for (const id of [1, 2, removedGroup]) if (!node.groups.has(id)) await node.createGroup(id, configuration)
+  for (const id of [1, 2, removedGroup, returnedGroup]) await node.createGroup(id, configuration)
   await node.removeGroup(removedGroup)
+  await leaveAndReturn(node)
   await Promise.all([fillGroup(node, 1), fillGroup(node, 2)])
   await node.close()
   return disk.image
+}
+
+async function leaveAndReturn(node: NodeStorage): Promise<void> {
+  const { storage } = node.groups.get(returnedGroup) as OpenedGroup
+  await storage.append({ hardState: { term: 9, vote: 2 }, entries: [entryAt(returnedGroup, 1)] })
+  await node.retireGroup(returnedGroup, { index: 1, term: 1 })
+  await node.createGroup(returnedGroup, configuration)
 }
 
 async function fillGroup(node: NodeStorage, id: number): Promise<void> {
@@ -58,14 +70,18 @@ export async function readFolder(world: World): Promise<FolderContent> {
   const node = await openNodeStorage(world, directory, options)
   try {
     const content = new Map<number, GroupContent>()
-    for (const [id, { storage, restored }] of node.groups)
-      content.set(id, { entries: restored.entries, snapshot: await readSnapshot(storage) })
+    for (const [id, { storage, restored }] of node.groups) content.set(id, await readGroup(storage, restored))
     return content
   } finally {
     await node.close().catch((error: unknown) => {
       if (!isAlthingError(error)) throw error
     })
   }
+}
+
+async function readGroup(storage: OpenedGroup['storage'], restored: RestoredState): Promise<GroupContent> {
+  const { entries, votingFloor } = restored
+  return { entries, snapshot: await readSnapshot(storage), votingFloor }
 }
 
 async function readSnapshot(storage: OpenedGroup['storage']): Promise<string | undefined> {
