@@ -27,6 +27,7 @@ import {
 } from './operator-calls.ts'
 import { methods } from './protocol.ts'
 import { SystemStore } from './system-store.ts'
+import { type GroupsView, TroubledGroups } from './troubled-groups.ts'
 
 export interface ClusterDutiesOptions {
   readonly world: World
@@ -61,6 +62,7 @@ export class ClusterDuties {
   readonly admission: Admission
   readonly membership: Membership
   readonly served: ServedGroups
+  readonly troubled: TroubledGroups
   readonly #options: ClusterDutiesOptions
   readonly #director: GroupDirector
   readonly #keeper: GroupKeeper
@@ -83,6 +85,7 @@ export class ClusterDuties {
     })
     this.served = new ServedGroups({ ...shared, hosts: hosts.all, credentials: () => this.credentials })
     this.#director = new GroupDirector({ ...shared, membership: this.membership })
+    this.troubled = new TroubledGroups(world, () => this.#groupsView())
     this.#keeper = new GroupKeeper({
       ...shared,
       isConnected: (peer) => transport.isConnected(peer) && !transport.blocked.has(peer),
@@ -128,6 +131,7 @@ export class ClusterDuties {
     this.admission.tick()
     this.membership.tick()
     this.#director.tick()
+    this.troubled.tick()
     this.#keeper.tick(this.#options.hosts.all, this.directory.all)
   }
 
@@ -140,6 +144,12 @@ export class ClusterDuties {
   /** In whose name it calls others. */
   get principal(): PrincipalRef {
     return this.access.control.isEnabled ? node : anonymous
+  }
+
+  #groupsView(): GroupsView | undefined {
+    if (!this.#options.host.group.isLeaderReady) return undefined
+    const places = this.#director.places().map(({ id }) => id)
+    return { groups: this.directory.all.values(), places, answering: this.membership.answering }
   }
 
   #holdsGroups(id: NodeId): boolean {

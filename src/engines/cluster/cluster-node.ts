@@ -356,6 +356,7 @@ export class ClusterNode {
       hindrances: () => this.#eligibility.hindrances,
       access: () => this.#duties?.access,
       groups: () => [...this.groups].map(([group, host]) => ({ group, name: this.#nameOf(group), host })),
+      troubled: () => this.#duties?.troubled.all ?? [],
       assertAllSpeak: () => this.#duties?.membership.assertAllSpeak(),
       fail: (error) => void this.#close(error),
       replicaCheckMs,

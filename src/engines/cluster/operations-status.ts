@@ -2,6 +2,7 @@ import type { LastBackup } from './backup/last-backup.ts'
 import type { Hindrance } from './drain.ts'
 import type { LeadershipStatus } from './leadership-log.ts'
 import type { ReplicaCheckStatus } from './replicas/replica-checker.ts'
+import type { TroubledGroup } from './troubled-groups.ts'
 
 /** What the one who runs a node watches besides the log: room, load, backups, copies that differ. Plain data. */
 export interface OperationsStatus {
@@ -16,6 +17,8 @@ export interface OperationsStatus {
   readonly crowded: readonly CrowdedStore[]
   /** Names of other groups here of which this node knows no leader; 20 at most. */
   readonly leaderless: readonly string[]
+  /** Groups of the cluster that need somebody to see to them, as the node that leads it knows; empty elsewhere, absent from a node of the version before. */
+  readonly troubled?: readonly TroubledGroup[]
   /** Of all groups, since the start. */
   readonly activity: { readonly reads: number; readonly writes: number }
   /** Of the cluster's own group, as this node sees it. */

@@ -15,6 +15,7 @@ import { CheckpointLog } from './replicas/checkpoint-log.ts'
 import { type CheckedGroup, registerReplicaCalls } from './replicas/replica-calls.ts'
 import { ReplicaChecker } from './replicas/replica-checker.ts'
 import { registerStoreCalls } from './store-calls.ts'
+import type { TroubledGroup } from './troubled-groups.ts'
 
 /** The node, as far as its operation needs it. */
 export interface OperationsOptions extends OperatorLinksOptions {
@@ -25,6 +26,8 @@ export interface OperationsOptions extends OperatorLinksOptions {
   access(): NodeAccess | undefined
   /** Groups of which this node has a copy now. */
   groups(): readonly HostedGroup[]
+  /** See {@link TroubledGroups}. */
+  troubled(): readonly TroubledGroup[]
   /** Throws when a member could not read what only the present version writes into the log. */
   assertAllSpeak(): void
   /** Stops the node for good. */
@@ -104,6 +107,7 @@ export class Operations {
       store: storeOf(own),
       crowded: crowdedOf(hosts),
       leaderless: leaderlessOf(hosts),
+      troubled: this.#options.troubled(),
       activity: activityOf(hosts),
       leadership: this.#leadership.status(),
       disk: space(),

@@ -1,5 +1,6 @@
 import type { MemberStatus, NodeStatus } from '../../engines/cluster/node-status.ts'
 import { type Finding, hostOf, isLocal, ok, problem, warning } from './finding.ts'
+import { groupFindings } from './group-findings.ts'
 import { learnerFindings } from './learner-findings.ts'
 import { leaderAmong, type MemberAnswer, statusProblems, votersAmong } from './member-answer.ts'
 import { versionFindings } from './version-findings.ts'
@@ -114,18 +115,6 @@ function electionFinding(known: NodeStatus | undefined): Finding[] {
   const advice =
     'each change stops writes for a moment: look for event loops and disks that are held up, and for a network that loses connections'
   return [warning('elections', message, advice)]
-}
-
-/** Groups of which nobody who has a copy knows a leader. */
-function groupFindings(members: readonly MemberAnswer[]): Finding[] {
-  const answering = members.flatMap(({ status }) => (status?.operations === undefined ? [] : [status]))
-  const names = new Set(answering.flatMap(({ operations }) => operations?.leaderless ?? []))
-  return [...names].map((name) => {
-    const nodes = answering.filter(({ operations }) => operations?.leaderless.includes(name) === true)
-    const message = `group ${name} has no leader, as node ${nodes.map(({ id }) => id).join(', ')} says`
-    const advice = 'most of its copies must answer: bring their nodes back; an election takes a second or two'
-    return problem('groups', message, advice, { subject: name, command: 'althing group list' })
-  })
 }
 
 function followerFindings(leader: NodeStatus): Finding[] {

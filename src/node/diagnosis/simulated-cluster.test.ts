@@ -105,6 +105,35 @@ describe('in a simulated cluster the doctor finds, and finds no more once it is 
       await ward.isWell('quorum')
     }))
 
+  test('a group whose only copy is down while the cluster goes on', () =>
+    inWard(21, async (ward) => {
+      const { cluster, world } = ward
+      await cluster.operate(world, 'group.create', { name: 'lone', replicas: 1 })
+      const [keeper] = cluster.running.filter(({ groups }) => groups.size > 1).map(({ id }) => id)
+      cluster.processOf(keeper ?? 0).crash()
+      const { message, advice } = await ward.finds('groups', 'problem')
+      expect(message).toBe('group lone has no majority: 0 of its 1 voters answer')
+      expect(advice).toContain(`bring back node ${keeper}, with the data it had`)
+      cluster.processOf(keeper ?? 0).restart()
+      await ward.isWell('groups')
+    }))
+
+  test('a group that was created while a member was down, until it has the copy that it lacks', () =>
+    inWard(22, async (ward) => {
+      const { cluster, world } = ward
+      const victim = followerOf(cluster)
+      cluster.processOf(victim).crash()
+      // Then the leader knows it as well.
+      await sleep(world, 5_000)
+      await cluster.operate(world, 'group.create', { name: 'orders' })
+      const { message, advice, subject } = await ward.finds('groups', 'warning')
+      expect(message).toMatch(/^group orders has 2 of 3 copies, on nodes \d, \d$/)
+      expect(advice).toContain(`bring back node ${victim}`)
+      expect(subject).toBe('orders')
+      cluster.processOf(victim).restart()
+      await ward.isWell('groups')
+    }))
+
   test('clocks that disagree', () =>
     inWard(3, async (ward) => {
       await ward.isWell('clock')

@@ -60,6 +60,22 @@ const operationsStatus = z.object({
     )
     .describe('other groups here that are nearly full or full'),
   leaderless: z.array(z.string()).describe('other groups here without a leader, as far as this node knows'),
+  troubled: z
+    .array(
+      z.object({
+        name: z.string(),
+        trouble: z.enum(['no-majority', 'few-copies', 'moving']),
+        forMs: z.number(),
+        members: z.array(whole).describe('where its copies belong'),
+        voters: z.array(whole).describe('who votes in it, as its leader reported last'),
+        silent: z.array(whole).describe('those of them that do not answer'),
+        wanted: whole.describe('copies that it could have'),
+      }),
+    )
+    .optional()
+    .describe(
+      'groups of the cluster that need somebody to see to them, as its leader knows; empty elsewhere',
+    ),
   activity: z.object({ reads: whole, writes: whole }).describe('of all groups, since the start'),
   leadership: z
     .object({
