@@ -249,23 +249,31 @@ describe('on a disk', () => {
     expect(await refused(node.createGroup(7, initial))).toMatchObject({ code: 'conflict' })
   })
 
-  test('a new copy of a group keeps no segment for what the one before it had there', async () => {
-    const disk = new FaultDisk()
-    const node = await open(disk)
-    for (const id of [1, 2]) await node.createGroup(id, initial)
-    await append(node, 2, 1, 4)
-    await node.retireGroup(2, { index: 4, term: 1 })
-    await node.createGroup(2, initial)
-    const first = segmentsOf(disk)[0] as string
-    await append(node, 1, 1, 30)
-    await append(node, 2, 1, 8)
-    await snapshot(node, 1, 30)
-    await storageOf(node, 1).compact(30)
-    expect(segmentsOf(disk)).not.toContain(first)
-    await node.close()
-    const again = await open(new FaultDisk(disk.files()))
-    expect(again.groups.get(2)?.restored.entries.length).toBe(8)
-  })
+  test.each([false, true])(
+    'a new copy of a group keeps no segment for what the one before it had there (restarted: %s)',
+    async (isRestarted) => {
+      let disk = new FaultDisk()
+      let node = await open(disk)
+      for (const id of [1, 2]) await node.createGroup(id, initial)
+      await append(node, 2, 1, 2)
+      await node.retireGroup(2, { index: 2, term: 1 })
+      await node.createGroup(2, initial)
+      await append(node, 1, 1, 30)
+      await append(node, 2, 1, 8)
+      expect(segmentsOf(disk)[0]).toBe('node/wal-0000000001.log')
+      if (isRestarted) {
+        await node.close()
+        disk = new FaultDisk(disk.files())
+        node = await open(disk)
+      }
+      await snapshot(node, 1, 30)
+      await storageOf(node, 1).compact(30)
+      expect(segmentsOf(disk)[0]).not.toBe('node/wal-0000000001.log')
+      await node.close()
+      const again = await open(new FaultDisk(disk.files()))
+      expect(again.groups.get(2)?.restored.entries.length).toBe(8)
+    },
+  )
 
   test('what reads a snapshot of a copy that has left does not touch the files of the one that follows', async () => {
     const disk = new FaultDisk()
