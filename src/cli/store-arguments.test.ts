@@ -26,9 +26,10 @@ test('a quota is refused by name below the least', () => {
 describe('the bounds of the stores of a node', () => {
   test('are those given, in the units of the node', () => {
     const given = { quota: '4GiB', keep: '10m', keepRevisions: '100', leasesMax: '7', leaseReads: '0.1' }
-    expect(storeFrom(given)).toEqual({
+    expect(storeFrom({ ...given, snapshotEntries: '5000' })).toEqual({
       store: { bounds: { quotaBytes: 4 * 1024 ** 3, leasesMax: 7 }, keepMs: 600_000 },
       keepRevisions: 100,
+      snapshotEntries: 5_000,
       leaseDriftMax: 0.1,
     })
     expect(storeFrom({})).toEqual({ store: { bounds: {} } })

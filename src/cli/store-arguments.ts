@@ -8,6 +8,7 @@ export interface StoreArguments {
   readonly quota?: string
   readonly keep?: string
   readonly keepRevisions?: string
+  readonly snapshotEntries?: string
   readonly leasesMax?: string
   readonly leaseReads?: string
 }
@@ -20,6 +21,10 @@ export function withStoreOptions(command: Command): Command {
     )
     .option('--keep <duration>', 'for how long older revisions are kept (default: 1h)')
     .option('--keep-revisions <number>', 'how many older revisions are kept (default: 25000)')
+    .option(
+      '--snapshot-entries <number>',
+      "length of a store's log in memory and on disk past which it is cut, but for the last 10000 (default: 100000, or 64MiB)",
+    )
     .option('--leases-max <number>', 'leases of a store at a time (default: 200000)')
     .option(
       '--lease-reads <share>',
@@ -27,10 +32,10 @@ export function withStoreOptions(command: Command): Command {
     )
 }
 
-type StoreSettings = Pick<NodeServerOptions, 'store' | 'keepRevisions' | 'leaseDriftMax'>
+type StoreSettings = Pick<NodeServerOptions, 'store' | 'keepRevisions' | 'snapshotEntries' | 'leaseDriftMax'>
 
 export function storeFrom(given: StoreArguments): StoreSettings {
-  const { quota, keep, keepRevisions, leasesMax, leaseReads } = given
+  const { quota, keep, keepRevisions, snapshotEntries, leasesMax, leaseReads } = given
   const bounds = {
     ...(quota === undefined ? {} : { quotaBytes: quotaSize('--quota', quota) }),
     ...(leasesMax === undefined ? {} : { leasesMax: wholeNumber('--leases-max', leasesMax) }),
@@ -39,6 +44,9 @@ export function storeFrom(given: StoreArguments): StoreSettings {
   return {
     store,
     ...(keepRevisions === undefined ? {} : { keepRevisions: wholeNumber('--keep-revisions', keepRevisions) }),
+    ...(snapshotEntries === undefined
+      ? {}
+      : { snapshotEntries: wholeNumber('--snapshot-entries', snapshotEntries) }),
     ...(leaseReads === undefined ? {} : { leaseDriftMax: driftFrom(leaseReads) }),
   }
 }

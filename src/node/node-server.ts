@@ -44,6 +44,8 @@ export interface NodeServerOptions {
   readonly store?: StoreNodeOptions
   /** See `HistoryBounds`. */
   readonly keepRevisions?: number
+  /** See {@link ClusterNodeOptions}. */
+  readonly snapshotEntries?: number
   /** How connections between nodes, and of clients, are secured. Needed to listen elsewhere than on this machine's own addresses. */
   readonly tls?: TlsOptions
   /** Certificate of the HTTP face (default: that of `tls`, where it has one). */
@@ -121,7 +123,8 @@ function openNode(
   metrics: NodeMetrics,
   vitals: Vitals,
 ): Promise<ClusterNode> {
-  const { id, members, clusterId, listen, http, raft, leaseDriftMax, store, keepRevisions, join } = options
+  const { id, members, clusterId, listen, http, raft, leaseDriftMax, store, join } = options
+  const { keepRevisions, snapshotEntries } = options
   return openClusterNode({
     world,
     id,
@@ -142,6 +145,7 @@ function openNode(
     raft: { ...raft, ...(leaseDriftMax === undefined ? {} : { leaseDriftMax }) },
     ...(store === undefined ? {} : { store }),
     ...(keepRevisions === undefined ? {} : { keepRevisions }),
+    ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
     ...(join === undefined ? {} : { join }),
   })
 }

@@ -1,6 +1,7 @@
 import { eventually, pause } from '../processes/support/eventually.ts'
 import type { ClusterMember } from '../processes/support/node-cluster.ts'
 import type { Field } from './field.ts'
+import { nodeArguments } from './node-arguments.ts'
 
 /** Something that is done to the cluster. It ends with everything undone that would keep the cluster from healing. */
 export interface Fault {
@@ -135,7 +136,7 @@ async function joins(field: Field, ...invitation: readonly string[]): Promise<Cl
   const { id, token } = await eventually(`althing member ${invitation.join(' ')}`, () =>
     field.command('member', ...invitation),
   )
-  const member = await field.cluster.join(Number(id), String(token), field.placeForNew())
+  const member = await field.cluster.join(Number(id), String(token), field.placeForNew(), nodeArguments)
   await eventually(`node ${member.id} votes`, async () => {
     const status = await (await field.cluster.presentLeader())?.status()
     return status?.members.some((each) => each.id === member.id && each.isVoter)

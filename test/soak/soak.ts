@@ -13,6 +13,7 @@ import { SoakGroups } from './groups.ts'
 import { Judge } from './judge.ts'
 import { memoryCourses } from './memory.ts'
 import { MemoryMeter } from './memory-meter.ts'
+import { nodeArguments } from './node-arguments.ts'
 import type { SoakReport } from './report.ts'
 import { SmallDisk } from './small-disk.ts'
 import { Tally } from './tally.ts'
@@ -75,7 +76,10 @@ export class Soak {
 
   async #course(cluster: NodeCluster, smallDisk: SmallDisk | undefined): Promise<SoakReport> {
     const previous = await this.#previousRelease()
-    for (const member of cluster.members) member.start(previous === undefined ? {} : { script: previous })
+    for (const member of cluster.members) {
+      member.args = nodeArguments
+      member.start(previous === undefined ? {} : { script: previous })
+    }
     await cluster.ready()
     const workload = this.#workload(cluster)
     await workload.start()

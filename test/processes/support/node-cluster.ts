@@ -30,6 +30,8 @@ export class ClusterMember {
   readonly address: string
   readonly http: string
   readonly dataFolder: string
+  /** Further arguments of every start of this build from now on. */
+  args: readonly string[] = []
   readonly #launch: readonly string[]
   readonly #cluster: string
   readonly #reach: Reach
@@ -75,7 +77,7 @@ export class ClusterMember {
   }
 
   start(options: NodeOptions = {}): Child {
-    const { args = [], script = command, ...rest } = options
+    const { script = command, args = script === command ? this.args : [], ...rest } = options
     const own = ['--data', this.dataFolder, '--http', this.http]
     this.#isPaused = false
     this.#process = Child.script(script, [...this.#launch, ...own, ...args], rest)
@@ -207,7 +209,12 @@ export class NodeCluster {
   }
 
   /** Starts the node that the token was made for, on a free port; its data go into `folder`, or into a new one. */
-  async join(id: number, token: string, folder?: string): Promise<ClusterMember> {
+  async join(
+    id: number,
+    token: string,
+    folder?: string,
+    args: readonly string[] = [],
+  ): Promise<ClusterMember> {
     const [port, httpPort] = (await freePorts(2)) as [number, number]
     const address = `127.0.0.1:${port}`
     const member = new ClusterMember({
@@ -218,6 +225,7 @@ export class NodeCluster {
       launch: ['join', token, '--listen', address],
       cluster: this.#cluster,
     })
+    member.args = args
     member.start()
     this.#members = [...this.#members, member]
     return member
