@@ -11,11 +11,11 @@ import type { DiskStorageOptions } from './storage.ts'
 import { closedError, corruptFile, FailureLatch } from './wal/failure-latch.ts'
 import { matchIdentity, readIdentity, type StorageIdentity, writeIdentity } from './wal/identity.ts'
 import type { GroupImage } from './wal/node-image.ts'
-import { type RecoveredLog, recoverLog } from './wal/recovery.ts'
+import { joinSnapshot, type RecoveredLog, recoverLog } from './wal/recovery.ts'
 import type { RetiredGroup } from './wal/retired-groups.ts'
 import { removeTemporaries } from './wal/segment-files.ts'
 import { SpaceWatch } from './wal/space-watch.ts'
-import { joinSnapshot, type WalDependencies, type WalOptions, WriteAheadLog } from './wal/write-ahead-log.ts'
+import { type WalDependencies, type WalOptions, WriteAheadLog } from './wal/write-ahead-log.ts'
 
 export interface DiskNodeOptions extends Omit<DiskStorageOptions, keyof WalOptions>, WalOptions {
   readonly spaceLowBytes: number

@@ -1,11 +1,12 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Disk, DiskFile, Logger } from '../../contracts/world.ts'
+import type { SnapshotMeta } from '../../protocols/raft/types.ts'
 import { asBuffer } from '../entry-codec.ts'
 import { corruptFile, inFile } from './failure-latch.ts'
 import type { StorageIdentity } from './identity.ts'
 import type { GroupId } from '../group-id.ts'
 import { type Item, readItems } from './items.ts'
-import { NodeImage } from './node-image.ts'
+import { type GroupImage, NodeImage } from './node-image.ts'
 import { isZero, recordHeaderBytes } from './record.ts'
 import { listSegments, segmentPath } from './segment-files.ts'
 import {
@@ -87,6 +88,21 @@ export async function recoverLog(
     crc: last.end.crc,
     version: last.header.version,
   }
+}
+
+/** Fits the group's log to its snapshot, or throws `corrupt` naming what is missing. Returns whether the log must be told that it starts anew. */
+export function joinSnapshot(
+  directory: string,
+  recovered: RecoveredLog,
+  group: GroupId,
+  snapshot: SnapshotMeta | undefined,
+): boolean {
+  const image = recovered.image.groups.get(group) as GroupImage
+  const joined = image.log.join(snapshot)
+  if (typeof joined !== 'string') return joined.dropped
+  const oldest = recovered.segments[0] as SegmentSummary
+  const path = segmentPath(directory, oldest.sequence)
+  throw corruptFile(path, 0, `of group ${group}, ${joined} before it are missing`)
 }
 
 /** The bytes of the file that may be other than zero. */

@@ -1,19 +1,13 @@
 import { assert } from '../../base/assert.ts'
-import { createDeferred, type Deferred } from '../../base/deferred.ts'
+import { createDeferred } from '../../base/deferred.ts'
 import { type Disk, maxFrameBytes } from '../../contracts/world.ts'
-import type {
-  Configuration,
-  Entry,
-  HardState,
-  LogPosition,
-  SnapshotMeta,
-} from '../../protocols/raft/types.ts'
+import type { Configuration, Entry, HardState, LogPosition } from '../../protocols/raft/types.ts'
 import type { GroupId } from '../group-id.ts'
-import { closedError, corruptFile, type FailureLatch } from './failure-latch.ts'
+import { closedError, type FailureLatch } from './failure-latch.ts'
 import { type GroupState, groupStateOf, newGroupState, noteItem, startItems } from './group-state.ts'
 import type { StorageIdentity } from './identity.ts'
 import { type Item, itemBytes, writeItem } from './items.ts'
-import type { GroupImage } from './node-image.ts'
+import { type Job, splitIntoJobs } from './jobs.ts'
 import { fillStepBytes, OpenSegment } from './open-segment.ts'
 import { alignUp, recordBytes, recordHeaderBytes, recordTerminator, sealRecord } from './record.ts'
 import { forgetEntries, noteEntry, type RecoveredLog, type SegmentSummary } from './recovery.ts'
@@ -39,14 +33,6 @@ export interface WalDependencies {
   readonly directory: string
   readonly identity: StorageIdentity
   readonly latch: FailureLatch
-}
-
-/** Items that enter the log together; `done` only with the last piece of a large append. */
-interface Job {
-  readonly group: GroupId
-  readonly items: readonly Item[]
-  readonly bytes: number
-  readonly done?: Deferred<void>
 }
 
 type EndItem = Extract<Item, { type: 'removed' | 'retired' }>
@@ -365,39 +351,6 @@ function beginningOf(
   return [head, record]
 }
 
-/** Fits the group's log to its snapshot, or throws `corrupt` naming what is missing. Returns whether the log must be told that it starts anew. */
-export function joinSnapshot(
-  directory: string,
-  recovered: RecoveredLog,
-  group: GroupId,
-  snapshot: SnapshotMeta | undefined,
-): boolean {
-  const image = recovered.image.groups.get(group) as GroupImage
-  const joined = image.log.join(snapshot)
-  if (typeof joined !== 'string') return joined.dropped
-  const oldest = recovered.segments[0] as SegmentSummary
-  const path = segmentPath(directory, oldest.sequence)
-  throw corruptFile(path, 0, `of group ${group}, ${joined} before it are missing`)
-}
-
 function isEnd(item: Item | undefined): item is EndItem {
   return item?.type === 'removed' || item?.type === 'retired'
-}
-
-function splitIntoJobs(group: GroupId, items: readonly Item[], bytesMax: number): Job[] {
-  const jobs: Job[] = []
-  let gathered: Item[] = []
-  let bytes = 0
-  for (const item of items) {
-    const length = itemBytes(item)
-    if (gathered.length > 0 && bytes + length > bytesMax) {
-      jobs.push({ group, items: gathered, bytes })
-      gathered = []
-      bytes = 0
-    }
-    gathered.push(item)
-    bytes += length
-  }
-  if (gathered.length > 0) jobs.push({ group, items: gathered, bytes })
-  return jobs
 }
