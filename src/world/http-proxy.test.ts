@@ -105,14 +105,19 @@ async function proxyTo(
   return proxy
 }
 
+/** The near end of a connection: nobody listens there, and nobody else is given it, as could happen to a port that is let go. */
 async function deadAddress(): Promise<string> {
   const server = createTcpServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return `127.0.0.1:${port}`
+  const held = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [far] = (await once(server, 'connection')) as [Socket]
+  cleanups.push(() => {
+    held.destroy()
+    far.destroy()
+    server.close()
+  })
+  return `127.0.0.1:${held.localPort}`
 }
 
 /** Sends bytes as they are; resolves with all that comes back until the other side closes. */
