@@ -6,6 +6,7 @@ import {
   type Configuration,
   type Entry,
   type HardState,
+  type LogPosition,
   type Message,
   type NodeId,
   type RaftEffect,
@@ -47,6 +48,8 @@ export interface GroupObserver {
   lostData?(peer: NodeId, matchIndex: number): void
   /** The node cannot go on (disk failed, corrupt state). Nothing is served afterwards. */
   failed?(error: AlthingError): void
+  /** This copy is closed and will be removed, while the group lives on. */
+  givenUp?(): void
   /** After every step of the machine: for traces and for the invariants of the simulator. */
   stepped?(event: RaftEvent, effects: readonly RaftEffect[], raft: Raft): void
 }
@@ -246,6 +249,14 @@ export class RaftGroup {
   }
 
   /** Stops at once; what is under way fails with `closed`. Idempotent. The storage is left to its owner. */
+  /** Closes the copy for good. Returns what a later one must know of it, and a storage keeps: where its log ends, written or not. */
+  giveUp(): LogPosition {
+    const { lastIndex: index, lastTerm: term } = this.raft.status()
+    this.close()
+    this.#observer.givenUp?.()
+    return { index, term }
+  }
+
   close(): void {
     if (this.#closed) return
     this.#closed = true

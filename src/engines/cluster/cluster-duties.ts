@@ -7,6 +7,7 @@ import type { PeerTransport } from '../../replication/peer-transport.ts'
 import type { StoreHost } from '../local/store-host.ts'
 import { GroupCalls } from './groups/group-calls.ts'
 import { GroupDirector } from './groups/group-director.ts'
+import { CopyReleases } from './groups/copy-releases.ts'
 import { belongsOn, isNeeded } from './groups/group-descriptor.ts'
 import { GroupDirectory } from './groups/group-directory.ts'
 import type { GroupHosts } from './groups/group-hosts.ts'
@@ -66,6 +67,7 @@ export class ClusterDuties {
   readonly #options: ClusterDutiesOptions
   readonly #director: GroupDirector
   readonly #keeper: GroupKeeper
+  readonly #releases: CopyReleases
   #timer: Timer | undefined
   #isClosed = false
 
@@ -94,6 +96,13 @@ export class ClusterDuties {
         await operators.call(['group.settled', { id, voters, revision }], itself)
       },
       ...(options.leaderStableMs === undefined ? {} : { stableMs: options.leaderStableMs }),
+    })
+    this.#releases = new CopyReleases({
+      self,
+      release: async ({ id, name }) => {
+        const revision = this.directory.revisionOf(name)
+        await operators.call(['group.released', { id, node: self, revision }], itself)
+      },
     })
     const memberCalls = new MemberCalls({
       ...shared,
@@ -133,6 +142,7 @@ export class ClusterDuties {
     this.#director.tick()
     this.troubled.tick()
     this.#keeper.tick(this.#options.hosts.all, this.directory.all)
+    this.#releases.tick(this.#options.hosts.released, this.directory.all)
   }
 
   /** What this node shows of itself where the transport does not prove that it is one. */

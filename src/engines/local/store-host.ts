@@ -16,7 +16,7 @@ import { touchesSystemKeys } from '../../models/store/system-keys.ts'
 import { StoreModel } from '../../models/store/store-model.ts'
 import { isReadOnly, type TxnMutation } from '../../models/store/txn.ts'
 import type { StateHash, StoreCommand, StoreReply } from '../../models/store/types.ts'
-import type { Configuration, Entry, RestoredState } from '../../protocols/raft/types.ts'
+import type { Configuration, Entry, LogPosition, RestoredState } from '../../protocols/raft/types.ts'
 import { runInSlices } from '../../replication/in-slices.ts'
 import { type GroupObserver, RaftGroup, type RaftGroupOptions } from '../../replication/raft-group.ts'
 import { HistoryKeeper } from './history-keeper.ts'
@@ -272,10 +272,20 @@ export class StoreHost {
     else start(this.group.failure)
   }
 
+  /** See {@link RaftGroup.giveUp}. */
+  giveUp(): LogPosition {
+    this.#stopServing()
+    return this.group.giveUp()
+  }
+
   close(): void {
+    this.#stopServing()
+    this.group.close()
+  }
+
+  #stopServing(): void {
     this.#stopLeading()
     this.watches.close()
-    this.group.close()
   }
 
   #observe(observer: GroupObserver): GroupObserver {

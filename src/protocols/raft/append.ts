@@ -6,7 +6,7 @@ type AppendEntries = Extract<Message, { type: 'appendEntries' }>
 
 /** The follower's side of log replication (paper section 5.3). The message is of this node's term. */
 export function acceptEntries(core: Core, message: AppendEntries): void {
-  core.heardFromLeader(message.from)
+  core.heardFromLeader(message.from, message.round)
   const lastNewIndex = message.prevLogIndex + message.entries.length
   if (lastNewIndex <= core.commitIndex) {
     // All of it is committed here, hence equal to the leader's; it may even be cut off already.

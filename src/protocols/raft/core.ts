@@ -8,6 +8,7 @@ import type {
   Configuration,
   Entry,
   HardState,
+  LogPosition,
   Message,
   NodeId,
   RaftEffect,
@@ -36,6 +37,7 @@ export class Core {
   /** Of the configuration in use: the newest in the log. */
   quorum: Quorum
   readonly #random: Random
+  readonly #votingFloor: LogPosition
   readonly #configurations: ConfigurationHistory
   #term: number
   #vote: NodeId
@@ -49,6 +51,8 @@ export class Core {
   #mayStillVote = false
   #isEligible = true
   #leaderContactMs: number
+  /** The newest round of this term's leader that was heard of; 0 for none. */
+  #heardRound = 0
   /** The leader's process is known to have ended, and no candidate has been heard of since. */
   #hasLeaderGone = false
   #electionTimeoutMs = 0
@@ -69,6 +73,7 @@ export class Core {
       this.#isHardStateDirty = true
     }
     this.log = RaftLog.restore(restored)
+    this.#votingFloor = restored.votingFloor ?? { index: 0, term: 0 }
     assert(this.#term >= this.log.lastTerm, 'the term is not behind the log', {
       term: this.#term,
       lastTerm: this.log.lastTerm,
@@ -105,10 +110,24 @@ export class Core {
 
   /**
    * Also one that the newest configuration leaves out campaigns while that is not known to be committed: it may have entries without which nobody else can be
-   * elected (thesis section 4.2.2). One that should not lead does so only where nobody else ever could.
+   * elected (thesis section 4.2.2). One that should not lead does so only where nobody else ever could. One whose log has not reached its voting floor does not:
+   * the part that it has may hold an old configuration, by which it would win without what has been committed since.
    */
   get mayCampaign(): boolean {
-    return this.#mayStillVote && (this.#isEligible || this.isOnlyVoter)
+    return this.#mayStillVote && (this.#isEligible || this.isOnlyVoter) && this.#hasReachedFloor
+  }
+
+  /** Whether a log that ends at `position` is at least as up-to-date as this node's own, and as the one that it gave up (paper section 5.4.1). */
+  isUpToDate(position: LogPosition): boolean {
+    const { lastIndex, lastTerm } = this.log
+    return (
+      !isBehind(position.index, position.term, { index: lastIndex, term: lastTerm }) &&
+      !isBehind(position.index, position.term, this.#votingFloor)
+    )
+  }
+
+  get #hasReachedFloor(): boolean {
+    return !isBehind(this.log.lastIndex, this.log.lastTerm, this.#votingFloor)
   }
 
   get isEligible(): boolean {
@@ -232,6 +251,7 @@ export class Core {
     if (term > this.#term) {
       this.#term = term
       this.#vote = 0
+      this.#heardRound = 0
       this.#isHardStateDirty = true
     }
     if (this.#role === 'leader') this.restartElectionTimer()
@@ -254,6 +274,7 @@ export class Core {
     this.#role = 'candidate'
     this.#leader = 0
     this.#hasLeaderGone = false
+    this.#heardRound = 0
     this.#term++
     this.#vote = this.options.id
     this.#isHardStateDirty = true
@@ -274,8 +295,12 @@ export class Core {
     this.#isHardStateDirty = true
   }
 
-  /** A message of this term's leader came. */
-  heardFromLeader(leader: NodeId): void {
+  get heardRound(): number {
+    return this.#heardRound
+  }
+
+  /** A message of this term's leader came, sent in its `round`. */
+  heardFromLeader(leader: NodeId, round: number): void {
     assert(this.#role !== 'leader', 'one leader a term (paper section 5.2)', { term: this.#term, leader })
     assert(this.#leader === 0 || this.#leader === leader, 'one leader a term (paper section 5.2)', {
       term: this.#term,
@@ -287,6 +312,7 @@ export class Core {
       this.#hasLeaderGone = false
       this.restartElectionTimer()
     }
+    this.#heardRound = Math.max(this.#heardRound, round)
     this.#leaderContactMs = this.#nowMs
     this.#electionDeadlineMs = this.#nowMs + this.#electionTimeoutMs
   }
@@ -418,4 +444,9 @@ export class Core {
     const isCandidate = this.#role === 'pre-candidate' || this.#role === 'candidate'
     if (isCandidate && !this.mayCampaign) this.becomeFollower(this.#term, 0)
   }
+}
+
+/** The later last term wins, then the longer log (paper section 5.4.1). */
+function isBehind(index: number, term: number, other: LogPosition): boolean {
+  return term === other.term ? index < other.index : term < other.term
 }

@@ -35,7 +35,8 @@ export class Election {
   /** Of this node's term, or, for a pre-vote, of any later one. */
   handleRequest(message: RequestVote): void {
     const core = this.#core
-    const granted = this.#mayVoteFor(message) && this.#isUpToDate(message)
+    const granted =
+      this.#mayVoteFor(message) && core.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm })
     if (message.preVote) {
       // The question changes nothing here: no term, no vote, no timer.
       const term = granted ? message.term : core.term
@@ -109,12 +110,5 @@ export class Election {
     if (!message.transfer && core.isInTouchWithLeader) return false
     if (message.preVote && message.term > core.term) return true
     return core.vote === message.from || (core.vote === 0 && core.leader === 0)
-  }
-
-  /** Paper section 5.4.1: the later last term wins, then the longer log. */
-  #isUpToDate(message: RequestVote): boolean {
-    const { lastTerm, lastIndex } = this.#core.log
-    if (message.lastLogTerm !== lastTerm) return message.lastLogTerm > lastTerm
-    return message.lastLogIndex >= lastIndex
   }
 }

@@ -237,7 +237,7 @@ export class Leadership {
 
   #heardFrom(from: NodeId, round: number): Progress | undefined {
     const peer = this.#peers.get(from)
-    if (peer === undefined) return undefined
+    if (peer === undefined || round < peer.firstRound) return undefined
     peer.lastReplyMs = this.#core.nowMs
     if (round > peer.ackedRound) {
       peer.ackedRound = round
@@ -315,10 +315,11 @@ export class Leadership {
   #enter(configuration: Configuration): void {
     this.#append('configuration', [encodeConfiguration(configuration)])
     this.#openChangeIndex = this.#core.configurationIndex
-    this.#peers.configurationChanged()
+    const hasNewcomers = this.#peers.configurationChanged(this.round + 1)
     this.#lease?.renounce()
     this.#renewQuorumDeadline()
-    for (const peer of this.#peers.values()) this.#replicator.replicate(peer)
+    if (hasNewcomers) this.#beginRound()
+    else for (const peer of this.#peers.values()) this.#replicator.replicate(peer)
   }
 
   /** The configuration without this leader is committed (thesis section 4.2.2). Its successor need not wait for an election timeout (section 3.10). */

@@ -11,12 +11,14 @@ import type { NodeId } from './types.ts'
 export class Peers {
   readonly #core: Core
   readonly #progress = new Map<NodeId, Progress>()
+  /** Of the configuration in use. */
+  #members: readonly NodeId[] = []
   /** When those who left are forgotten; `Infinity` while the configuration without them is not committed. */
   #departureMs = Number.POSITIVE_INFINITY
 
   constructor(core: Core) {
     this.#core = core
-    this.#add(core.log.lastIndex + 1)
+    this.#add(core.log.lastIndex + 1, 0)
   }
 
   get all(): ReadonlyMap<NodeId, Progress> {
@@ -31,10 +33,13 @@ export class Peers {
     return this.#progress.values()
   }
 
-  /** The configuration in use has changed: its entry is the last of the log. Newcomers are asked first whether they can take just that. */
-  configurationChanged(): void {
+  /**
+   * The configuration in use has changed: its entry is the last of the log. Newcomers are asked first whether they can take just that, in `round`, which is about to
+   * begin. Returns whether there are any.
+   */
+  configurationChanged(round: number): boolean {
     this.#departureMs = Number.POSITIVE_INFINITY
-    this.#add(this.#core.log.lastIndex)
+    return this.#add(this.#core.log.lastIndex, round)
   }
 
   /** The configuration in use is committed: those who left are told so for an election timeout, and no longer. */
@@ -45,12 +50,7 @@ export class Peers {
   dropDeparted(): void {
     if (this.#core.nowMs < this.#departureMs) return
     this.#departureMs = Number.POSITIVE_INFINITY
-    const members = membersOf(this.#core.configuration)
-    for (const [id, peer] of this.#progress) {
-      if (members.includes(id)) continue
-      this.#progress.delete(id)
-      if (peer.state === 'snapshot') this.#core.emit({ type: 'cancelSnapshot', to: id })
-    }
+    for (const id of [...this.#progress.keys()]) if (!this.#members.includes(id)) this.#forget(id)
   }
 
   /** The voter that would have the least to catch up with, of those that answer; `undefined` when none does. */
@@ -75,12 +75,22 @@ export class Peers {
   readonly ackedRoundOf = (id: NodeId): number =>
     id === this.#core.id ? Number.POSITIVE_INFINITY : this.#voter(id).ackedRound
 
-  #add(nextIndex: number): void {
+  /** Nothing is known of newcomers, even of one that has just left: it may have given up its log. */
+  #add(nextIndex: number, round: number): boolean {
     const { configuration, id: self, nowMs, options } = this.#core
-    for (const id of membersOf(configuration)) {
-      if (id === self || this.#progress.has(id)) continue
-      this.#progress.set(id, new Progress(id, nextIndex, nowMs, options))
+    const before = this.#members
+    this.#members = membersOf(configuration)
+    const newcomers = this.#members.filter((id) => id !== self && !before.includes(id))
+    for (const id of newcomers) {
+      this.#forget(id)
+      this.#progress.set(id, new Progress(id, nextIndex, round, nowMs, options))
     }
+    return newcomers.length > 0
+  }
+
+  #forget(id: NodeId): void {
+    if (this.#progress.get(id)?.state === 'snapshot') this.#core.emit({ type: 'cancelSnapshot', to: id })
+    this.#progress.delete(id)
   }
 
   #voter(id: NodeId): Progress {

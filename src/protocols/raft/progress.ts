@@ -12,6 +12,11 @@ import type { NodeId, ProgressStatus, RaftOptions } from './types.ts'
  */
 export class Progress implements ProgressStatus {
   readonly id: NodeId
+  /**
+   * The first round of this leader that the follower could hear. An answer to an earlier one is from before it left, and may speak of a log that it has given up
+   * since.
+   */
+  readonly firstRound: number
   #state: ProgressStatus['state'] = 'probe'
   #matchIndex = 0
   #nextIndex: number
@@ -26,8 +31,9 @@ export class Progress implements ProgressStatus {
   matchedRound = 0
   hasLostData = false
 
-  constructor(id: NodeId, nextIndex: number, nowMs: number, options: RaftOptions) {
+  constructor(id: NodeId, nextIndex: number, firstRound: number, nowMs: number, options: RaftOptions) {
     this.id = id
+    this.firstRound = firstRound
     this.#nextIndex = nextIndex
     this.lastReplyMs = nowMs
     this.#inflights = new Inflights(options.inflightMessagesMax, options.inflightBytesMax)

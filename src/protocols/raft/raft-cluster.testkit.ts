@@ -6,6 +6,7 @@ import type {
   Configuration,
   Entry,
   HardState,
+  LogPosition,
   Message,
   NodeId,
   RaftEffect,
@@ -49,17 +50,18 @@ export interface TestDisk {
   entries: Entry[]
   snapshot?: SnapshotMeta
   snapshotState?: readonly string[]
+  votingFloor?: LogPosition
 }
 
 /** A raft with a disk that lags behind until it is synced, and a model that lists the commands. */
 export class TestMember {
   readonly id: NodeId
-  readonly disk: TestDisk = { hardState: { term: 0, vote: 0 }, entries: [] }
+  disk: TestDisk = { hardState: { term: 0, vote: 0 }, entries: [] }
   raft: Raft
   /** The model: one text for each index applied. */
   model: string[] = []
   readonly #options: Partial<RaftOptions> & { readonly id: NodeId }
-  readonly #initial: Configuration
+  #initial: Configuration
   readonly #random: Random
   readonly #send: (message: Message) => void
   readonly #observe: (member: TestMember, effect: RaftEffect) => void
@@ -157,6 +159,18 @@ export class TestMember {
     this.raft = this.#start(nowMs)
   }
 
+  /** Gives up its copy: what is left on the disk is what a later copy starts with. */
+  retire(nowMs: number): void {
+    const { lastIndex: index, lastTerm: term } = this.raft.status()
+    const { votingFloor = { index: 0, term: 0 } } = this.disk
+    const isLater = term === votingFloor.term ? index > votingFloor.index : term > votingFloor.term
+    for (const write of this.#writes) this.#write(write)
+    const { hardState } = this.disk
+    this.disk = { hardState, entries: [], votingFloor: isLater ? { index, term } : votingFloor }
+    this.#initial = { voters: [] }
+    this.restart(nowMs)
+  }
+
   /** Takes a snapshot of all that is applied. */
   compact(nowMs: number, keepEntries: number): void {
     const { appliedIndex: index } = this.raft.status()
@@ -176,12 +190,13 @@ export class TestMember {
   }
 
   #start(nowMs: number): Raft {
-    const { hardState, entries, snapshot } = this.disk
+    const { hardState, entries, snapshot, votingFloor } = this.disk
     const restored = {
       hardState,
       entries: [...entries],
       initialConfiguration: this.#initial,
       ...(snapshot !== undefined && { snapshot }),
+      ...(votingFloor !== undefined && { votingFloor }),
     }
     return new Raft(this.#options, restored, this.#random, nowMs)
   }

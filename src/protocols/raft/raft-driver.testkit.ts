@@ -5,6 +5,7 @@ import { encodeConfiguration, votersOf } from './configuration.ts'
 import type {
   Configuration,
   Entry,
+  LogPosition,
   Message,
   NodeId,
   RaftEffect,
@@ -26,6 +27,7 @@ export interface DriverStart {
   readonly vote?: NodeId
   /** Terms of the entries found in the log, from index 1 on (or after the snapshot). */
   readonly log?: readonly (number | Entry)[]
+  readonly votingFloor?: LogPosition
   readonly snapshot?: { readonly index: number; readonly term: number }
   readonly options?: Partial<RaftOptions>
   /** Whether each write is durable at once (default); otherwise `persist` says when. */
@@ -40,6 +42,8 @@ export class Driver {
   /** All effects since {@link Driver.clear}. */
   effects: RaftEffect[] = []
   sequence = 0
+  /** The newest that the machine has sent entries in. */
+  round = 0
   readonly #isDiskInstant: boolean
 
   constructor(start: DriverStart = {}) {
@@ -58,6 +62,7 @@ export class Driver {
       entries,
       initialConfiguration: configuration,
       ...(snapshot && { snapshot }),
+      ...(start.votingFloor && { votingFloor: start.votingFloor }),
     }
     this.raft = new Raft({ id, ...start.options }, restored, new SeededRandom(seed), 0)
     this.#isDiskInstant = isDiskInstant
@@ -75,6 +80,7 @@ export class Driver {
     const effects = this.raft.step(event, this.nowMs)
     this.effects.push(...effects)
     for (const effect of effects) if (effect.type === 'persist') this.sequence = effect.sequence
+    for (const { round } of sent(effects, 'appendEntries')) this.round = round
     const writes = effects.some(({ type }) => type === 'persist')
     return this.#isDiskInstant && writes ? [...effects, ...this.persist()] : effects
   }
@@ -130,7 +136,7 @@ export class Driver {
   }
 
   /** A follower says that it has the log up to `matchIndex`. */
-  acknowledge(from: NodeId, matchIndex: number, round = 0): RaftEffect[] {
+  acknowledge(from: NodeId, matchIndex: number, round = this.round): RaftEffect[] {
     const body = { success: true, matchIndex, rejectedIndex: 0, conflictTerm: 0, conflictIndex: 0, round }
     return this.receive('appendEntriesReply', from, this.status.term, body)
   }

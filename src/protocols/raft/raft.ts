@@ -152,7 +152,7 @@ export class Raft {
     index: number,
     offset: number,
   ): Extract<Message, { type: 'installSnapshotReply' }> {
-    const { id: from, term } = this.#core
+    const { id: from, term, leader, heardRound } = this.#core
     return {
       type: 'installSnapshotReply',
       from,
@@ -162,7 +162,7 @@ export class Raft {
       offset,
       installed: false,
       index,
-      round: 0,
+      round: leader === to ? heardRound : 0,
     }
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../../base/bytes.ts'
 import { ClusterView } from '../../testing/invariants/cluster-view.ts'
 import { createRaftInvariants } from '../../testing/invariants/raft-invariants.ts'
-import { decodeConfiguration, isJoint } from './configuration.ts'
+import { decodeConfiguration, isJoint, membersOf } from './configuration.ts'
 import { describeEntry, SeededRandom, TestMember } from './raft-cluster.testkit.ts'
 import type { Configuration, Entry, Message, NodeId, RaftEffect, RaftEvent } from './types.ts'
 
@@ -12,6 +12,8 @@ interface Play {
   readonly spares?: number
   /** Leaders serve reads by their leases, while the clocks of the members drift apart by nearly as much as they may. */
   readonly hasLeases?: boolean
+  /** Members that have left give up their copies, and may be told to come back. */
+  readonly comeBack?: boolean
 }
 
 /**
@@ -23,6 +25,9 @@ class RandomCluster {
   readonly members: TestMember[]
   readonly #random: SeededRandom
   readonly #hasSpares: boolean
+  readonly #comeBack: boolean
+  /** Members that have no copy. */
+  readonly #retired = new Set<NodeId>()
   readonly #view: ClusterView
   /** How fast the clock of each member goes. */
   readonly #rates: readonly number[]
@@ -37,9 +42,11 @@ class RandomCluster {
   snapshotsInstalled = 0
   changesCommitted = 0
   jointsCommitted = 0
+  returns = 0
 
-  constructor(seed: number, { voters: size, spares = 0, hasLeases = false }: Play) {
+  constructor(seed: number, { voters: size, spares = 0, hasLeases = false, comeBack = false }: Play) {
     this.#random = new SeededRandom(seed)
+    this.#comeBack = comeBack
     this.#hasSpares = spares > 0
     const ids = Array.from({ length: size + spares }, (_, position) => position + 1)
     const voters = ids.slice(0, size)
@@ -76,6 +83,7 @@ class RandomCluster {
   /** All faults end; the cluster must elect a leader and commit on every member. */
   heal(): void {
     this.#cut = new Set()
+    for (const id of [...this.#retired]) this.#return(this.members[id - 1] as TestMember)
     const before = this.committedCount
     for (let turn = 0; turn < 400 && !this.#hasConverged(before); turn++) {
       this.#nowMs += 50
@@ -127,10 +135,46 @@ class RandomCluster {
   }
 
   #step(member: TestMember, event: RaftEvent): void {
+    if (this.#retired.has(member.id)) return
     member.step(event, this.#timeOf(member))
   }
 
+  /**
+   * A member whom the newest leader leaves out, by a configuration that is committed, gives up its copy; one that did so gets a new one, so that it may be asked
+   * to take part again.
+   */
+  #retireOrReturn(): void {
+    const leader = this.#newestLeader()
+    if (leader?.raft.status().committedInTerm !== true) return
+    const { configuration, configurationIndex, commitIndex } = leader.raft.status()
+    const out = this.members.filter(({ id }) => !membersOf(configuration).includes(id))
+    const retired = this.members.filter(({ id }) => this.#retired.has(id))
+    const [able, act] =
+      this.#random.float() < 0.5 || configurationIndex > commitIndex
+        ? [retired, (member: TestMember) => this.#return(member)]
+        : [out.filter(({ id }) => !this.#retired.has(id)), (member: TestMember) => this.#retire(member)]
+    if (able.length > 0) act(this.#pick(able))
+  }
+
+  #retire(member: TestMember): void {
+    member.retire(this.#timeOf(member))
+    this.#view.givenUp(member.id)
+    this.#retired.add(member.id)
+  }
+
+  #return(member: TestMember): void {
+    this.#retired.delete(member.id)
+    this.returns++
+    this.#restart(member)
+  }
+
+  #newestLeader(): TestMember | undefined {
+    const leaders = this.members.filter(({ id, role }) => role === 'leader' && !this.#retired.has(id))
+    return leaders.sort((a, b) => b.raft.status().term - a.raft.status().term)[0]
+  }
+
   #restart(member: TestMember): void {
+    if (this.#retired.has(member.id)) return
     this.#view.started(member.id)
     member.restart(this.#timeOf(member))
     this.#step(member, { type: 'tick' })
@@ -146,13 +190,14 @@ class RandomCluster {
     else if (dice < 0.88) member.sync(this.#timeOf(member), random.integer(1, 3))
     else if (dice < 0.94) this.#propose(this.members.find(({ role }) => role === 'leader') ?? member)
     else if (dice < 0.965) this.#read(member)
-    else if (dice < 0.975) this.#disturb(member)
-    else if (dice < 0.985 && this.#hasSpares) this.#change(member)
-    else if (dice < 0.98) this.#restart(member)
-    else if (dice < 0.987)
+    else if (dice < 0.973) this.#disturb(member)
+    else if (dice < 0.978) this.#restart(member)
+    else if (dice < 0.985 && this.#comeBack) this.#retireOrReturn()
+    else if (dice < (this.#comeBack ? 0.99 : 0.986) && this.#hasSpares) this.#change(member)
+    else if (dice < 0.99)
       this.#cut = new Set(this.members.filter(() => random.float() < 0.4).map(({ id }) => id))
-    else if (dice < 0.992) this.#cut = new Set()
-    else member.compact(this.#timeOf(member), random.integer(0, 3))
+    else if (dice < 0.995) this.#cut = new Set()
+    else if (!this.#retired.has(member.id)) member.compact(this.#timeOf(member), random.integer(0, 3))
   }
 
   #disturb(member: TestMember): void {
@@ -284,11 +329,12 @@ interface Tally {
   snapshots: number
   changes: number
   joints: number
+  returns: number
 }
 
 /** Plays `seeds` runs and heals each: what happened in all of them together. */
 function playAll(play: Play, seeds: number, steps: number): Tally {
-  const tally: Tally = { committed: 0, reads: 0, snapshots: 0, changes: 0, joints: 0 }
+  const tally: Tally = { committed: 0, reads: 0, snapshots: 0, changes: 0, joints: 0, returns: 0 }
   for (let seed = 1; seed <= seeds; seed++) {
     const cluster = new RandomCluster(seed * 31 + play.voters, play)
     try {
@@ -302,6 +348,7 @@ function playAll(play: Play, seeds: number, steps: number): Tally {
     tally.snapshots += cluster.snapshotsInstalled
     tally.changes += cluster.changesCommitted
     tally.joints += cluster.jointsCommitted
+    tally.returns += cluster.returns
   }
   return tally
 }
@@ -329,6 +376,15 @@ describe('a cluster under random faults', () => {
       expect(snapshots).toBeGreaterThan(10)
     })
   }
+
+  test(`members that have left give up their copies, and come back without a log: the same, for ${seeds} seeds`, () => {
+    for (const voters of [1, 3]) {
+      const { committed, changes, returns } = playAll({ voters, spares: 2, comeBack: true }, seeds, 3_000)
+      expect(committed).toBeGreaterThan(seeds * 10)
+      expect(changes).toBeGreaterThan(seeds)
+      expect(returns).toBeGreaterThan(seeds / 2)
+    }
+  })
 
   test(`with leases and clocks that drift: reads miss nothing, for ${seeds} seeds`, () => {
     const { reads, changes } = playAll({ voters: 3, spares: 2, hasLeases: true }, seeds, 3_000)

@@ -6,7 +6,7 @@ type InstallSnapshot = Extract<Message, { type: 'installSnapshot' }>
 /** A follower takes a chunk only of a snapshot that it cannot do without (paper section 7). The message is of this node's term. */
 export function acceptChunk(core: Core, message: InstallSnapshot): void {
   const { index, term } = message.snapshot
-  core.heardFromLeader(message.from)
+  core.heardFromLeader(message.from, message.round)
   // What a snapshot stands for is committed: a log that has its last entry has all of it.
   if (core.log.term(index) === term) core.commitTo(index)
   if (index > core.commitIndex) core.emit({ type: 'acceptSnapshot', message })
@@ -29,7 +29,7 @@ export function completeInstall(core: Core, from: NodeId, transferId: number, sn
   if (snapshot.index > core.commitIndex) core.installSnapshot(snapshot)
   // The sender may lead no more; its successor finds out by probing.
   if (core.leader === from && core.role === 'follower')
-    replyInstalled(core, from, transferId, snapshot.index, 0)
+    replyInstalled(core, from, transferId, snapshot.index, core.heardRound)
 }
 
 function replyInstalled(core: Core, to: NodeId, transferId: number, index: number, round: number): void {

@@ -47,6 +47,12 @@ export interface HardState {
   readonly vote: NodeId
 }
 
+/** Where a log ends: its last entry, or the end of the snapshot before it. Of two logs the one with the later term, then the greater index, is more up-to-date (paper section 5.4.1). */
+export interface LogPosition {
+  readonly index: number
+  readonly term: number
+}
+
 /** The state that a snapshot stands for: everything up to and with `index`. */
 export interface SnapshotMeta {
   readonly index: number
@@ -314,6 +320,11 @@ export interface RestoredState {
   /** The entries after the snapshot, or, where more were kept, from any earlier index on. */
   readonly entries: readonly Entry[]
   readonly initialConfiguration: Configuration
+  /**
+   * Where the log of this member ended when it gave up its place in the group, if it had one before: that log is gone, `hardState` is kept. Until the new log is as
+   * up-to-date the member stands in elections for the old one: it votes for no candidate that is behind, and is none.
+   */
+  readonly votingFloor?: LogPosition
 }
 
 /** How far a follower is, as the leader sees it. */

@@ -16,6 +16,8 @@ export class Member {
   /** As of its last step; `undefined` before the first one. */
   status: RaftStatus | undefined
   readonly durable = new DurableState()
+  /** Since its last start it has given up its copy, or was about to. */
+  hasGivenUp = false
 
   constructor(id: NodeId) {
     this.id = id
@@ -116,6 +118,11 @@ export class ClusterView {
     return ++member.life
   }
 
+  /** The member gives up its copy, as one that left may: its next one may start without a log, with the term and the vote of this one. */
+  givenUp(id: NodeId): void {
+    this.#member(id).hasGivenUp = true
+  }
+
   stepped(
     timeMs: number,
     id: NodeId,
@@ -137,6 +144,8 @@ export class ClusterView {
 
   #restarted(step: MemberStep): void {
     const { member, raft, after } = step
+    if (member.hasGivenUp && after.lastIndex === 0) member.durable.forgetLog()
+    member.hasGivenUp = false
     if (member.life > 1) {
       for (const invariant of this.#invariants) {
         this.#report(invariant, step, invariant.checkRestart?.(step))

@@ -53,6 +53,19 @@ export class DurableState {
     this.#pending = []
   }
 
+  /** Term and vote stay. */
+  forgetLog(): void {
+    this.#reset(0)
+    this.#pending = this.#pending
+      .filter(({ hardState }) => hardState !== undefined)
+      .map(({ type, sequence, hardState }) => ({
+        type,
+        sequence,
+        entries: [],
+        ...(hardState && { hardState }),
+      }))
+  }
+
   /** What may be on the disk now: with none, one, two, … of the writes done that were under way. */
   *possibilities(): Iterable<DurableState> {
     const state = new DurableState()

@@ -92,6 +92,7 @@ export class GroupUnderTest {
         const step = this.#stepped(node, life, event, effects, raft)
         if (step !== undefined) this.#count(step, isFull)
       },
+      givenUp: () => this.view.givenUp(node),
       applied,
       restored: (snapshot) => applied(snapshot.index),
     }

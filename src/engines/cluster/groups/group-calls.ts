@@ -1,6 +1,6 @@
 import { AlthingError } from '../../../contracts/errors.ts'
 import type { NodeId } from '../../../protocols/raft/types.ts'
-import { fieldsOf, optionalWhole, requiredText, requiredWhole } from '../call-fields.ts'
+import { type Fields, fieldsOf, optionalWhole, requiredText, requiredWhole } from '../call-fields.ts'
 import type { Membership } from '../membership/membership.ts'
 import type { OperatorCall, Plain } from '../operator-calls.ts'
 import type { SystemStore } from '../system-store.ts'
@@ -9,6 +9,7 @@ import {
   type GroupDescriptor,
   groupKeys,
   isSettled,
+  released,
   ownGroupName,
 } from './group-descriptor.ts'
 import type { GroupDirectory } from './group-directory.ts'
@@ -43,6 +44,7 @@ export class GroupCalls {
       'group.create': async (argument) => this.#create(argument),
       'group.remove': async (argument) => this.#remove(argument),
       'group.settled': async (argument) => this.#settled(argument),
+      'group.released': async (argument) => this.#released(argument),
     }
   }
 
@@ -114,16 +116,26 @@ export class GroupCalls {
     return { id: group.id, name }
   }
 
-  /** Told by a group's leader: who votes in it now. What it says of an older plan counts for nothing: it may have come late, and others may vote by now. */
+  /** Told by a group's leader: who votes in it now. */
   async #settled(argument: Plain): Promise<Plain> {
     const fields = fieldsOf(argument, ['id', 'voters', 'revision'])
-    const id = requiredWhole(fields, 'id')
-    const { system, membership } = this.#options
-    const entry = system.get<GroupDescriptor>(groupKeys.descriptor(id))
-    if (entry === undefined || entry.modRevision !== requiredWhole(fields, 'revision')) return null
     const voters = (fields['voters'] as readonly NodeId[]).map(Number)
-    const value: GroupDescriptor = { ...entry.value, placed: voters }
-    await system.change([{ key: entry.key, value, modRevision: entry.modRevision }])
+    return this.#update(fields, (group) => ({ ...group, placed: voters }))
+  }
+
+  /** Told by a member that had a copy: it has none any more. */
+  async #released(argument: Plain): Promise<Plain> {
+    const fields = fieldsOf(argument, ['id', 'node', 'revision'])
+    const node = requiredWhole(fields, 'node')
+    return this.#update(fields, (group) => released(group, node))
+  }
+
+  /** What is said of an older plan counts for nothing: it may have come late, and others may have copies, or vote, by now. */
+  async #update(fields: Fields, change: (group: GroupDescriptor) => GroupDescriptor): Promise<Plain> {
+    const { system, membership } = this.#options
+    const entry = system.get<GroupDescriptor>(groupKeys.descriptor(requiredWhole(fields, 'id')))
+    if (entry === undefined || entry.modRevision !== requiredWhole(fields, 'revision')) return null
+    await system.change([{ key: entry.key, value: change(entry.value), modRevision: entry.modRevision }])
     membership.wake()
     return null
   }

@@ -18,7 +18,10 @@ export interface GroupDescriptor {
    * copy until the others have taken over. Empty before the first report.
    */
   readonly placed: readonly NodeId[]
-  /** Had a copy once: its log is gone, and with it its votes, so it gets no copy of this group again. */
+  /**
+   * Had a copy, or was to have one, and has not said yet that it has none any more. Until then it gets no other: what the copy that goes still acknowledges would
+   * be taken for the word of the one that comes.
+   */
   readonly former: readonly NodeId[]
 }
 
@@ -59,7 +62,17 @@ export function moveTo(group: GroupDescriptor, members: readonly NodeId[]): Grou
   const { placed, former } = group
   const gone = group.members.filter((id) => !members.includes(id))
   const unreported = placed.length === 0 ? [] : gone.filter((id) => !placed.includes(id))
-  return { ...group, members, placed: [...placed, ...unreported], former: [...former, ...gone] }
+  return {
+    ...group,
+    members,
+    placed: [...placed, ...unreported],
+    former: [...former.filter((id) => !gone.includes(id)), ...gone],
+  }
+}
+
+/** The node has said that it has no copy any more, and kept what its copy stood for in elections: it may get another one. */
+export function released(group: GroupDescriptor, node: NodeId): GroupDescriptor {
+  return { ...group, former: group.former.filter((id) => id !== node) }
 }
 
 /**

@@ -32,6 +32,7 @@ const retryMs = 1_000
 export class GroupHosts {
   readonly #options: GroupHostsOptions
   readonly #hosts = new Map<GroupId, StoreHost>()
+  #released: ReadonlySet<GroupId> = new Set()
   #wanted: ReadonlyMap<GroupId, GroupDescriptor> | undefined
   #isWorking = false
   #isClosed = false
@@ -43,6 +44,11 @@ export class GroupHosts {
 
   get all(): ReadonlyMap<GroupId, StoreHost> {
     return this.#hosts
+  }
+
+  /** Groups that count this node among their `former` members, and that it has no copy of, nor is about to make one. */
+  get released(): ReadonlySet<GroupId> {
+    return this.#released
   }
 
   add(id: GroupId, host: StoreHost): void {
@@ -77,13 +83,22 @@ export class GroupHosts {
     while (this.#wanted !== undefined && !this.#isClosed) {
       const wanted = this.#wanted
       this.#wanted = undefined
-      for (const id of [...this.#hosts.keys()]) {
-        if (id !== ownGroup && !this.#isHere(wanted.get(id))) await this.#remove(id)
-      }
+      this.#released = new Set()
+      for (const [id, host] of [...this.#hosts])
+        if (id !== ownGroup && !this.#isHere(wanted.get(id))) await this.#giveUp(id, host, wanted.has(id))
+      for (const id of [...this.#options.storage.retired])
+        if (!wanted.has(id)) await this.#options.storage.removeGroup(id)
       for (const group of wanted.values()) {
         if (this.#isHere(group) && !this.#hosts.has(group.id)) await this.#create(group)
       }
+      this.#released = this.#releasedAmong(wanted)
     }
+  }
+
+  #releasedAmong(groups: ReadonlyMap<GroupId, GroupDescriptor>): ReadonlySet<GroupId> {
+    const { self } = this.#options
+    const left = [...groups.values()].filter((group) => group.former.includes(self) && !this.#isHere(group))
+    return new Set(left.map(({ id }) => id).filter((id) => !this.#hosts.has(id)))
   }
 
   #isHere(group: GroupDescriptor | undefined): boolean {
@@ -105,13 +120,17 @@ export class GroupHosts {
     world.logger.log('info', 'group started', { node: self, group: group.id, name: group.name })
   }
 
-  async #remove(id: GroupId): Promise<void> {
-    const { storage, world, self } = this.#options
-    this.#options.closing(id)
-    this.#hosts.get(id)?.close()
+  /** Where the group lives on, this node may get a copy again: what this one stood for in elections is kept. */
+  async #giveUp(id: GroupId, host: StoreHost, livesOn: boolean): Promise<void> {
+    const { storage, world, self, closing } = this.#options
+    closing(id)
+    const last = host.giveUp()
     this.#hosts.delete(id)
-    await storage.removeGroup(id)
-    world.logger.log('info', 'group removed', { node: self, group: id })
+    await (livesOn ? storage.retireGroup(id, last) : storage.removeGroup(id))
+    world.logger.log('info', livesOn ? 'copy of a group given up' : 'group removed', {
+      node: self,
+      group: id,
+    })
   }
 
   #failed(error: unknown): void {
@@ -125,7 +144,7 @@ export class GroupHosts {
   }
 }
 
-/** A founder knows the others; who comes later waits until the leader calls. */
+/** A founder knows the others; who comes later, or comes back, waits until the leader calls. */
 function initialOf(group: GroupDescriptor, self: NodeId): Configuration {
   return { voters: group.founders.includes(self) ? group.founders : [] }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type GroupDescriptor, isSettled } from './group-descriptor.ts'
+import { type GroupDescriptor, isSettled, released } from './group-descriptor.ts'
 import { type Place, placeGroup, planGroups } from './plan-groups.ts'
 
 const places = (...ids: number[]): Place[] => ids.map((id) => ({ id, isAvailable: true }))
@@ -120,11 +120,27 @@ describe('planning', () => {
     expect(planGroups(underWay, on)).toEqual([])
   })
 
-  test('no copy moves to the last member that could still take one: it is kept for when one is lost', () => {
-    const groups = created(10, places(1, 2, 3))
-    expect(planGroups(groups, places(1, 2, 3, 4))).toEqual([])
-    const after = settled(groups, places(1, 3, 4))
-    expect(after.every(({ members }) => members.includes(4) && members.length === 3)).toBe(true)
+  test('a member that has not given up its copy yet gets none, one that has may', () => {
+    const [group] = settled(created(1, places(1, 2, 3)), places(1, 2, 4))
+    expect(group).toMatchObject({ members: [1, 2, 4], former: [3] })
+    expect(settled([group as GroupDescriptor], places(1, 2, 3))[0]?.members).toEqual([1, 2])
+    const given = released(group as GroupDescriptor, 3)
+    expect(settled([given], places(1, 2, 3))[0]?.members).toEqual([1, 2, 3])
+  })
+
+  test('members come and go, and come again: every group always has the copies it wants', () => {
+    const sets = [places(1, 2, 3), places(1, 2, 3, 4, 5), places(2, 4, 5), places(1, 3, 5), places(1, 2, 3)]
+    let groups = created(12, places(1, 2, 3))
+    for (const on of [...sets, ...sets]) {
+      groups = settled(groups, on).map((group) => group.former.reduce(released, group))
+      expect(groups.every(({ members }) => members.length === 3)).toBe(true)
+      expect(
+        spread(
+          count(groups, ({ members }) => members),
+          on,
+        ),
+      ).toBeLessThanOrEqual(1)
+    }
   })
 
   test('a member that does not answer keeps its copies and its right to lead', () => {

@@ -78,9 +78,7 @@ function spreadCopies(
   if (to === undefined) return undefined
   for (const from of order) {
     if ((copies.get(from) ?? 0) - (copies.get(to) ?? 0) < 2) return undefined
-    const group = groups.find(
-      (each) => each.members.includes(from) && mayGetCopy(each, to) && hasSpare(each, places),
-    )
+    const group = groups.find((each) => each.members.includes(from) && mayGetCopy(each, to))
     if (group === undefined) continue
     return moveTo(
       group,
@@ -127,11 +125,6 @@ function led(group: GroupDescriptor, first: NodeId): GroupDescriptor {
 
 function mayGetCopy({ members, former }: GroupDescriptor, id: NodeId): boolean {
   return !members.includes(id) && !former.includes(id)
-}
-
-/** A copy cannot come back to where it was, so a move for the sake of evenness must leave a member to turn to when one is lost. */
-function hasSpare(group: GroupDescriptor, places: readonly Place[]): boolean {
-  return places.filter(({ id }) => mayGetCopy(group, id)).length >= 2
 }
 
 function copiesOn(groups: readonly GroupDescriptor[]): ReadonlyMap<NodeId, number> {
