@@ -1,11 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AlthingError, asAlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import { NodeClient } from '../engines/cluster/node-client.ts'
 import type { NodeStatus } from '../engines/cluster/node-status.ts'
 import type { Member } from '../replication/peer-transport.ts'
+import { makeFolder } from '../world/make-folder.ts'
 import { credentialsOf } from './client-security.ts'
 import { startControlServer } from './control-server.ts'
 import { freePorts } from './free-ports.ts'
@@ -28,9 +29,9 @@ interface NodePlace extends Member {
   readonly http: string
 }
 
-function makeFolder(folder: string): void {
+async function makeDataFolder(folder: string): Promise<void> {
   try {
-    mkdirSync(folder, { recursive: true })
+    await makeFolder(resolve(folder))
   } catch (cause) {
     const reason = asAlthingError(cause).message
     throw new AlthingError('disk-failed', `the folder ${folder} cannot be made: ${reason}`, {
@@ -53,7 +54,7 @@ export class LocalCluster {
     const { world, nodes, dataFolder, clusterId = 'althing' } = options
     if (!(Number.isSafeInteger(nodes) && nodes >= 1 && nodes <= 9))
       throw invalidArgument('nodes', nodes, 'a whole number from 1 to 9')
-    makeFolder(dataFolder)
+    await makeDataFolder(dataFolder)
     const places = await placesOf(dataFolder, nodes)
     const supervisor = new Supervisor(world, join(dataFolder, 'logs'))
     const control = await startControlServer(supervisor)

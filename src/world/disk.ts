@@ -5,6 +5,7 @@ import { AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { Disk, DiskFile } from '../contracts/world.ts'
 import { NodeFile } from './file.ts'
 import { lockDirectory } from './folder-lock.ts'
+import { makeFolder } from './make-folder.ts'
 
 /** Files under one folder. */
 export class NodeDisk implements Disk {
@@ -36,7 +37,7 @@ export class NodeDisk implements Disk {
   async makeDirectory(name: string): Promise<void> {
     const full = this.#resolve(name)
     await translated(name, async () => {
-      const first = await fs.mkdir(full, { recursive: true, mode: 0o700 })
+      const first = await makeFolder(full, 0o700)
       // The data folder and those above it are out of the reach of `syncDirectory`.
       if (first !== undefined && this.#root.startsWith(first))
         await syncFolders(path.dirname(first), this.#root)
