@@ -45,8 +45,9 @@ describe('althing sim store', () => {
   })
 
   test.each([
-    [{ seeds: '5..1' }, '--seeds'],
-    [{ seeds: 'x' }, '--seeds'],
+    [{ seeds: '5..1' }, 'a range of seeds FIRST..LAST'],
+    [{ seeds: 'x' }, 'a range of seeds FIRST..LAST'],
+    [{ seeds: '1..' }, '--seeds'],
     [{ faults: 'gremlins' }, 'gremlins'],
     [{ nodes: '4' }, '--nodes'],
     [{ seeds: '1..2', trace: 'x' }, '--trace'],

@@ -167,12 +167,13 @@ async function runTraced(options: StoreSimulationOptions, file: string | undefin
 
 /** `7` or `1..2000`. */
 function parseSeeds(text: string): SeedRange {
-  const [first, last = first, ...rest] = text.split('..')
-  if (first === undefined || last === undefined || rest.length > 0)
-    throw invalidArgument('--seeds', text, 'N or FIRST..LAST')
-  const range = { first: wholeNumber('--seeds', first), last: wholeNumber('--seeds', last) }
-  if (range.last < range.first) throw invalidArgument('--seeds', text, 'FIRST..LAST with FIRST <= LAST')
-  return range
+  const [first = 0, last = first, ...rest] = text.split('..').map(Number)
+  const areSeeds = [first, last].every((seed) => Number.isSafeInteger(seed) && seed > 0)
+  if (!areSeeds || last < first || rest.length > 0) {
+    const allowed = "a seed, or a range of seeds FIRST..LAST such as '1..2000'; a seed is a whole number > 0"
+    throw invalidArgument('--seeds', text, allowed)
+  }
+  return { first, last }
 }
 
 function sharedOptions({ faults, nodes, seconds }: SimOptions): Omit<StoreSimulationOptions, 'seed'> {
