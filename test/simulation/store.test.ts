@@ -36,6 +36,9 @@ const busy = {
   replicaCheckMs: 3_000,
 } as const
 
+/** Few members, and many moves: copies of groups leave members and come back. */
+const moving = { membersMsMean: 300, groupsMsMean: 600, snapshotEntries: 20, keepEntries: 0 } as const
+
 function problems({ failed, unknown }: ReturnType<Sweep['summary']>): string[] {
   return [
     ...failed.map(({ seed, violation }) => `seed ${seed}: ${violation?.message}\n${violation?.explanation}`),
@@ -49,6 +52,7 @@ describe('the store in the simulator', () => {
     await sweep(1, 6, ['crash', 'bit-flip', 'slow-disk', 'delay'], { seconds: 20, shape: busy }, all)
     await sweep(1, 2, ['disk-full', 'disk-stall', 'break'], { seconds: 15, shape: busy }, all)
     await sweep(1, 3, ['delay'], { seconds: 30, shape: { membersMsMean: 1_000, groupsMsMean: 0 } }, all)
+    await sweep(1, 4, ['crash', 'delay', 'restart'], { nodes: 3, seconds: 30, shape: moving }, all)
     await sweep(1, 1, ['delay', 'restart'], { shape: { hasAccess: true, hasQuota: true } }, all)
     const summary = all.summary()
     expect(problems(summary)).toEqual([])

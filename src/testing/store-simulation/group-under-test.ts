@@ -26,6 +26,8 @@ export interface MemberCounts {
   learnersAdded: number
   votersRemoved: number
   snapshotsInstalled: number
+  /** Copies made on nodes that had given up one before. */
+  copiesReturned: number
   /** Leaderships given up by nodes whose disk was all but full, or slow. */
   givenUpFull: number
   givenUpSlow: number
@@ -51,6 +53,7 @@ export class GroupUnderTest {
     learnersAdded: 0,
     votersRemoved: 0,
     snapshotsInstalled: 0,
+    copiesReturned: 0,
     givenUpFull: 0,
     givenUpSlow: 0,
     leaseReads: 0,
@@ -81,6 +84,7 @@ export class GroupUnderTest {
 
   /** A node opens its copy: what it is to tell of it. */
   observe(node: NodeId, { model, isFull }: NodeUnderTest): GroupObserver {
+    if (this.view.members.get(node)?.hasGivenUp === true) this.counts.copiesReturned++
     const life = this.view.started(node)
     const applied = (index: number): void => {
       const state = model()

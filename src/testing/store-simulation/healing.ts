@@ -5,7 +5,9 @@ import { InvariantViolation } from '../invariants/violation.ts'
 import { ClientProcess } from './client-process.ts'
 import { leaseTtlMsMax } from './lease-client.ts'
 import { RecordedStore } from './recorded-store.ts'
+import { isSettled } from '../../engines/cluster/groups/group-descriptor.ts'
 import { isJoint, membersOf } from '../../protocols/raft/configuration.ts'
+import type { NodeId } from '../../protocols/raft/types.ts'
 import type { GroupUnderTest } from './group-under-test.ts'
 import type { StoreRun } from './simulate-store.ts'
 
@@ -22,6 +24,8 @@ export const healingLimits = {
   convergeMs: 30_000,
   /** Until nodes and groups that were removed are gone. */
   tidyMs: 40_000,
+  /** Until every group has as many copies as it wants, and no node keeps back that it has given up one. */
+  copiesMs: 60_000,
 } as const
 
 /** All faults end. The cluster must serve again, every call end, every watcher be told all, leases end, and all copies become equal. */
@@ -41,6 +45,7 @@ export async function heal(run: StoreRun): Promise<void> {
     haveConverged(run),
   )
   await within(run, 'removed-stays-out', 'what was removed is gone', healingLimits.tidyMs, () => isTidy(run))
+  await within(run, 'groups-whole', 'every group has its copies', healingLimits.copiesMs, () => areWhole(run))
   report(run, run.cluster.checkReplicas())
 }
 
@@ -115,6 +120,22 @@ function isTidy({ cluster }: StoreRun): boolean {
       ((cluster.isInvited(node.id) || members.includes(node.id)) &&
         [...node.groups.keys()].every((id) => groups.has(id))),
   )
+}
+
+/**
+ * Every group has as many copies as it wants and there are members for, all of them among its voters, and who gave up one has said so. A group that waits for a node
+ * which is out cannot be helped.
+ */
+function areWhole({ cluster }: StoreRun): boolean {
+  const members = cluster.own.configuration.voters.filter((id) => cluster.isInvited(id))
+  const isAble = (id: NodeId): boolean => members.includes(id) && !cluster.isOut(id)
+  return cluster.records.groups.every((group) => {
+    const holders = [...new Set([...group.members, ...group.placed])]
+    if (holders.some((id) => cluster.isOut(id))) return true
+    const able = members.filter(isAble)
+    const copies = group.members.filter(isAble).length
+    return copies === Math.min(group.replicas, able.length) && isSettled(group) && !group.former.some(isAble)
+  })
 }
 
 /** Lets the world run until `predicate` holds; the invariant is broken when that takes longer than `limitMs`. */

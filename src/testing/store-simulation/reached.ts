@@ -24,6 +24,7 @@ export function reachedIn(run: StoreRun): Record<string, number> {
     unknownWrites: answers.filter((answer) => answer.kind === 'write' && answer.outcome === 'unknown').length,
     repeats: countRepeats(log),
     snapshotsInstalled: sumOver(cluster, ({ counts }) => counts.snapshotsInstalled),
+    copiesReturned: sumOver(cluster, ({ counts }) => counts.copiesReturned),
     jointChanges: sumOver(cluster, ({ counts }) => counts.jointChanges),
     learners: cluster.own.counts.learnersAdded,
     votersRemoved: cluster.own.counts.votersRemoved,

@@ -152,6 +152,30 @@ describe('groups', () => {
     })
   })
 
+  test('a cluster grows and shrinks again: every group has all its copies, on members that had one before', async () => {
+    const cluster = new GrowingCluster(8, 3, { leaderStableMs })
+    await cluster.client(async (world) => {
+      const ids = await createGroups(cluster, world, 6)
+      const stores = ids.map((_, n) => cluster.store(world, `g${n}`))
+      const writers = stores.map((store) => new Writer(store, world))
+      const joined = [await cluster.addVoter(world), await cluster.addVoter(world)]
+      const copiesOn = (id: number): number => (cluster.nodes.get(id)?.groups.size ?? 1) - 1
+      await eventually(world, 'the copies are spread', () => [1, 2, 3].every((id) => copiesOn(id) < 5))
+      for (const id of joined)
+        expect(await cluster.operate(world, 'member.remove', { id, waitMs: 60_000 }, 1)).toMatchObject({
+          isRemoved: true,
+        })
+      const isWhole = (id: number): boolean =>
+        [1, 2, 3].every((node) => {
+          const group = cluster.nodes.get(node)?.groups.get(id)?.group
+          return [...(group?.configuration.voters ?? [])].sort().join() === '1,2,3'
+        })
+      await eventually(world, 'every group has all its copies', () => ids.every(isWhole))
+      for (const writer of writers) expect(await writer.stop()).toBeGreaterThan(20)
+      for (const store of stores) await store.close()
+    })
+  })
+
   test('a client of a group that the node it asks has no copy of is told where to go', async () => {
     const cluster = new GrowingCluster(7)
     await cluster.client(async (world) => {
