@@ -1,4 +1,5 @@
 import { isAlthingError } from '../../contracts/errors.ts'
+import { KnownMembers } from '../../engines/cluster/membership/known-members.ts'
 import type { World } from '../../contracts/world.ts'
 import type { RestoredState } from '../../protocols/raft/types.ts'
 import type { GroupId } from '../../replication/group-id.ts'
@@ -29,6 +30,7 @@ export async function judgeDamage(
 ): Promise<DamageVerdict> {
   try {
     const node = await openNodeStorage(world, directory, { identity })
+    await KnownMembers.read(world, directory)
     await readSnapshots(node)
     await node.close()
     for (const [id, { view }] of groups) {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { bytesFromText, textFromBytes } from '../../../base/bytes.ts'
-import { asAlthingError } from '../../../contracts/errors.ts'
+import { AlthingError, asAlthingError } from '../../../contracts/errors.ts'
 import type { World } from '../../../contracts/world.ts'
 import type { NodeId } from '../../../protocols/raft/types.ts'
 
@@ -24,14 +24,12 @@ export class KnownMembers {
     this.#storageIds = new Map(storageIds)
   }
 
-  /** A file that cannot be made out counts as none: the log says it all again. */
+  /** Throws `corrupt` for a list that cannot be made out: who starts without one takes an emptied disk for the member that it was. */
   static async read(world: World, directory: string): Promise<KnownMembers> {
-    const { disk, logger } = world
+    const { disk } = world
     if (!(await disk.list(directory)).includes(fileName)) return new KnownMembers(world, directory, new Map())
-    const found = decode(await disk.read(`${directory}/${fileName}`))
-    if (found === undefined)
-      logger.log('warn', 'the list of known members is damaged: it is written anew', { file: fileName })
-    return new KnownMembers(world, directory, found ?? new Map())
+    const file = `${directory}/${fileName}`
+    return new KnownMembers(world, directory, decode(await disk.read(file)) ?? damaged(file))
   }
 
   storageIdOf(id: NodeId): string | undefined {
@@ -95,4 +93,13 @@ function decode(bytes: Uint8Array): Map<NodeId, string> | undefined {
   } catch {
     return undefined
   }
+}
+
+function damaged(file: string): never {
+  throw new AlthingError(
+    'corrupt',
+    `${file} is damaged. Nothing was changed. It says with which data folder each member came, so that none that has lost its disk votes on what it has forgotten. ` +
+      'Where no other member has lost its disk, remove this file and start the node again: it is written anew',
+    { details: { file, offset: 0 } },
+  )
 }
