@@ -152,6 +152,18 @@ describe('what is not a frame', () => {
     expect(Buffer.from((await echo) as Uint8Array).toString()).toBe('still here')
   })
 
+  test('whoever dials something that does not speak the protocol is told so', async () => {
+    const server = net.createServer((socket) => socket.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as net.AddressInfo
+    await expect(network.connect(`127.0.0.1:${port}`, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining("does not speak Althing's protocol") as string,
+      details: { isForeign: true },
+    })
+    await new Promise((resolve) => server.close(resolve))
+  })
+
   test('half a preface and then silence ends after five seconds', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     let accepted = 0

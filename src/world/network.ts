@@ -1,6 +1,6 @@
 import net from 'node:net'
 import tls from 'node:tls'
-import { AlthingError, invalidArgument } from '../contracts/errors.ts'
+import { AlthingError, isAlthingError, invalidArgument } from '../contracts/errors.ts'
 import type {
   Connection,
   ConnectionIdentity,
@@ -202,9 +202,11 @@ function unreachable(address: string, cause: Error | undefined, isSecured = fals
   const hint = isSecured ? 'does it accept this certificate or secret?' : 'does it ask for TLS or a secret?'
   const reason = cause === undefined ? `the other side closed the connection: ${hint}` : reasonOf(cause, hint)
   const isRefused = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
+  const isForeign = isAlthingError(cause, 'corrupt')
   return new AlthingError('unavailable', `${address}: ${reason}`, {
     cause,
     ...(isRefused && { details: { isRefused } }),
+    ...(isForeign && { details: { isForeign } }),
   })
 }
 

@@ -35,6 +35,8 @@ interface OpenEndpoint {
 }
 
 const connectTimeoutMs = 1_500
+/** Whoever speaks something else than Althing (the HTTP face of a node, for one) is not called again for so long. */
+const foreignRestMs = 5_000
 
 /** What one node says to a caller that the others would say too: it tells more than that another could not be reached. */
 const telling: readonly ErrorCode[] = [
@@ -55,6 +57,7 @@ export class EndpointPool {
   readonly #known: KnownEndpoints
   readonly #open = new Map<string, OpenEndpoint>()
   readonly #opening = new Map<string, Promise<RpcConnection>>()
+  readonly #foreign = new Map<string, { readonly error: AlthingError; readonly atMs: number }>()
   readonly #closeListeners = new SlotTable<() => void>()
   #connecting: Promise<RpcConnection> | undefined
   /** Some call may be served by any node: then there should be a choice. */
@@ -194,11 +197,21 @@ export class EndpointPool {
 
   async #dialOrNote(address: string): Promise<RpcConnection> {
     try {
+      this.#assertNotForeign(address)
       return await this.#dial(address)
     } catch (error) {
       this.#known.troubled(address, this.#nowMs)
+      if (isForeign(error) && !this.#foreign.has(address))
+        this.#foreign.set(address, { error, atMs: this.#nowMs })
       throw error
     }
+  }
+
+  #assertNotForeign(address: string): void {
+    const found = this.#foreign.get(address)
+    if (found === undefined) return
+    if (this.#nowMs - found.atMs < foreignRestMs) throw found.error
+    this.#foreign.delete(address)
   }
 
   #hello(): Hello {
@@ -251,6 +264,8 @@ export class EndpointPool {
 
   #learnMembers(members: Parameters<KnownEndpoints['learn']>[0], version: number): void {
     if (!this.#known.learn(members, version)) return
+    for (const address of this.#foreign.keys())
+      if (!this.#known.isWanted(address)) this.#foreign.delete(address)
     for (const [address, { connection }] of [...this.#open])
       if (!this.#known.isWanted(address)) connection.close()
   }
@@ -261,6 +276,13 @@ function failureOf({ errors }: AggregateError, addresses: readonly string[]): Al
     (error): error is AlthingError => isAlthingError(error) && telling.includes(error.code),
   )
   if (found !== undefined) return found
-  const problem = `no node of the cluster can be reached (tried ${addresses.join(', ')})`
+  const foreign = (errors as unknown[]).find(isForeign)
+  const hint = foreign === undefined ? '' : `; ${foreign.message}: is it the address for HTTP?`
+  const problem = `no node of the cluster can be reached (tried ${addresses.join(', ')}${hint})`
   return new AlthingError('unavailable', problem, { outcome: 'none', cause: errors.at(-1) })
+}
+
+/** What answered there does not speak the protocol; see `NodeNetwork`. */
+function isForeign(error: unknown): error is AlthingError {
+  return isAlthingError(error, 'unavailable') && error.details?.['isForeign'] === true
 }

@@ -37,6 +37,33 @@ describe('finding a node', () => {
     })
   })
 
+  test('what does not speak the protocol is named, and not called again and again', async () => {
+    await withScriptedNodes(1, async (world, _nodes, simulation) => {
+      const startMs = simulation.nowMs
+      const dialledMs: number[] = []
+      const foreign = new AlthingError('unavailable', 'web:80: it speaks something else', {
+        details: { isForeign: true },
+      })
+      const network: World['network'] = {
+        listen: (address, accept) => world.network.listen(address, accept),
+        connect: () => {
+          dialledMs.push(simulation.nowMs - startMs)
+          return Promise.reject(foreign)
+        },
+      }
+      const store = openClusterStore({ ...world, network }, { endpoints: ['web:80'] })
+      for (let n = 0; n < 2; n++)
+        await expect(write(store)).rejects.toMatchObject({
+          code: 'unavailable',
+          message: expect.stringContaining('it speaks something else: is it the address for HTTP?') as string,
+        })
+      expect(simulation.nowMs - startMs).toBeGreaterThan(9_000)
+      expect(dialledMs).toHaveLength(2)
+      expect(dialledMs[1]).toBeGreaterThanOrEqual(5_000)
+      await store.close()
+    })
+  })
+
   test('a node that refuses what the caller shows is heard, when no other can be reached', async () => {
     await withScriptedNodes(1, async (world, [node]) => {
       if (node === undefined) return
