@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { NodeStatus } from '../api/types.ts'
 import { gaugesOf } from './gauges.ts'
 import { clusterOf, member } from './snapshots.test-support.ts'
 
@@ -9,11 +10,19 @@ const vitals = (p99Ms: number, diskSyncP99Ms?: number) => ({
   },
 })
 
+const steadiness = (changesLastHour: number): Pick<NodeStatus, 'operations'> => ({
+  operations: { leadership: { changesTotal: 9, changesLastHour } } as NonNullable<NodeStatus['operations']>,
+})
+
 test('the gauges are those of the worst member that answers', () => {
-  const members = [member(1, vitals(2, 9)), member(2, { ...vitals(7), term: 5 }), member(3, null)]
-  expect(gaugesOf(clusterOf(members))).toEqual({ diskMs: 9, loopMs: 7, term: 5 })
+  const members = [member(1, vitals(2, 9)), member(2, { ...vitals(7), ...steadiness(5) }), member(3, null)]
+  expect(gaugesOf(clusterOf(members))).toEqual({ diskMs: 9, loopMs: 7, leaderChanges: 5 })
 })
 
 test('what no member tells is not known', () => {
-  expect(gaugesOf(clusterOf([member(1)]))).toEqual({ diskMs: undefined, loopMs: undefined, term: 2 })
+  expect(gaugesOf(clusterOf([member(1)]))).toEqual({
+    diskMs: undefined,
+    loopMs: undefined,
+    leaderChanges: undefined,
+  })
 })

@@ -12,6 +12,6 @@ export function gaugesOf({ members }: ClusterReply): Counters {
   return {
     diskMs: worst(statuses.map(({ vitals }) => vitals?.diskSyncP99Ms)),
     loopMs: worst(statuses.map(({ vitals }) => vitals?.loopDelay.p99Ms)),
-    term: worst(statuses.map(({ term }) => term)),
+    leaderChanges: worst(statuses.map(({ operations }) => operations?.leadership.changesLastHour)),
   }
 }

@@ -216,8 +216,8 @@ export const en = {
   'chart.disk': 'Durable write, p99',
   'chart.loop': 'Event loop delay, p99',
   'chart.slowest': 'slowest node',
-  'chart.leader': 'Elections: the term grows with each',
-  'chart.term': 'term',
+  'chart.leader': 'Changes of the leader',
+  'chart.lastHour': 'in the last hour',
 
   'tile.keys': 'Keys',
   'tile.revision': 'Revision',

@@ -207,8 +207,8 @@ export const zh: Readonly<Record<TextKey, string>> = {
   'chart.disk': '持久写入 p99',
   'chart.loop': '事件循环延迟 p99',
   'chart.slowest': '最慢节点',
-  'chart.leader': '选举：每次任期加一',
-  'chart.term': '任期',
+  'chart.leader': '领导者更替',
+  'chart.lastHour': '最近一小时',
 
   'tile.keys': '键',
   'tile.revision': '修订号',

@@ -71,7 +71,7 @@ function HealthCharts() {
       />
       <RateChart
         title={t('chart.leader')}
-        series={[{ name: 'term', label: t('chart.term') }]}
+        series={[{ name: 'leaderChanges', label: t('chart.lastHour') }]}
         history={history.value}
         unit="count"
       />
