@@ -57,8 +57,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'vote-for-an-older-log',
     file: 'protocols/raft/election.ts',
-    find: 'this.#mayVoteFor(message) && this.#isUpToDate(message)',
-    replace: 'this.#mayVoteFor(message)',
+    find: 'this.#mayVoteFor(message) && core.isUpToDate(',
+    replace: 'this.#mayVoteFor(message) || false && core.isUpToDate(',
     source: 'raft paper, section 5.4.1',
     expected: ['leader-completeness', 'assertion', 'log-matching'],
     quick: true,
