@@ -297,8 +297,9 @@ export const mutations: readonly Mutation[] = [
     file: 'protocols/raft/leadership.ts',
     find: "if (!this.#committedInTerm) return 'not-ready'",
     replace: '',
+    // Who asks for changes waits until the leader is ready, so that the simulator hardly comes by it.
     source: 'Ongaro, bug in single-server membership changes, 2015',
-    expected: ['configuration-steps'],
+    test: 'protocols/raft/membership.test.ts',
   },
   {
     name: 'members-in-use-only-when-committed',
