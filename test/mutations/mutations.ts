@@ -316,7 +316,7 @@ export const mutations: readonly Mutation[] = [
     find: 'this.#lengthMs = electionTimeoutMs * (1 - driftMax)',
     replace: 'this.#lengthMs = electionTimeoutMs * (3 - driftMax)',
     source: 'thesis section 6.4.1',
-    expected: ['read-index', 'real-time-order', 'linearizable'],
+    test: 'protocols/raft/lease-reads.test.ts',
   },
   {
     name: 'members-with-another-folder-let-in',
