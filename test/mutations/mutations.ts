@@ -77,8 +77,7 @@ export const mutations: readonly Mutation[] = [
     find: 'this.#reads.roundConfirmed(round)',
     replace: 'this.#reads.roundConfirmed(this.#replicator.round)',
     source: 'Jepsen on etcd 0.4.1: stale reads; thesis section 6.4',
-    expected: ['read-index', 'real-time-order', 'linearizable'],
-    quick: true,
+    test: 'protocols/raft/thesis.test.ts',
   },
   {
     name: 'read-before-an-entry-of-the-own-term',
