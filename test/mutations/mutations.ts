@@ -204,7 +204,7 @@ export const mutations: readonly Mutation[] = [
     find: 'const next = this.#published + 1\n',
     replace: 'const next = this.#reader.revision + 1\n',
     source: 'etcd issue 15271',
-    expected: ['watch-delivery'],
+    expected: ['watch-delivery', 'replicas-converge'],
   },
   {
     name: 'watch-set-aside-loses-events',
