@@ -247,7 +247,7 @@ export const mutations: readonly Mutation[] = [
     find: 'await this.#file.writeDurably(this.#offset, [record])',
     replace: 'await this.#file.write(this.#offset, [record])',
     source: 'Jepsen on NATS 2.12.1: lazy fsync',
-    expected: ['durable-survives-restart'],
+    expected: ['durable-survives-restart', 'damage-is-found'],
     quick: true,
   },
   {
