@@ -96,7 +96,7 @@ test('reads and writes are drawn, and what is in order is listed with its figure
     .filter({ hasText: /^slowest node.+ m?s$/ })
     .first()
     .waitFor()
-  await keys.filter({ hasText: /^term[1-9]/ }).waitFor()
+  await keys.filter({ hasText: /^in the last hour[0-9]/ }).waitFor()
   await page.locator('[data-test=well] [data-check=quorum]', { hasText: '1 more node may fail' }).waitFor()
 })
 
