@@ -2,6 +2,7 @@ import { assert } from '../../base/assert.ts'
 import type { Random } from '../../contracts/world.ts'
 import { ConfigurationHistory } from './configuration-history.ts'
 import { Durability } from './durability.ts'
+import { isBehind } from './log-position.ts'
 import { RaftLog } from './log.ts'
 import { Quorum } from './quorum.ts'
 import type {
@@ -444,9 +445,4 @@ export class Core {
     const isCandidate = this.#role === 'pre-candidate' || this.#role === 'candidate'
     if (isCandidate && !this.mayCampaign) this.becomeFollower(this.#term, 0)
   }
-}
-
-/** The later last term wins, then the longer log (paper section 5.4.1). */
-function isBehind(index: number, term: number, other: LogPosition): boolean {
-  return term === other.term ? index < other.index : term < other.term
 }

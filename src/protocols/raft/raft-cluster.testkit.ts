@@ -1,6 +1,7 @@
 import { bytesFromText, textFromBytes } from '../../base/bytes.ts'
 import type { Random } from '../../contracts/world.ts'
 import { decodeConfiguration } from './configuration.ts'
+import { isBehind } from './log-position.ts'
 import { Raft } from './raft.ts'
 import type {
   Configuration,
@@ -163,10 +164,13 @@ export class TestMember {
   retire(nowMs: number): void {
     const { lastIndex: index, lastTerm: term } = this.raft.status()
     const { votingFloor = { index: 0, term: 0 } } = this.disk
-    const isLater = term === votingFloor.term ? index > votingFloor.index : term > votingFloor.term
     for (const write of this.#writes) this.#write(write)
     const { hardState } = this.disk
-    this.disk = { hardState, entries: [], votingFloor: isLater ? { index, term } : votingFloor }
+    this.disk = {
+      hardState,
+      entries: [],
+      votingFloor: isBehind(index, term, votingFloor) ? votingFloor : { index, term },
+    }
     this.#initial = { voters: [] }
     this.restart(nowMs)
   }

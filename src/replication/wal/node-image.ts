@@ -1,9 +1,10 @@
+import { isBehind } from '../../protocols/raft/log-position.ts'
 import type { Configuration, HardState } from '../../protocols/raft/types.ts'
 import type { GroupId } from '../group-id.ts'
 import type { GroupStart, Item } from './items.ts'
 import { LogImage } from './log-image.ts'
 import { RemovedGroups } from './removed-groups.ts'
-import { isBehind, isSameRetired, type RetiredGroup } from './retired-groups.ts'
+import { isSameRetired, type RetiredGroup } from './retired-groups.ts'
 
 export interface GroupImage {
   readonly log: LogImage
@@ -85,7 +86,7 @@ export class NodeImage {
     const image = this.groups.get(group)
     if (image === undefined) return `group ${group}, which is retired, does not exist`
     const before = this.retired.get(group)
-    if (before !== undefined && isBehind(kept.last, before.last))
+    if (before !== undefined && isBehind(kept.last.index, kept.last.term, before.last))
       return `group ${group} is retired at an earlier end of its log than the last time`
     this.groups.delete(group)
     this.retired.set(group, kept)

@@ -1,3 +1,4 @@
+import { isBehind } from '../../protocols/raft/log-position.ts'
 import type { HardState, LogPosition } from '../../protocols/raft/types.ts'
 
 /** What is kept of a group whose copy has left the node: with it a later copy answers in every election as the one that left would have. */
@@ -14,12 +15,7 @@ export function retiredGroup(
   before: RetiredGroup | undefined,
 ): RetiredGroup {
   const last = { index, term }
-  return { hardState, last: before !== undefined && isBehind(last, before.last) ? before.last : last }
-}
-
-/** Of two logs the one with the earlier term, then the smaller index, is behind (paper section 5.4.1). */
-export function isBehind(a: LogPosition, b: LogPosition): boolean {
-  return a.term === b.term ? a.index < b.index : a.term < b.term
+  return { hardState, last: before !== undefined && isBehind(index, term, before.last) ? before.last : last }
 }
 
 export function isSameRetired(a: RetiredGroup, b: RetiredGroup): boolean {
