@@ -1,0 +1,16 @@
+import type { ByteString } from '../../base/bytes.ts'
+import type { KeyRange } from '../../contracts/store.ts'
+import { rangeEnd } from '../../models/store/key-space.ts'
+import { limits } from './server-settings.ts'
+
+/** After every key there can be: so that every range has two bounds, which an index can be asked for. */
+const afterAll: ByteString = '\u00ff'.repeat(limits.keyBytesMax + 1)
+
+/** `from <= key < end`, whatever form the range had. */
+export function boundsOf(range: KeyRange): { readonly from: ByteString; readonly end: ByteString } {
+  return { from: range.key, end: rangeEnd(range) ?? afterAll }
+}
+
+export function bufferOf(bytes: ByteString): Buffer {
+  return Buffer.from(bytes, 'latin1')
+}
