@@ -47,6 +47,15 @@ export class ServerProcess {
     child.once('exit', () => living.delete(child))
   }
 
+  /** SIGSTOP: it stands still with all its connections, as under a debugger or on a machine that swaps, until {@link ServerProcess.resume}. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
   /** SIGKILL; resolves once the process is gone. */
   async kill(): Promise<void> {
     const child = this.#child
@@ -57,9 +66,9 @@ export class ServerProcess {
   }
 }
 
-/** A folder of its own for a cluster's data, removed when this process ends if not before. */
+/** A folder of its own for a server's data, removed when this process ends if not before. */
 export function temporaryFolder(name: string): { readonly path: string; readonly remove: () => void } {
-  const folder = mkdtempSync(path.join(tmpdir(), `althing-bench-${name}-`))
+  const folder = mkdtempSync(path.join(tmpdir(), `althing-${name}-`))
   folders.add(folder)
   return {
     path: folder,
