@@ -89,6 +89,9 @@ export class ChangeListener {
   #again(): void {
     const ceiling = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(this.#failures++, 8))
     this.#retry?.cancel()
-    this.#retry = this.#world.timers.after(ceiling * (0.5 + this.#world.random.float() / 2), () => void this.#connect())
+    this.#retry = this.#world.timers.after(
+      ceiling * (0.5 + this.#world.random.float() / 2),
+      () => void this.#connect(),
+    )
   }
 }

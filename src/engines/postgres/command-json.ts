@@ -8,7 +8,9 @@ import { boundsOf } from './key-bounds.ts'
  * The form in which commands go to the server (`sql/applying.ts`): JSON, byte strings as hexadecimal text. It is the caller's command of this moment: what happens to its buffers
  * afterwards does not matter.
  */
-export function encodeCommand(mutation: Exclude<StoreMutation, { type: 'compact' | 'closeSession' }>): string {
+export function encodeCommand(
+  mutation: Exclude<StoreMutation, { type: 'compact' | 'closeSession' }>,
+): string {
   return JSON.stringify(mutation.type === 'txn' ? { type: 'txn', ...txnJson(mutation) } : mutation)
 }
 
@@ -79,7 +81,8 @@ export function decodeTxnReply(reply: TxnReplyJson, txn: TxnMutation): TxnReply 
 function operationReply(reply: OperationReplyJson, op: Operation['op']): OperationReply {
   const { kvs = [], count = 0, more = false, deleted = 0, previous } = reply
   if (op === 'range') return { op, kvs: kvs.map(keyValue), count, more }
-  if (op === 'put') return previous === undefined ? { op } : { op, previous: keyValue(previous as KeyValueJson) }
+  if (op === 'put')
+    return previous === undefined ? { op } : { op, previous: keyValue(previous as KeyValueJson) }
   return previous === undefined
     ? { op, deleted }
     : { op, deleted, previous: (previous as readonly KeyValueJson[]).map(keyValue) }

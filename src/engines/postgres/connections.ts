@@ -40,7 +40,12 @@ export class Attempt {
     // Without a listener a connection that breaks just before or after its statement would end the process.
     client.on('error', ignore)
     this.wasSent = true
-    const config: QueryConfig = { text, values, types, ...(name !== undefined && this.#usesNames ? { name } : {}) }
+    const config: QueryConfig = {
+      text,
+      values,
+      types,
+      ...(name !== undefined && this.#usesNames ? { name } : {}),
+    }
     try {
       const { rows } = await client.query(config)
       if (rows[0]?.standby === true) throw standbyError()

@@ -26,6 +26,8 @@ export interface HistoryPage {
   readonly upTo: number
   readonly newest: number
   readonly compactRevision: number
+  /** Events up to here may be missing: those between it and the compact revision are still whole. */
+  readonly purgedRevision: number
   readonly events: readonly HistoryEvent[]
 }
 
@@ -46,7 +48,8 @@ export function historyStatement(
 ) p on true`
     : ''
   return {
-    text: `select m.revision as newest, m.compact_revision as compacted, pg_is_in_recovery() as standby, e.*${previous ? ', p.*' : ''}
+    text: `select m.revision as newest, m.compact_revision as compacted,
+  (select p.revision from ${schema}.purge p) as purged, pg_is_in_recovery() as standby, e.*${previous ? ', p.*' : ''}
 from ${schema}.meta m
 left join lateral (
   select * from (
@@ -59,7 +62,12 @@ left join lateral (
 ) e on true
 ${before}
 order by e.revision, e.key`,
-    values: [only ?? after, spans.map(({ from }) => bufferOf(from)), spans.map(({ end }) => bufferOf(end)), ...bounds],
+    values: [
+      only ?? after,
+      spans.map(({ from }) => bufferOf(from)),
+      spans.map(({ end }) => bufferOf(end)),
+      ...bounds,
+    ],
   }
 }
 
@@ -68,22 +76,29 @@ export function historyPageOf(
   rows: readonly Row[],
 ): { readonly page: HistoryPage } | { readonly cutRevision: number } {
   const first = rows[0] as Row
-  const newest = Number(first.newest)
-  const compactRevision = Number(first.compacted)
+  const moment = momentOf(first)
   const found = rows.filter((row) => Buffer.isBuffer(row.key))
   const isCut = found.length > eventsMax || found.length < Number(first.available ?? 0)
-  if (!isCut) return { page: { upTo: newest, newest, compactRevision, events: found.map(eventOf) } }
+  if (!isCut) return { page: { ...moment, upTo: moment.newest, events: found.map(eventOf) } }
   const cutRevision = Number(found.at(-1)?.revision)
   const whole = found.filter((row) => Number(row.revision) < cutRevision)
   if (whole.length === 0) return { cutRevision }
-  return { page: { upTo: cutRevision - 1, newest, compactRevision, events: whole.map(eventOf) } }
+  return { page: { ...moment, upTo: cutRevision - 1, events: whole.map(eventOf) } }
 }
 
 /** What a statement with `only` found. */
 export function wholeRevisionOf(rows: readonly Row[], revision: number): HistoryPage {
   const first = rows[0] as Row
   const events = rows.filter((row) => Buffer.isBuffer(row.key)).map(eventOf)
-  return { upTo: revision, newest: Number(first.newest), compactRevision: Number(first.compacted), events }
+  return { ...momentOf(first), upTo: revision, events }
+}
+
+function momentOf(row: Row): Pick<HistoryPage, 'newest' | 'compactRevision' | 'purgedRevision'> {
+  return {
+    newest: Number(row.newest),
+    compactRevision: Number(row.compacted),
+    purgedRevision: Number(row.purged),
+  }
 }
 
 function eventOf(row: Row): HistoryEvent {
@@ -91,7 +106,8 @@ function eventOf(row: Row): HistoryEvent {
   const key = byteStringFromBytes(row.key as Buffer)
   const previous = previousOf(key, row)
   const carried = previous === undefined ? {} : { previous }
-  if (Number(row.version) === 0) return { revision, event: { type: 'delete', key, modRevision: revision, ...carried } }
+  if (Number(row.version) === 0)
+    return { revision, event: { type: 'delete', key, modRevision: revision, ...carried } }
   const kv: KeyValue = {
     key,
     value: row.value as Buffer,

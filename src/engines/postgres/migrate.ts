@@ -50,7 +50,10 @@ async function versionOf(client: PostgresClient, { schema }: Place): Promise<num
   return Number(row?.version)
 }
 
-async function run(client: PostgresClient, text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+async function run(
+  client: PostgresClient,
+  text: string,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const { rows } = await client.query({ text, types })
   // Several statements in one text have a list of results.
   return rows ?? []

@@ -17,6 +17,10 @@ export const migrations: readonly Migration[] = [
     version: 1,
     name: 'keys, history, leases, sessions and the functions that change them',
     sql: (schema, channel) =>
-      tables(schema) + reading(schema) + writing(schema) + applying(schema, channel) + keeping(schema, channel),
+      tables(schema) +
+      reading(schema) +
+      writing(schema) +
+      applying(schema, channel) +
+      keeping(schema, channel),
   },
 ]

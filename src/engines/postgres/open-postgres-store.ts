@@ -30,7 +30,10 @@ export async function openPostgresStore(world: World, options: PostgresStoreOpti
       timeoutMs: checked.timeoutMs,
       usesNames: checked.usesNames,
     }
-    return new PostgresStore({ ...parts, ...(isCloneable(engine) ? { renewal: { entry: renewalEntry, engine } } : {}) })
+    return new PostgresStore({
+      ...parts,
+      ...(isCloneable(engine) ? { renewal: { entry: renewalEntry, engine } } : {}),
+    })
   } catch (error) {
     await release()
     throw error
@@ -74,7 +77,11 @@ async function poolOf(
 }
 
 /** Tries until the time of a call is over: the server may just be starting. */
-async function prepare(world: World, pool: PostgresPool, checked: CheckedOptions): Promise<StoreCapabilities> {
+async function prepare(
+  world: World,
+  pool: PostgresPool,
+  checked: CheckedOptions,
+): Promise<StoreCapabilities> {
   const connections = new Connections(world, pool, { usesNames: false })
   const deadlineMs = world.clock.monotonicMs() + checked.timeoutMs
   for (let failures = 0; ; failures++) {

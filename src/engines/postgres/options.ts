@@ -41,10 +41,12 @@ const connectionsMin = 3
 /** Throws `invalid-argument`. */
 export function checkOptions(options: PostgresStoreOptions): CheckedOptions {
   const given = [options.url, options.config, options.pool].filter((each) => each !== undefined)
-  if (given.length !== 1) throw invalidArgument('options', Object.keys(options), "one of 'url', 'config' and 'pool'")
+  if (given.length !== 1)
+    throw invalidArgument('options', Object.keys(options), "one of 'url', 'config' and 'pool'")
   const url = options.url === undefined ? undefined : partsOf(options.url)
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
-  if (!(Number.isFinite(timeoutMs) && timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds > 0')
+  if (!(Number.isFinite(timeoutMs) && timeoutMs > 0))
+    throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds > 0')
   return {
     place: placeOf(options.schema ?? url?.schema ?? defaultSchema),
     source: sourceOf(options, url?.connectionString, timeoutMs),

@@ -1,8 +1,7 @@
-import { AlthingError, asAlthingError, invalidArgument, withOutcome } from '../../contracts/errors.ts'
+import { type AlthingError, asAlthingError, invalidArgument, withOutcome } from '../../contracts/errors.ts'
 import type {
   CallOptions,
   GrantLeaseRequest,
-  KeyRange,
   LeaseGrant,
   LeaseId,
   LeaseStatus,
@@ -17,14 +16,15 @@ import type {
   Watch,
   WatchRequest,
 } from '../../contracts/store.ts'
+import { storeLimits } from '../../contracts/store.ts'
 import { isReadOnly, type TxnMutation } from '../../models/store/txn.ts'
 import type { StoreMutation } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { closedError } from '../local/local-store.ts'
 import { checkRequest } from '../local/request-limits.ts'
-import { storeLimits } from '../../contracts/store.ts'
 import { decodeTxnReply, encodeCommand, encodeTxn, type TxnReplyJson } from './command-json.ts'
-import type { Connections } from './connections.ts'
+import type { Connections, Statement } from './connections.ts'
+import { boundsProblem } from './key-bounds.ts'
 import { LeaseCalls } from './lease-calls.ts'
 import type { Row } from './library.ts'
 import type { CheckedOptions } from './options.ts'
@@ -80,7 +80,8 @@ export class PostgresStore implements Store {
 
   async range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
     validateRange(request)
-    checkBounds(request, 'range')
+    const tooLong = boundsProblem(request, 'range')
+    if (tooLong !== undefined) throw tooLong
     const statement = rangeStatement(this.#options.place, request)
     return await this.#read(statement, options, (rows) => rangeReplyOf(rows, request))
   }
@@ -93,7 +94,11 @@ export class PostgresStore implements Store {
     if (tooLarge !== undefined) throw tooLarge
     if (isReadOnly(txn)) return await this.#readTxn(txn, options)
     if (options.consistency === 'serializable')
-      throw invalidArgument('consistency', options.consistency, `'linearizable' for a transaction that writes`)
+      throw invalidArgument(
+        'consistency',
+        options.consistency,
+        `'linearizable' for a transaction that writes`,
+      )
     // Which operations were sent decides how the reply is read: the list is the caller's, and may change meanwhile.
     const sent: TxnMutation = { ...txn, then: [...then], else: [...otherwise] }
     return decodeTxnReply((await this.#apply(sent, options)) as TxnReplyJson, sent)
@@ -106,7 +111,9 @@ export class PostgresStore implements Store {
   }
 
   async revokeLease(lease: LeaseId, options: CallOptions = {}): Promise<{ readonly revision: number }> {
-    const reply = (await this.#apply({ type: 'revokeLease', lease }, options)) as { readonly revision: number }
+    const reply = (await this.#apply({ type: 'revokeLease', lease }, options)) as {
+      readonly revision: number
+    }
     return { revision: reply.revision }
   }
 
@@ -146,8 +153,7 @@ export class PostgresStore implements Store {
   }
 
   watch(request: WatchRequest): Watch {
-    const watch = this.#feed.add(request)
-    return watch
+    return this.#feed.add(request)
   }
 
   close(): Promise<void> {
@@ -185,11 +191,7 @@ export class PostgresStore implements Store {
     return await this.#read(statement, options, (rows) => decodeTxnReply(replyIn(rows) as TxnReplyJson, sent))
   }
 
-  #read<T>(
-    statement: { readonly text: string; readonly values: readonly unknown[]; readonly name?: string } | Parameters<Connections['read']>[0],
-    options: CallOptions,
-    decode: (rows: readonly Row[]) => T,
-  ): Promise<T> {
+  #read<T>(statement: Statement, options: CallOptions, decode: (rows: readonly Row[]) => T): Promise<T> {
     return this.#whileOpen(options, (own) =>
       this.#connections.read(statement, own, this.#timeoutOf(options), decode),
     )
@@ -204,7 +206,8 @@ export class PostgresStore implements Store {
       return await call({ ...options, signal: ends })
     } catch (error) {
       const failure = asAlthingError(error)
-      if (failure.code === 'aborted' && this.#closed.signal.aborted && signal?.aborted !== true) throw closedError()
+      if (failure.code === 'aborted' && this.#closed.signal.aborted && signal?.aborted !== true)
+        throw closedError()
       throw failure
     }
   }
@@ -218,15 +221,4 @@ function replyIn(rows: readonly Row[]): object {
   const reply = rows[0]?.reply as object
   if (isRefusal(reply)) throw refusalError(reply)
   return reply
-}
-
-function checkBounds(range: KeyRange, field: string): void {
-  for (const [name, bytes] of [['key', range.key], ['end', range.end]] as const) {
-    if (typeof bytes !== 'string' || bytes.length <= limits.keyBytesMax) continue
-    throw new AlthingError(
-      'too-large',
-      `${field}.${name} has ${bytes.length} bytes, but at most ${limits.keyBytesMax} are allowed here`,
-      { outcome: 'none', details: { field: `${field}.${name}`, limit: limits.keyBytesMax } },
-    )
-  }
 }

@@ -22,8 +22,13 @@ export class PostgresWatch {
   /** Its consumer had enough since it was last current: what it misses now, it misses for that. */
   isSlow = false
   lastPushMs = 0
+  /** Nothing has been read for it yet: it is told of all that is compacted, not only of what is cleared. */
+  isNew = true
 
-  constructor(request: WatchRequest, source: { resume(watch: PostgresWatch): void; stop(watch: PostgresWatch): void }) {
+  constructor(
+    request: WatchRequest,
+    source: { resume(watch: PostgresWatch): void; stop(watch: PostgresWatch): void },
+  ) {
     this.request = request
     this.span = boundsOf(request)
     this.nextRevision = request.fromRevision ?? 0

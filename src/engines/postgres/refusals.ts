@@ -6,7 +6,7 @@ export interface Refusal {
   readonly refused: string
   readonly lease?: number
   readonly limit?: number
-  readonly revision?: number
+  readonly asked?: number
   readonly newest?: number
   readonly compactRevision?: number
 }
@@ -17,14 +17,14 @@ export function isRefusal(reply: object): reply is Refusal {
 
 /** Nothing has been changed. */
 export function refusalError(refusal: Refusal): AlthingError {
-  const { refused, lease = 0, limit = 0, revision = 0, newest = 0, compactRevision = 0 } = refusal
+  const { refused, lease = 0, limit = 0, asked = 0, newest = 0, compactRevision = 0 } = refusal
   switch (refused) {
     case 'lease-not-found':
       return leaseNotFound(lease)
     case 'compacted':
-      return compactedError(revision, compactRevision)
+      return compactedError(asked, compactRevision)
     case 'future-revision':
-      return futureRevisionError(revision, newest)
+      return futureRevisionError(asked, newest)
     case 'too-large':
       return new AlthingError(
         'too-large',
@@ -47,8 +47,12 @@ export function compactedError(revision: number, compactRevision: number): Althi
 }
 
 export function futureRevisionError(revision: number, newest: number): AlthingError {
-  return new AlthingError('future-revision', `revision ${revision} is not there yet: the newest is ${newest}`, {
-    outcome: 'none',
-    details: { revision: newest },
-  })
+  return new AlthingError(
+    'future-revision',
+    `revision ${revision} is not there yet: the newest is ${newest}`,
+    {
+      outcome: 'none',
+      details: { revision: newest },
+    },
+  )
 }

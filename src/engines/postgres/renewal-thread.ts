@@ -27,7 +27,8 @@ export async function renewLeases(world: World, channel: Channel, data: RenewalT
   const calls = new LeaseCalls(new Connections(world, pool, { usesNames }), place)
   runRenewals(world, channel, data, {
     keepLeaseAlive: (lease, options) => calls.keepLeaseAlive(lease, options, options.timeoutMs ?? timeoutMs),
-    keepLeasesAlive: (leases, options) => calls.keepLeasesAlive(leases, options, options.timeoutMs ?? timeoutMs),
+    keepLeasesAlive: (leases, options) =>
+      calls.keepLeasesAlive(leases, options, options.timeoutMs ?? timeoutMs),
   })
 }
 

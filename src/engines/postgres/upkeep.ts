@@ -14,7 +14,9 @@ const leasesPerSweep = 500
 const sweepMsMin = 5
 const historyMs = 30_000
 const purgedPerStep = 500
-const purgePauseMs = 20
+const purgePauseMs = 100
+/** For which what was compacted stays readable to watches that are up to date. */
+const graceMs = 10_000
 const attemptMs = 5_000
 
 /**
@@ -63,10 +65,7 @@ export class Upkeep {
   }
 
   async #sweepNow(): Promise<void> {
-    const tried = await this.#connections.try(
-      this.#statement('sweep_leases', [leasesPerSweep]),
-      attemptMs,
-    )
+    const tried = await this.#connections.try(this.#statement('sweep_leases', [leasesPerSweep]), attemptMs)
     const next = 'rows' in tried ? tried.rows[0]?.result : undefined
     // Half of the longest wait at least: clients that began together must not go on together.
     const longest = sweepMsMax * (0.5 + this.#connections.world.random.float() / 2)
@@ -83,10 +82,13 @@ export class Upkeep {
     const { keepRevisions, keepMs } = this.#bounds
     await this.#connections.try(this.#statement('mark_and_compact', [keepRevisions, keepMs]), attemptMs)
     if (this.#isClosed) return
-    const purged = await this.#connections.try(this.#statement('purge_history', [purgedPerStep]), attemptMs)
+    const purged = await this.#connections.try(
+      this.#statement('purge_history', [purgedPerStep, graceMs]),
+      attemptMs,
+    )
     const hasMore = 'rows' in purged && purged.rows[0]?.result === true
     const jitter = 0.5 + this.#connections.world.random.float()
-    this.#historyAfter(hasMore ? purgePauseMs : historyMs * jitter)
+    this.#historyAfter((hasMore ? purgePauseMs : historyMs) * jitter)
   }
 
   #statement(name: string, values: readonly number[]): Statement {

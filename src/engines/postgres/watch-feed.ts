@@ -1,10 +1,18 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { Watch, WatchRequest } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
+import { closedError } from '../local/local-store.ts'
 import { problemOfWatch } from '../local/watch-validation.ts'
 import { ChangeListener } from './change-listener.ts'
 import type { Connections, Statement } from './connections.ts'
-import { type HistoryPage, historyPageOf, historyStatement, type Span, wholeRevisionOf } from './history-query.ts'
+import {
+  type HistoryPage,
+  historyPageOf,
+  historyStatement,
+  type Span,
+  wholeRevisionOf,
+} from './history-query.ts'
+import { boundsProblem } from './key-bounds.ts'
 import type { Row } from './library.ts'
 import type { Place } from './place.ts'
 import { failureOf } from './postgres-errors.ts'
@@ -57,7 +65,7 @@ export class WatchFeed {
       },
       stop: (each) => this.#remove(each),
     })
-    const problem = problemOfWatch(request) ?? (this.#watches.size < watchesMax ? undefined : tooMany())
+    const problem = this.#isClosed ? closedError() : this.#problemOf(request)
     if (problem !== undefined) {
       watch.stream.fail(problem)
       return watch.stream
@@ -67,6 +75,14 @@ export class WatchFeed {
     this.#listener.start()
     this.#wake()
     return watch.stream
+  }
+
+  #problemOf(request: WatchRequest): AlthingError | undefined {
+    return (
+      problemOfWatch(request) ??
+      boundsProblem(request) ??
+      (this.#watches.size < watchesMax ? undefined : tooMany())
+    )
   }
 
   close(error: AlthingError): void {
@@ -112,7 +128,9 @@ export class WatchFeed {
     } catch (error) {
       const { error: failure, isPassing } = failureOf(error, false)
       if (!isPassing && failure.code !== 'timeout' && failure.code !== 'internal') this.#failAll(failure)
-      this.#world.logger.log('debug', 'the changes of the store could not be read', { error: failure.message })
+      this.#world.logger.log('debug', 'the changes of the store could not be read', {
+        error: failure.message,
+      })
       pauseMs = this.#connections.retryMs(this.#failures++)
     }
     this.#isRunning = false
@@ -142,7 +160,9 @@ export class WatchFeed {
   async #catchUp(watch: PostgresWatch): Promise<void> {
     while (watch.state === 'behind' && !watch.stream.isEnded) {
       const page = await this.#readPage([watch.span], watch.nextRevision - 1, watch.wantsPrevious)
-      if (watch.nextRevision <= page.compactRevision) {
+      const gone = watch.isNew ? page.compactRevision : page.purgedRevision
+      watch.isNew = false
+      if (watch.nextRevision <= gone) {
         await this.#resync(watch)
         continue
       }
@@ -180,12 +200,10 @@ export class WatchFeed {
       this.#wasTold = false
       const previous = current.some((watch) => watch.wantsPrevious)
       const page = await this.#readPage(spansOf(current), this.#published, previous)
-      if (this.#published < page.compactRevision && page.compactRevision > 0) {
-        const isMissed = (watch: PostgresWatch): boolean => watch.nextRevision <= page.compactRevision
-        for (const watch of current.filter(isMissed)) {
-          watch.state = 'behind'
-          this.#isWoken = true
-        }
+      for (const watch of current) {
+        if (watch.nextRevision > page.purgedRevision) continue
+        watch.state = 'behind'
+        this.#isWoken = true
       }
       const nowMs = this.#world.clock.monotonicMs()
       for (const watch of current) if (watch.state === 'current') watch.deliver(page.events, page.upTo, nowMs)
@@ -208,7 +226,10 @@ export class WatchFeed {
     const found = historyPageOf(await this.#query(historyStatement(this.#place, spans, { after, previous })))
     if ('page' in found) return found.page
     const only = found.cutRevision
-    return wholeRevisionOf(await this.#query(historyStatement(this.#place, spans, { after, only, previous })), only)
+    return wholeRevisionOf(
+      await this.#query(historyStatement(this.#place, spans, { after, only, previous })),
+      only,
+    )
   }
 
   async #query(statement: Statement): Promise<readonly Row[]> {
@@ -221,7 +242,8 @@ export class WatchFeed {
     const nowMs = this.#world.clock.monotonicMs()
     for (const watch of this.#watches) {
       const { progressMs } = watch.request
-      if (progressMs === undefined || watch.state !== 'current' || nowMs - watch.lastPushMs < progressMs) continue
+      if (progressMs === undefined || watch.state !== 'current' || nowMs - watch.lastPushMs < progressMs)
+        continue
       watch.lastPushMs = nowMs
       const revision = watch.nextRevision - 1
       watch.push({ kind: 'progress', revision })

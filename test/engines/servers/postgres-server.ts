@@ -40,12 +40,33 @@ export class PostgresServer {
     const data = path.join(folder.path, 'data')
     execFileSync(
       path.join(binaries, 'initdb'),
-      ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync', '--no-instructions'],
+      [
+        '-D',
+        data,
+        '-U',
+        'postgres',
+        '-A',
+        'trust',
+        '-E',
+        'UTF8',
+        '--locale=C.UTF-8',
+        '--no-sync',
+        '--no-instructions',
+      ],
       { ...as, stdio: 'pipe' },
     )
-    const all = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', ...settings }
+    const all = {
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      max_connections: '200',
+      ...settings,
+    }
     const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    const server = new ServerProcess(path.join(binaries, 'postgres'), ['-D', data, '-p', String(port), ...flags], as)
+    const server = new ServerProcess(
+      path.join(binaries, 'postgres'),
+      ['-D', data, '-p', String(port), ...flags],
+      as,
+    )
     const started = new PostgresServer(server, `127.0.0.1:${port}`, folder.remove)
     await started.#serve()
     return started
@@ -61,7 +82,8 @@ export class PostgresServer {
     client.on('error', () => undefined)
     await client.connect()
     try {
-      return ((await client.query(text)) as { readonly rows: readonly Readonly<Record<string, unknown>>[] }).rows
+      return ((await client.query(text)) as { readonly rows: readonly Readonly<Record<string, unknown>>[] })
+        .rows
     } finally {
       await client.end()
     }

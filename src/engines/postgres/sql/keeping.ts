@@ -96,7 +96,7 @@ begin
   end if;
   select * into strict v_meta from ${schema}.meta for update;
   if p_revision > v_meta.revision then
-    return jsonb_build_object('refused', 'future-revision', 'revision', p_revision, 'newest', v_meta.revision);
+    return jsonb_build_object('refused', 'future-revision', 'asked', p_revision, 'newest', v_meta.revision);
   end if;
   if p_revision <= v_meta.compact_revision then return jsonb_build_object('compactRevision', v_meta.compact_revision); end if;
   update ${schema}.meta set compact_revision = p_revision;
@@ -106,27 +106,32 @@ end $$;
 }
 
 /**
- * Clears what the events of at most `p_revisions` compacted revisions have replaced, and their deletions. One client at a time; holds no lock that a command waits for. Returns whether there
- * is more to clear.
+ * Clears what the events of at most `p_revisions` compacted revisions have replaced, and their deletions; but only once they have been compacted for `p_grace_ms`, so that watches that are up to date can
+ * read what was compacted right after it happened. One client at a time; holds no lock that a command waits for. Returns whether there is more to clear, now or soon.
  */
 function purgeHistory(schema: string): string {
   return `
-create function ${schema}.purge_history(p_revisions bigint) returns boolean language plpgsql volatile as $$
+create function ${schema}.purge_history(p_revisions bigint, p_grace_ms bigint) returns boolean language plpgsql volatile as $$
 declare
-  v_done bigint;
+  v_purge ${schema}.purge%rowtype;
   v_compact bigint;
   v_to bigint;
 begin
-  select revision into v_done from ${schema}.purge for update skip locked;
+  select * into v_purge from ${schema}.purge for update skip locked;
   if not found then return false; end if;
-  select compact_revision into v_compact from ${schema}.meta;
-  if v_done >= v_compact then return false; end if;
-  v_to := least(v_compact, v_done + p_revisions);
+  if v_purge.revision >= v_purge.target then
+    select compact_revision into v_compact from ${schema}.meta;
+    if v_purge.revision >= v_compact then return false; end if;
+    update ${schema}.purge set target = v_compact, target_at = clock_timestamp();
+    return true;
+  end if;
+  if v_purge.target_at > clock_timestamp() - p_grace_ms * interval '1 millisecond' then return true; end if;
+  v_to := least(v_purge.target, v_purge.revision + p_revisions);
   delete from ${schema}.history h using ${schema}.history n
-    where n.revision > v_done and n.revision <= v_to and h.key = n.key and h.revision < n.revision;
-  delete from ${schema}.history h where h.revision > v_done and h.revision <= v_to and h.version = 0;
+    where n.revision > v_purge.revision and n.revision <= v_to and h.key = n.key and h.revision < n.revision;
+  delete from ${schema}.history h where h.revision > v_purge.revision and h.revision <= v_to and h.version = 0;
   update ${schema}.purge set revision = v_to;
-  return v_to < v_compact;
+  return v_to < v_purge.target;
 end $$;
 `
 }

@@ -3,7 +3,9 @@
  * it has done so far. Byte strings come and go as hexadecimal text.
  */
 export function reading(schema: string): string {
-  return keyValue(schema) + comparesHold(schema) + rangeReply(schema) + refusalOfRange(schema) + readTxn(schema)
+  return (
+    keyValue(schema) + comparesHold(schema) + rangeReply(schema) + refusalOfRange(schema) + readTxn(schema)
+  )
 }
 
 function keyValue(schema: string): string {
@@ -40,7 +42,7 @@ begin
         when 'lease' then v_kv.lease end, 0);
       v_sign := sign(v_has - (v_compare->>3)::numeric);
     end if;
-    if not case v_compare->>2 when '=' then v_sign = 0 when '!=' then v_sign <> 0 when '<' then v_sign < 0 else v_sign > 0 end then
+    if not (case v_compare->>2 when '=' then v_sign = 0 when '!=' then v_sign <> 0 when '<' then v_sign < 0 else v_sign > 0 end) then
       return false;
     end if;
   end loop;
@@ -96,8 +98,8 @@ function refusalOfRange(schema: string): string {
   return `
 create function ${schema}.refusal_of_range(p_at bigint, p_revision bigint, p_compact bigint) returns jsonb language sql immutable as $$
   select case
-    when p_at > p_revision then jsonb_build_object('refused', 'future-revision', 'revision', p_at, 'newest', p_revision)
-    when p_at < p_compact then jsonb_build_object('refused', 'compacted', 'revision', p_at, 'compactRevision', p_compact)
+    when p_at > p_revision then jsonb_build_object('refused', 'future-revision', 'asked', p_at, 'newest', p_revision)
+    when p_at < p_compact then jsonb_build_object('refused', 'compacted', 'asked', p_at, 'compactRevision', p_compact)
   end
 $$;
 `

@@ -8,7 +8,7 @@
  *     epoch     empty after a crash or a promotion (unlogged), and of another start after a restart: then all leases begin anew
  *     sessions  of each client the number and the reply of its last batch of commands
  *     marks     which revision was the newest when: for compaction by age
- *     purge     up to which compact revision the history has been cleared
+ *     purge     up to which compact revision the history has been cleared, and is to be
  */
 export function tables(schema: string): string {
   return `
@@ -62,7 +62,9 @@ create table ${schema}.marks (at timestamptz primary key, revision bigint not nu
 
 create table ${schema}.purge (
   id smallint primary key default 1 check (id = 1),
-  revision bigint not null default 0
+  revision bigint not null default 0,
+  target bigint not null default 0,
+  target_at timestamptz not null default clock_timestamp()
 );
 insert into ${schema}.purge default values;
 `
