@@ -168,6 +168,7 @@ class Call<T> {
       this.#send(ready)
       return
     }
+    this.lastError = this.#endpoints.unreachable()
     this.#endpoints.connect().then(
       (endpoint) => this.#send(endpoint),
       (error: unknown) => this.#notSent(asAlthingError(error)),

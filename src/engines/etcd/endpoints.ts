@@ -61,6 +61,16 @@ export class Endpoints {
     endpoint.reconnect()
   }
 
+  /** What there is to say while no member can be reached. Nothing has been sent. */
+  unreachable(): AlthingError {
+    if (this.#isClosed) return new AlthingError('closed', 'the store has been closed', { outcome: 'none' })
+    const addresses = this.all.map(({ address }) => address)
+    return new AlthingError('unavailable', `no member of etcd can be reached at ${addresses.join(', ')}`, {
+      outcome: 'none',
+      details: { addresses },
+    })
+  }
+
   close(): void {
     this.#isClosed = true
     for (const endpoint of this.all) endpoint.close()
@@ -78,7 +88,7 @@ export class Endpoints {
       }
       timer = this.#world.timers.after(connectTimeoutMs, () => {
         finish()
-        reject(this.#unreachable())
+        reject(this.unreachable())
       })
       for (const endpoint of this.all) {
         stops.push(
@@ -89,15 +99,6 @@ export class Endpoints {
           }),
         )
       }
-    })
-  }
-
-  #unreachable(): AlthingError {
-    if (this.#isClosed) return new AlthingError('closed', 'the store has been closed', { outcome: 'none' })
-    const addresses = this.all.map(({ address }) => address)
-    return new AlthingError('unavailable', `no member of etcd can be reached at ${addresses.join(', ')}`, {
-      outcome: 'none',
-      details: { addresses },
     })
   }
 }

@@ -83,6 +83,6 @@ export function leaseNotFound(lease: number, outcome: Outcome = 'none'): Althing
 
 /** The token of the session with the server is not known there (any more): a new one may be. */
 export function isStaleToken(error: AlthingError): boolean {
-  const text = (error.cause as Partial<GrpcFailure> | undefined)?.details ?? ''
-  return text.includes('invalid auth token') || text.includes('auth store is old')
+  if (error.code !== 'unauthenticated') return false
+  return error.message.includes('invalid auth token') || error.message.includes('auth store is old')
 }

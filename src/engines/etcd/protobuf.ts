@@ -26,12 +26,9 @@ export interface Field<In, Out> {
   read(reader: Reader, before: Out): Out
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the types of the fields of a message are inferred from its table.
-type Fields = Readonly<Record<string, Field<any, any>>>
-// biome-ignore lint/suspicious/noExplicitAny: see above.
-type InOf<F> = F extends Field<infer In, any> ? In : never
-// biome-ignore lint/suspicious/noExplicitAny: see above.
-type OutOf<F> = F extends Field<any, infer Out> ? Out : never
+type Fields = Readonly<Record<string, Field<never, unknown>>>
+type InOf<F> = F extends Field<infer In, infer _Out> ? In : never
+type OutOf<F> = F extends Field<infer _In, infer Out> ? Out : never
 type MessageIn<F extends Fields> = { readonly [Name in keyof F]?: InOf<F[Name]> | undefined }
 type MessageOut<F extends Fields> = { readonly [Name in keyof F]: OutOf<F[Name]> }
 
@@ -144,7 +141,7 @@ export function message<F extends Fields>(fields: F): Message<MessageIn<F>, Mess
   const writeFields = (writer: Writer, value: Readonly<Record<string, unknown>>): void => {
     for (const [name, field] of backwards) {
       const given = value[name]
-      if (given !== undefined) field.write(writer, given)
+      if (given !== undefined) field.write(writer, given as never)
     }
   }
   const readFields = (reader: Reader, end: number): MessageOut<F> => {
