@@ -11,3 +11,10 @@ export type { EtcdUser } from './etcd/authentication.ts'
 export type { EtcdTls } from './etcd/endpoints.ts'
 export { type EtcdStore, type EtcdStoreOptions, openEtcdStore } from './etcd/etcd-store.ts'
 export { LocalStore, type LocalStoreOptions, openLocalStore } from './local/local-store.ts'
+export {
+  migratePostgres,
+  openPostgresStore,
+  type PostgresStore,
+  type PostgresStoreOptions,
+} from './postgres/open-postgres-store.ts'
+export type { PostgresClient, PostgresConfig, PostgresPool } from './postgres/library.ts'

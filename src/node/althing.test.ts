@@ -22,6 +22,9 @@ describe('open', () => {
     'etcd://host',
     'etcd://user:password@host:2379',
     'etcd://a:1,b:2/path',
+    'postgres:',
+    'postgres://',
+    'postgres:///database',
     5,
   ])('refuses the URL %j at once, and says what it may be', async (url) => {
     await expect(open(url as string)).rejects.toMatchObject({

@@ -12,6 +12,7 @@ import { LockService } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
+import { openPostgresStore } from '../engines/postgres/open-postgres-store.ts'
 import { type ClientSecurity, credentialsOf, tlsOf } from './client-security.ts'
 import { etcdSecurityOf } from './etcd-security.ts'
 import { plainCodec, TypedStore } from '../store/typed-store.ts'
@@ -35,7 +36,8 @@ export interface OpenOptions extends ClientSecurity {
  * - `memory:` this process, nothing kept;
  * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk;
  * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups;
- * - `etcd://host:port,host:port` an etcd, 3.4 or later; needs the package `@grpc/grpc-js`.
+ * - `etcd://host:port,host:port` an etcd, 3.4 or later; needs the package `@grpc/grpc-js`;
+ * - `postgres://user:password@host:port/database` a PostgreSQL, 13 or later, with `?schema=name` where the store's is not `althing`; needs the package `pg`.
  *
  * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `not-found` (a package that the engine needs), `incompatible-peer`,
  * `corrupt` or `conflict` (the folder).
@@ -60,13 +62,17 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
       return openCluster(url, options)
     case 'etcd:':
       return openEtcd(url, options)
+    case 'postgres:':
+    case 'postgresql:':
+      return openPostgres(url, options)
     default:
       throw invalidUrl(url)
   }
 }
 
 function invalidUrl(url: unknown): AlthingError {
-  const engines = "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT' or 'etcd://HOST:PORT,HOST:PORT'"
+  const engines =
+    "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT' or 'postgres://USER@HOST:PORT/DATABASE'"
   return invalidArgument('url', url, engines)
 }
 
@@ -107,6 +113,13 @@ async function openEtcd(url: string, options: OpenOptions): Promise<Althing> {
     await store.close()
     throw error
   }
+  return new Althing(store, world, options)
+}
+
+async function openPostgres(url: string, options: OpenOptions): Promise<Althing> {
+  const world = options.world ?? quietWorld('.')
+  const timeoutMs = durationMs('timeout', options.timeout)
+  const store = await openPostgresStore(world, { url, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   return new Althing(store, world, options)
 }
 

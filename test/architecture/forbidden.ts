@@ -55,6 +55,7 @@ const pureNames: Readonly<Record<string, readonly string[]>> = {
  */
 const engineLibraries: Readonly<Record<string, string>> = {
   '@grpc/grpc-js': 'src/engines/etcd/',
+  pg: 'src/engines/postgres/',
 }
 
 /** Processes start and end here: they may open HTTP servers, child processes and files, but time and randomness are the world's all the same. */

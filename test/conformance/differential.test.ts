@@ -3,12 +3,15 @@ import type { Store } from '../../src/contracts/store.ts'
 import { differentialRun } from '../../src/testing/conformance/differential/differential-run.ts'
 import { openClusterBed } from './beds/cluster-bed.ts'
 import { openLocalBed } from './beds/local-bed.ts'
+import { openPostgresBed } from './beds/postgres-bed.ts'
+import { postgresUnavailable } from '../engines/servers/postgres-server.ts'
 import type { TestBed } from './register.ts'
 
 const engines: readonly (readonly [engine: string, openBed: () => Promise<TestBed>, clients: number])[] = [
   ['memory:', () => openLocalBed('memory'), 1],
   ['file:', () => openLocalBed('file'), 1],
   ['a cluster of three nodes', openClusterBed, 3],
+  ...(postgresUnavailable() === undefined ? ([['PostgreSQL', openPostgresBed, 2]] as const) : []),
 ]
 
 describe.each(engines)('%s and the store model', (_, openBed, clients) => {
