@@ -106,6 +106,22 @@ describe.skipIf(postgresUnavailable() !== undefined)('a real PostgreSQL, in trou
     await expectTruth(store, prefix, writer, follower)
   })
 
+  test('is closed at once though the server stands still, calls and all', async () => {
+    const other = await openPostgresStore(world, { url: urlAt(proxy.address), timeoutMs: 20_000 })
+    server.pause()
+    const putting = putNumber(other, `${prefix}closed/`, 1, {})
+    const reading = other.range({ key: prefix })
+    const refused = Promise.all([
+      expect(putting).rejects.toMatchObject({ code: 'closed' }),
+      expect(reading).rejects.toMatchObject({ code: 'closed' }),
+    ])
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const startedMs = performance.now()
+    await other.close()
+    await refused
+    expect(performance.now() - startedMs).toBeLessThan(slackMs)
+  })
+
   test('a slow server is only slow', async () => {
     proxy.delayMs = 50
     await writer.progress(5)
@@ -120,6 +136,8 @@ describe.skipIf(postgresUnavailable() !== undefined)('a real PostgreSQL, in trou
     proxy.refuses = true
     proxy.drop()
     await writer.stop()
+    // What was on its way when the connections broke may have been applied.
+    await putNumber(store, `${prefix}lost/`, 1, { timeoutMs: 200 }).catch(() => undefined)
     const startedMs = performance.now()
     await expect(putNumber(store, `${prefix}no/`, 1, { timeoutMs: 1_000 })).rejects.toMatchObject({
       code: 'unavailable',

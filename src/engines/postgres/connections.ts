@@ -77,6 +77,7 @@ export class Connections {
   readonly world: World
   readonly #pool: PostgresPool
   readonly #usesNames: boolean
+  readonly #running = new Set<Attempt>()
 
   constructor(world: World, pool: PostgresPool, options: { readonly usesNames: boolean }) {
     this.world = world
@@ -92,15 +93,20 @@ export class Connections {
     return new Attempt(this.#pool, this.#usesNames)
   }
 
+  /** Gives up what is under way: nobody waits for it any more. */
+  abandonAll(): void {
+    for (const attempt of this.#running) attempt.abandon()
+  }
+
   /** One attempt, given up after `limitMs`. Never rejects. */
   async try(statement: Statement, limitMs: number, attempt = this.attempt()): Promise<Tried> {
-    const timer = this.world.timers.after(limitMs, () => attempt.abandon())
+    this.#running.add(attempt)
     try {
-      return { rows: await untilAbandoned(attempt, attempt.run(statement), this.world, limitMs) }
+      return { rows: await within(attempt, statement, this.world, limitMs) }
     } catch (error) {
       return { failure: failureOf(error, attempt.wasSent) }
     } finally {
-      timer.cancel()
+      this.#running.delete(attempt)
     }
   }
 
@@ -167,12 +173,27 @@ function decoded<T>(
 }
 
 /** A pool may keep a caller waiting for a connection for longer than the caller has. */
-function untilAbandoned<T>(attempt: Attempt, running: Promise<T>, world: World, limitMs: number): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = world.timers.after(limitMs + 1, () => {
+function within(
+  attempt: Attempt,
+  statement: Statement,
+  world: World,
+  limitMs: number,
+): Promise<readonly Row[]> {
+  return new Promise((resolve, reject) => {
+    const timer = world.timers.after(limitMs, () => {
       reject(new Error(`no ${attempt.wasSent ? 'answer' : 'connection'} within ${Math.round(limitMs)} ms`))
+      attempt.abandon()
     })
-    running.then(resolve, reject).finally(() => timer.cancel())
+    attempt.run(statement).then(
+      (rows) => {
+        timer.cancel()
+        resolve(rows)
+      },
+      (error: unknown) => {
+        timer.cancel()
+        reject(error as Error)
+      },
+    )
   })
 }
 

@@ -12,6 +12,8 @@ import { capabilitiesOf, settingsQuery } from './server-settings.ts'
 
 export type { PostgresStore, PostgresStoreOptions }
 
+const endMsMax = 500
+
 /**
  * Opens a store in a PostgreSQL database: makes or brings up to date its tables, and finds out what the server guarantees. Rejects with `invalid-argument`, `not-found` (the package `pg`,
  * the database), `unavailable`, `unauthenticated`, `permission-denied`, and `incompatible-peer` for a server or tables that it cannot work with.
@@ -73,7 +75,24 @@ async function poolOf(
   const library = await loadPostgresLibrary()
   const pool = new library.Pool(source.config)
   pool.on('error', noted)
-  return { pool, release: () => pool.end() }
+  return { pool, release: () => endPool(world, pool) }
+}
+
+/** A connection that is being made to a silent server ends by itself, later; nobody needs to wait for that. */
+function endPool(world: World, pool: PostgresPool): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = world.timers.after(endMsMax, resolve)
+    pool.end().then(
+      () => {
+        timer.cancel()
+        resolve()
+      },
+      (error: unknown) => {
+        timer.cancel()
+        reject(error as Error)
+      },
+    )
+  })
 }
 
 /** Tries until the time of a call is over: the server may just be starting. */

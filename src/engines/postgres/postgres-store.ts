@@ -1,3 +1,4 @@
+import type { ByteString } from '../../base/bytes.ts'
 import { type AlthingError, asAlthingError, invalidArgument, withOutcome } from '../../contracts/errors.ts'
 import type {
   CallOptions,
@@ -22,18 +23,20 @@ import type { StoreMutation } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { closedError } from '../local/local-store.ts'
 import { checkRequest } from '../local/request-limits.ts'
+import { commandBatches } from './command-batches.ts'
 import { decodeTxnReply, encodeCommand, encodeTxn, type TxnReplyJson } from './command-json.ts'
 import type { Connections, Statement } from './connections.ts'
 import { boundsProblem } from './key-bounds.ts'
+import { getBatches } from './get-batches.ts'
 import { LeaseCalls } from './lease-calls.ts'
 import type { Row } from './library.ts'
 import type { CheckedOptions } from './options.ts'
-import { rangeReplyOf, rangeStatement } from './range-query.ts'
+import { isGet, rangeReplyOf, rangeStatement } from './range-query.ts'
 import { isRefusal, refusalError } from './refusals.ts'
 import { limits } from './server-settings.ts'
 import { Upkeep } from './upkeep.ts'
 import { WatchFeed } from './watch-feed.ts'
-import { WriteQueue } from './write-queue.ts'
+import { StatementQueue } from './statement-queue.ts'
 
 export interface PostgresStoreParts {
   readonly connections: Connections
@@ -47,8 +50,8 @@ export interface PostgresStoreParts {
 /**
  * {@link Store} in a PostgreSQL database: rows of a schema of its own, changed only by functions in the server.
  *
- *     txn, leases   -> WriteQueue -> apply_batch(client, number, commands)   one statement, one commit, for all that wait
- *     range, reads  -> one statement, one snapshot of the primary
+ *     txn, leases   -> commands -> apply_batch(client, number, commands)   one statement, one commit, for all that wait
+ *     range, reads  -> one statement, one snapshot of the primary; reads of one key each that wait together share it
  *     watch         -> WatchFeed: woken by LISTEN, reads the history by revision
  *     Upkeep        ends leases by the server's clock, keeps the history short
  */
@@ -57,7 +60,8 @@ export class PostgresStore implements Store {
   readonly renewal?: RenewalSource
   readonly #connections: Connections
   readonly #options: CheckedOptions
-  readonly #writes: WriteQueue
+  readonly #writes: StatementQueue<string, object>
+  readonly #gets: StatementQueue<ByteString, RangeReply>
   readonly #leases: LeaseCalls
   readonly #feed: WatchFeed
   readonly #upkeep: Upkeep
@@ -70,7 +74,10 @@ export class PostgresStore implements Store {
     if (renewal !== undefined) this.renewal = renewal
     this.#connections = connections
     this.#options = options
-    this.#writes = new WriteQueue(connections, options.place, options.timeoutMs / 2)
+    const { place } = options
+    const attemptMs = options.timeoutMs / 2
+    this.#writes = new StatementQueue(connections, commandBatches(place, connections.world.random), attemptMs)
+    this.#gets = new StatementQueue(connections, getBatches(place), attemptMs)
     this.#leases = new LeaseCalls(connections, options.place)
     this.#feed = new WatchFeed(connections, options.place)
     this.#upkeep = new Upkeep(connections, options.place, options.history)
@@ -82,6 +89,10 @@ export class PostgresStore implements Store {
     validateRange(request)
     const tooLong = boundsProblem(request, 'range')
     if (tooLong !== undefined) throw tooLong
+    if (isGet(request)) {
+      if (this.#closing !== undefined) throw closedError()
+      return await this.#gets.submit(request.key, request.key.length, options, this.#timeoutOf(options))
+    }
     const statement = rangeStatement(this.#options.place, request)
     return await this.#read(statement, options, (rows) => rangeReplyOf(rows, request))
   }
@@ -165,7 +176,9 @@ export class PostgresStore implements Store {
     this.#feed.close(closedError())
     this.#upkeep.close()
     this.#writes.close((outcome) => closedError(outcome))
+    this.#gets.close((outcome) => closedError(outcome))
     this.#closed.abort()
+    this.#connections.abandonAll()
     await this.#release()
   }
 
@@ -175,7 +188,8 @@ export class PostgresStore implements Store {
   ): Promise<object> {
     validateMutation(mutation)
     if (this.#closing !== undefined) throw closedError('none')
-    const reply = await this.#writes.submit(encodeCommand(mutation), options, this.#timeoutOf(options))
+    const command = encodeCommand(mutation)
+    const reply = await this.#writes.submit(command, command.length, options, this.#timeoutOf(options))
     if (isRefusal(reply)) throw refusalError(reply)
     return reply
   }

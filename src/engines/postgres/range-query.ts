@@ -16,13 +16,6 @@ export function rangeStatement(
   request: RangeRequest,
   bytesMax: number = storeLimits.rangeReplyBytesMax,
 ): Statement {
-  if (request.end === undefined && request.revision === undefined && !isCut(request)) {
-    return {
-      name: `althing_get_${schema}`,
-      text: `select ${head}, k.* from ${schema}.meta m left join ${schema}.keys k on k.key = $1`,
-      values: [bufferOf(request.key)],
-    }
-  }
   const { from, end } = boundsOf(request)
   const bounds = [bufferOf(from), bufferOf(end)]
   const at = request.revision
@@ -37,8 +30,9 @@ export function rangeStatement(
     : { text, values: [...values, request.limit === 0 ? null : (request.limit ?? null), bytesMax] }
 }
 
-function isCut({ limit, keysOnly, countOnly }: RangeRequest): boolean {
-  return keysOnly === true || countOnly === true || (limit !== undefined && limit > 0)
+/** One key, whole, as it is now. */
+export function isGet({ end, revision, keysOnly, countOnly }: RangeRequest): boolean {
+  return end === undefined && revision === undefined && keysOnly !== true && countOnly !== true
 }
 
 function currentKeys(schema: string): string {

@@ -28,6 +28,8 @@ create table ${schema}.keys (
   version bigint not null,
   lease bigint not null
 ) with (fillfactor = 80);
+-- Rows are replaced and cleared all the time: the defaults of autovacuum would let a fifth of a table lie dead.
+alter table ${schema}.keys set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 create index keys_by_lease on ${schema}.keys (lease, key) where lease <> 0;
 
 create table ${schema}.history (
@@ -38,6 +40,9 @@ create table ${schema}.history (
   lease bigint not null,
   value bytea,
   primary key (revision, key)
+);
+alter table ${schema}.history set (
+  autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05
 );
 create index history_by_key on ${schema}.history (key, revision);
 
