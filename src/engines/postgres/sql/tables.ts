@@ -11,6 +11,10 @@
  *     purge     up to which compact revision the history has been cleared, and is to be
  */
 export function tables(schema: string): string {
+  return storeTables(schema) + leaseTables(schema) + keepingTables(schema)
+}
+
+function storeTables(schema: string): string {
   return `
 create table ${schema}.meta (
   id smallint primary key default 1 check (id = 1),
@@ -45,7 +49,11 @@ alter table ${schema}.history set (
   autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05
 );
 create index history_by_key on ${schema}.history (key, revision);
+`
+}
 
+function leaseTables(schema: string): string {
+  return `
 create table ${schema}.leases (
   id bigint primary key,
   ttl_ms bigint not null,
@@ -54,7 +62,11 @@ create table ${schema}.leases (
 create index leases_by_expiry on ${schema}.leases (expires_at);
 
 create unlogged table ${schema}.epoch (started timestamptz not null);
+`
+}
 
+function keepingTables(schema: string): string {
+  return `
 create table ${schema}.sessions (
   client uuid primary key,
   sequence bigint not null,
