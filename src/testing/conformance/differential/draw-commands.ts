@@ -75,7 +75,7 @@ function drawOperation(random: SeededRandom): DrawnOperation {
 
 function drawPut(random: SeededRandom): DrawnOperation {
   const draw = random.float()
-  const lease = draw < 0.55 ? 'none' : draw < 0.7 ? 'keep' : drawLease(random)
+  const lease = draw < 0.4 ? 'none' : draw < 0.55 ? 'keep' : drawLease(random)
   return {
     op: 'put',
     key: random.pick(names),
@@ -137,7 +137,8 @@ function drawRevision(random: SeededRandom): RevisionReference {
 }
 
 function drawLease(random: SeededRandom): LeaseReference {
-  return random.chance(0.05) ? 'unknown' : { ago: random.integer(0, 6) }
+  // Mostly the newest: the older ones have ended, or their keys have been put anew without them.
+  return random.chance(0.03) ? 'unknown' : { ago: random.integer(0, random.integer(0, 4)) }
 }
 
 function drawWatch(random: SeededRandom): {
