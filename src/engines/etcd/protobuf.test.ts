@@ -21,8 +21,8 @@ interface Codec {
 }
 
 function other(service: string, name: string, side: 'request' | 'response'): Codec {
-  const method =
-    (definition[`etcdserverpb.${service}`] as Record<string, Record<string, unknown>>)[name] ?? {}
+  const methods = definition[`etcdserverpb.${service}`] as unknown as Record<string, Record<string, unknown>>
+  const method = methods[name] ?? {}
   return {
     encode: method[`${side}Serialize`] as Codec['encode'],
     decode: method[`${side}Deserialize`] as Codec['decode'],
