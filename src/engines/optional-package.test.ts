@@ -36,7 +36,7 @@ describe('the library of an outside engine', () => {
   })
 
   test('is what the module exports, by name or as its default', async () => {
-    const library = { Client: class {} }
+    const library = { Client: () => undefined }
     expect(await loading(() => Promise.resolve(library))).toBe(library)
     expect(await loading(() => Promise.resolve({ default: library }))).toBe(library)
   })
