@@ -87,6 +87,8 @@ export interface StoreCapabilities {
   readonly limits?: StoreLimits
   /** The time of a lease is a whole multiple of this: what was asked for, rounded up, as the grant tells. Default 1. */
   readonly leaseTtlStepMs?: number
+  /** A watch reports progress no more often than this, whatever was asked for. Default 0: as asked for. */
+  readonly watchProgressMsMin?: number
 }
 
 /** 1..2^53-1. Assigned by the store; never used twice. */

@@ -11,6 +11,8 @@ export const etcdCapabilities: StoreCapabilities = {
   leaseTtlStepMs: 1_000,
   fencing: true,
   watchResume: true,
+  // Older servers report at an interval of their own, which is this unless their operator says otherwise.
+  watchProgressMsMin: 600_000,
   exactlyOnce: false,
   // A request of etcd has at most 1.5 MiB unless its operator says otherwise, of which some is for the form.
   limits: { ...storeLimits, txnBytesMax: 1_440 * 1024 },

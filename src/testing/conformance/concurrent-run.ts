@@ -100,13 +100,16 @@ class Run {
   readonly #options: ConcurrentRunOptions
   readonly #prefix: ByteString
   #isSettled = false
+  #written = 0
   #values = 0
 
   constructor(options: ConcurrentRunOptions) {
     this.#options = options
     this.#prefix = `h${Buffer.from(options.world.random.bytes(6)).toString('hex')}/`
-    this.keys = new HistoryRecorder(options.world.clock)
-    this.txns = new HistoryRecorder(options.world.clock)
+    // All is written down in one process: its order is the order of time, and a finer one than that of any clock.
+    const order = { monotonicMs: () => ++this.#written }
+    this.keys = new HistoryRecorder(order)
+    this.txns = new HistoryRecorder(order)
   }
 
   settle(): void {

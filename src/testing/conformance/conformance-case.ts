@@ -4,7 +4,7 @@ import type { ConformanceAbility, ConformanceBed, ConformanceOptions } from './b
 import { Scene } from './scene.ts'
 
 /** A claim of the engine's capabilities that a case proves. */
-export type ConformanceClaim = Guarantee | 'exactly-once'
+export type ConformanceClaim = Guarantee | 'exactly-once' | 'watch-progress'
 
 export interface ConformanceCase {
   /** A behaviour, unique in the suite. */
@@ -27,6 +27,9 @@ export interface CaseDefinition {
   readonly play: (scene: Scene) => Promise<void>
 }
 
+/** A rarer report of progress is none, for a case that is not to last. */
+const progressMsMax = 5_000
+
 const holds: Readonly<Record<ConformanceClaim, (capabilities: StoreCapabilities) => boolean>> = {
   linearizable: (capabilities) => capabilities.linearizable,
   durable: (capabilities) => capabilities.durability !== 'memory',
@@ -35,6 +38,7 @@ const holds: Readonly<Record<ConformanceClaim, (capabilities: StoreCapabilities)
   fencing: (capabilities) => capabilities.fencing,
   'watch-resume': (capabilities) => capabilities.watchResume,
   'exactly-once': (capabilities) => capabilities.exactlyOnce,
+  'watch-progress': ({ watchProgressMsMin = 0 }) => watchProgressMsMin <= progressMsMax,
 }
 
 const lacking: Readonly<Record<ConformanceAbility, string>> = {

@@ -19,6 +19,8 @@ import { type ConformanceAbility, type ConformanceBed, type ConformanceOptions, 
 import { bytesOf, type PlainKeyValue, plainKeyValue } from './plain.ts'
 import { patienceMs, WatchedBatches } from './watched-batches.ts'
 
+/** A case that takes longer has failed: what it waits for does not come. */
+const caseMsMax = 55_000
 /** Leases that must outlive their case. */
 const longTtlMs = 600_000
 
@@ -34,6 +36,7 @@ export class Scene {
   readonly #stores: Store[] = []
   readonly #leases: number[] = []
   readonly #watches: WatchedBatches[] = []
+  readonly #endings: (() => void)[] = []
 
   private constructor(bed: ConformanceBed, { capabilities, abilities = [] }: ConformanceOptions) {
     this.bed = bed
@@ -51,10 +54,13 @@ export class Scene {
   ): Promise<void> {
     const scene = new Scene(bed, options)
     try {
-      await scene.open()
-      await body(scene)
-      await scene.#tidy()
+      await scene.#inTime(async () => {
+        await scene.open()
+        await body(scene)
+        await scene.#tidy()
+      })
     } finally {
+      for (const end of scene.#endings) end()
       for (const watch of scene.#watches) watch.close()
       await scene.closeAll()
     }
@@ -184,6 +190,22 @@ export class Scene {
       check.ok(this.nowMs() < endMs, `within ${withinMs} ms: ${what}`)
       await this.sleep(10)
     }
+  }
+
+  /** Calls `end` when the case is over, however it ends: what goes on in the background stops. */
+  atEnd(end: () => void): void {
+    this.#endings.push(end)
+  }
+
+  async #inTime(body: () => Promise<void>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.world.timers.after(caseMsMax, () => {
+        reject(new Error(`the case is not done after ${caseMsMax} ms`))
+      })
+      body()
+        .finally(() => timer.cancel())
+        .then(resolve, reject)
+    })
   }
 
   /** Leases and keys of the case go, so that none ends in the middle of another case. */

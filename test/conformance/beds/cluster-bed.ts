@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Connection, Network, World } from '../../../src/contracts/world.ts'
 import { type ClusterNode, openClusterNode } from '../../../src/engines/cluster/cluster-node.ts'
 import { openClusterStore } from '../../../src/engines/cluster/cluster-store.ts'
+import { memberKeys } from '../../../src/engines/cluster/membership/member-record.ts'
 import { freePorts } from '../../../src/node/free-ports.ts'
 import { NodeLogger } from '../../../src/world/logger.ts'
 import { createNodeWorld } from '../../../src/world/node-world.ts'
@@ -54,7 +55,11 @@ class RunningCluster {
 
   async startAll(): Promise<void> {
     await Promise.all(this.#members.map(({ id }) => this.#start(id)))
-    await this.#leader()
+    // The cluster writes down who belongs to it, which makes revisions of its own: once, when it is new.
+    const isKnown = (node: ClusterNode, id: number): boolean =>
+      node.host.model.range({ key: memberKeys.record(id) }).count === 1
+    let leader = await this.#leader()
+    while (!this.#members.every(({ id }) => isKnown(leader, id))) leader = await this.#leader()
   }
 
   async stopAll(): Promise<void> {
@@ -89,10 +94,10 @@ class RunningCluster {
 
   async #leader(): Promise<ClusterNode> {
     for (;;) {
+      await new Promise<void>((resolve) => this.#world.timers.after(10, resolve))
       for (const node of this.#nodes.values()) {
         if (node.host.group.isLeaderReady) return node
       }
-      await new Promise<void>((resolve) => this.#world.timers.after(10, resolve))
     }
   }
 }

@@ -17,11 +17,16 @@ async function putsAround(scene: Scene, fault: () => Promise<void>, writers = 4)
     while (!isOver) await puts.put(store)
     for (let n = 0; n < 5; n++) await puts.put(store)
   })
-  await scene.sleep(50)
-  await fault()
-  await scene.sleep(50)
-  isOver = true
-  await Promise.all(writing)
+  const written = Promise.all(writing)
+  written.catch(() => undefined)
+  try {
+    await scene.sleep(50)
+    await fault()
+    await scene.sleep(50)
+  } finally {
+    isOver = true
+  }
+  await written
   return puts
 }
 

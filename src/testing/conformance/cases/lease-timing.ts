@@ -18,18 +18,24 @@ class Stopwatch {
   readonly #watch: WatchedBatches
   #isStopped = false
   #lagMs = 0
-  #probing: Promise<void>
+  readonly #probing: Promise<void>
 
   private constructor(scene: Scene, watch: WatchedBatches) {
     this.#scene = scene
     this.#watch = watch
     this.#probing = this.#probe()
+    // What goes wrong is told by `stop`.
+    this.#probing.catch(() => undefined)
   }
 
   static async start(scene: Scene): Promise<Stopwatch> {
     const watch = scene.watch()
     await watch.created()
-    return new Stopwatch(scene, watch)
+    const stopwatch = new Stopwatch(scene, watch)
+    scene.atEnd(() => {
+      stopwatch.#isStopped = true
+    })
+    return stopwatch
   }
 
   get lagMs(): number {
@@ -56,6 +62,7 @@ class Stopwatch {
     while (!this.#isStopped) {
       const startMs = scene.nowMs()
       await scene.sleep(probeEveryMs)
+      if (this.#isStopped) return
       const revision = await scene.put('probe', '')
       await this.#watch.told(revision)
       this.#lagMs = Math.max(this.#lagMs, scene.nowMs() - startMs - probeEveryMs)

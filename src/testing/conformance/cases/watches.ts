@@ -161,6 +161,7 @@ export const watchCases: readonly CaseDefinition[] = [
   },
   {
     name: 'where progress is asked for it is told, though nothing of the range changes',
+    proves: 'watch-progress',
     async play(scene) {
       const watch = scene.watch({ key: scene.key('quiet'), end: undefined, progressMs: 200 } as never)
       await watch.created()
