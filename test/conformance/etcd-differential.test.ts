@@ -6,9 +6,9 @@ import { openEtcdBed } from './beds/etcd-bed.ts'
 import type { TestBed } from './register.ts'
 
 describe.skipIf(etcdUnavailable() !== undefined).each([
-  ['one member', 1],
-  ['three members', 3],
-] as const)('an etcd of %s and the store model', (_, members) => {
+  ['one member', 1, 1_000],
+  ['three members', 3, 200],
+] as const)('an etcd of %s and the store model', (_, members, commands) => {
   let bed: TestBed | undefined
   const stores: Store[] = []
 
@@ -24,7 +24,7 @@ describe.skipIf(etcdUnavailable() !== undefined).each([
 
   test.each([1, 2, 3])('answer random commands alike (seed %i)', async (seed) => {
     const { world } = bed as TestBed
-    const { difference } = await differentialRun({ stores, world, seed, commands: 1_000 })
+    const { difference } = await differentialRun({ stores, world, seed, commands })
     expect(difference?.text).toBeUndefined()
-  })
+  }, 300_000)
 })
