@@ -1,19 +1,20 @@
 import { type AlthingError, invalidArgument, isAlthingError } from '../../contracts/errors.ts'
-import type {
-  CallOptions,
-  LeaseGrant,
-  LeaseId,
-  LeaseStatus,
-  Operation,
-  RangeReply,
-  RangeRequest,
-  ReadOptions,
-  RenewalSource,
-  Store,
-  StoreCapabilities,
-  TxnReply,
-  Watch,
-  WatchRequest,
+import {
+  type CallOptions,
+  type LeaseGrant,
+  type LeaseId,
+  limitsOf,
+  type LeaseStatus,
+  type Operation,
+  type RangeReply,
+  type RangeRequest,
+  type ReadOptions,
+  type RenewalSource,
+  type Store,
+  type StoreCapabilities,
+  type TxnReply,
+  type Watch,
+  type WatchRequest,
 } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { isReadOnly, type TxnMutation } from '../../models/store/txn.ts'
@@ -21,10 +22,12 @@ import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
 import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
 import { CommandStore } from '../local/command-store.ts'
 import { closedError } from '../local/local-store.ts'
+import { checkRequest } from '../local/request-limits.ts'
 import { problemOfWatch } from '../local/watch-validation.ts'
 import type { EtcdUser } from './authentication.ts'
 import { EtcdCalls, unary } from './calls.ts'
 import { Endpoints, type EtcdTls } from './endpoints.ts'
+import { etcdCapabilities } from './etcd-capabilities.ts'
 import { EtcdLeases } from './etcd-leases.ts'
 import { EtcdWatch } from './etcd-watch.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
@@ -57,16 +60,7 @@ export async function openEtcdStore(world: World, options: EtcdStoreOptions): Pr
 
 /** {@link Store} on etcd. What etcd does otherwise than the built-in engines is listed in `docs/engines/etcd.md`. */
 export class EtcdStore extends CommandStore implements Store {
-  readonly capabilities: StoreCapabilities = {
-    linearizable: true,
-    durability: 'quorum-disk',
-    leaseSurvivesFailover: true,
-    timeAuthority: 'server',
-    leaseExpiryResolutionMs: 2_000,
-    fencing: true,
-    watchResume: true,
-    exactlyOnce: false,
-  }
+  readonly capabilities: StoreCapabilities = etcdCapabilities
   readonly renewal: RenewalSource
   readonly #world: World
   readonly #endpoints: Endpoints
@@ -154,8 +148,11 @@ export class EtcdStore extends CommandStore implements Store {
     validateMutation(mutation)
     if (this.#isClosed) throw closedError('none')
     switch (mutation.type) {
-      case 'txn':
+      case 'txn': {
+        const problem = checkRequest(mutation, limitsOf(etcdCapabilities))
+        if (problem !== undefined) throw problem
         return { ok: true, type: 'txn', reply: await this.#txn(mutation, options) }
+      }
       case 'grantLease': {
         const grant = await this.#leases.grant(mutation.ttlMs, options)
         return { ok: true, type: 'grantLease', ...grant }

@@ -223,11 +223,15 @@ export class EtcdWatch {
     const asksProgress = progressMs !== undefined && reportsProgressInOrder(version)
     const beatMs = asksProgress ? Math.min(idleMsMax, Math.max(progressMs, 50)) : idleMsMax
     let askedMs: number | undefined
+    let giveUp: (() => void) | undefined
     const beat = (): void => {
       if (generation !== this.#generation || this.stream.isEnded) return
       const nowMs = this.#world.clock.monotonicMs()
       const isSilent = askedMs !== undefined && endpoint.lastHeardMs < askedMs && nowMs - askedMs >= answerMs
-      if (isSilent) this.#endpoints.distrust(endpoint)
+      if (isSilent) {
+        giveUp?.()
+        this.#endpoints.distrust(endpoint)
+      }
       if (endpoint.generation !== connection) {
         this.#failed(endedBy(endpoint), generation, endpoint)
         return
@@ -235,7 +239,8 @@ export class EtcdWatch {
       if (asksProgress) this.#open?.write({ progress: {} })
       if (askedMs === undefined || endpoint.lastHeardMs >= askedMs) {
         askedMs = nowMs - endpoint.lastHeardMs >= beatMs ? nowMs : undefined
-        if (askedMs !== undefined) endpoint.unary(methods.status, {}, { needsLeader: false }, () => undefined)
+        if (askedMs !== undefined)
+          giveUp = endpoint.unary(methods.status, {}, { needsLeader: false }, () => undefined)
       }
       this.#tick = this.#world.timers.after(beatMs, beat)
     }

@@ -22,8 +22,8 @@ export function parseServerVersion(text: string): ServerVersion {
  * (https://github.com/etcd-io/etcd/issues/15220).
  */
 export function reportsProgressInOrder(version: ServerVersion): boolean {
-  const [, minor] = version
-  if (minor === 4) return isAtLeast(version, [3, 4, 25])
+  const [major, minor] = version
+  if (major === 3 && minor === 4) return isAtLeast(version, [3, 4, 25])
   return isAtLeast(version, [3, 5, 8])
 }
 

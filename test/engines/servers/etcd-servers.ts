@@ -21,6 +21,8 @@ export interface EtcdServersOptions {
   readonly members: 1 | 3
   /** Further flags for every member; the rest are etcd's defaults. */
   readonly flags?: Readonly<Record<string, string>>
+  /** Each member serves on a second port too, to clients that show a certificate of this authority. PEM files. */
+  readonly tls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string }
 }
 
 export interface EtcdMemberStatus {
@@ -35,37 +37,46 @@ export interface EtcdMemberStatus {
 export class EtcdServers {
   /** `host:port` where each member serves clients. */
   readonly addresses: readonly string[]
+  /** And over TLS, where that was asked for. */
+  readonly securedAddresses: readonly string[]
   readonly version: string
   readonly #members: readonly ServerProcess[]
   readonly #removeData: () => void
 
   private constructor(
     members: readonly ServerProcess[],
-    addresses: readonly string[],
+    addresses: { readonly plain: readonly string[]; readonly secured: readonly string[] },
     version: string,
     removeData: () => void,
   ) {
     this.#members = members
-    this.addresses = addresses
+    this.addresses = addresses.plain
+    this.securedAddresses = addresses.secured
     this.version = version
     this.#removeData = removeData
   }
 
   /** Resolves when every member has answered a read that goes through the quorum. */
-  static async start({ members: size, flags = {} }: EtcdServersOptions): Promise<EtcdServers> {
+  static async start({ members: size, flags = {}, tls }: EtcdServersOptions): Promise<EtcdServers> {
     const folder = temporaryFolder('etcd')
-    const ports = await freePorts(size * 2)
-    const addresses = ports.slice(0, size).map((port) => `127.0.0.1:${port}`)
-    const peers = ports.slice(size).map((port) => `http://127.0.0.1:${port}`)
-    const members = addresses.map(
-      (address, index) =>
-        new ServerProcess('etcd', memberArguments(index, address, peers, folder.path, flags)),
-    )
+    const ports = (await freePorts(size * 3)).map((port) => `127.0.0.1:${port}`)
+    const plain = ports.slice(0, size)
+    const peers = ports.slice(size, size * 2).map((address) => `http://${address}`)
+    const secured = tls === undefined ? [] : ports.slice(size * 2)
+    const members = plain.map((address, index) => {
+      const own = memberFlags(index, address, peers, folder.path)
+      const forTls = tls === undefined ? {} : tlsFlags(address, secured[index] as string, tls)
+      const all = Object.entries({ ...own, ...forTls, ...flags })
+      return new ServerProcess(
+        'etcd',
+        all.map(([name, value]) => `--${name}=${value}`),
+      )
+    })
     for (const member of members) member.start()
     try {
-      await Promise.all(addresses.map(serves))
-      const { version } = await statusOf(addresses[0] as string)
-      return new EtcdServers(members, addresses, version, folder.remove)
+      await Promise.all(plain.map(serves))
+      const { version } = await statusOf(plain[0] as string)
+      return new EtcdServers(members, { plain, secured }, version, folder.remove)
     } catch (error) {
       await Promise.all(members.map((member) => member.kill()))
       folder.remove()
@@ -146,15 +157,14 @@ async function statusOf(address: string): Promise<EtcdMemberStatus> {
   }
 }
 
-function memberArguments(
+function memberFlags(
   index: number,
   address: string,
   peers: readonly string[],
   folder: string,
-  flags: Readonly<Record<string, string>>,
-): readonly string[] {
+): Readonly<Record<string, string>> {
   const peer = peers[index] as string
-  const all = {
+  return {
     name: `m${index}`,
     'data-dir': path.join(folder, `m${index}`),
     'listen-client-urls': `http://${address}`,
@@ -165,7 +175,19 @@ function memberArguments(
     'initial-cluster-state': 'new',
     logger: 'zap',
     'log-level': 'error',
-    ...flags,
   }
-  return Object.entries(all).map(([name, value]) => `--${name}=${value}`)
+}
+
+function tlsFlags(
+  address: string,
+  secured: string,
+  { caFile, certFile, keyFile }: NonNullable<EtcdServersOptions['tls']>,
+): Readonly<Record<string, string>> {
+  return {
+    'listen-client-urls': `http://${address},https://${secured}`,
+    'client-cert-auth': 'true',
+    'trusted-ca-file': caFile,
+    'cert-file': certFile,
+    'key-file': keyFile,
+  }
 }
