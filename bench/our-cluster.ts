@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { NodeClient } from 'althing/engines'
 import { createNodeWorld } from 'althing/world'
 import type { Cluster, Contender, LoadTarget, StoreDriver } from './cluster.ts'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../src/node/free-ports.ts'
 import { openOurs } from './our-driver.ts'
-import { eventually, ServerProcess, temporaryFolder } from './server-process.ts'
+import { eventually, ServerProcess, temporaryFolder } from '../test/engines/servers/server-process.ts'
 
 const size = 3
 const readyWithinMs = 60_000

@@ -6,6 +6,11 @@ import { readText, root } from './architecture/source-tree.ts'
 /** What each program in docs/examples prints, by the page of docs/blocks that shows it. The README's is in readme.test.ts. */
 const printed: Readonly<Record<string, readonly unknown[][]>> = {
   checker: [['violation'], [true]],
+  conformance: [
+    ['6 passed, 0 failed, 11 do not apply'],
+    ["the engine does not claim 'durable'"],
+    ['as the model'],
+  ],
   'consistent-hashing': [[true, 3, true], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],

@@ -5,7 +5,7 @@ import type { BenchOptions } from '../options.ts'
 import { processorSeconds } from '../processor-time.ts'
 import { type AreaResult, formatNumber, formatTable } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
-import { eventually } from '../server-process.ts'
+import { eventually } from '../../test/engines/servers/server-process.ts'
 import { rounded } from '../statistics.ts'
 import { benchOurs } from './ours-only.ts'
 

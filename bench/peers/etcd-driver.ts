@@ -70,26 +70,13 @@ interface WatchClient {
   close(): void
 }
 
-export interface EtcdStatus {
-  readonly header: { readonly member_id: string }
-  readonly version: string
-  /** Member id of the leader; `'0'` while there is none. */
-  readonly leader: string
-  readonly raftTerm: string
-}
-
-interface MaintenanceClient {
-  readonly status: Unary<object, EtcdStatus>
-  close(): void
-}
-
 const definition = loadSync(fileURLToPath(new URL('./etcd.proto', import.meta.url)), {
   keepCase: true,
   longs: String,
   defaults: true,
 })
 const services = loadPackageDefinition(definition)['etcdserverpb'] as unknown as Readonly<
-  Record<'KV' | 'Lease' | 'Watch' | 'Maintenance', ServiceClientConstructor>
+  Record<'KV' | 'Lease' | 'Watch', ServiceClientConstructor>
 >
 
 /** Each channel has a connection of its own. A list of all leases is longer than what a client takes by default. */
@@ -204,16 +191,6 @@ class EtcdWatches {
       waiting.resolve()
     }
     if (response.events.length > 0) this.#seen.get(response.watch_id)?.()
-  }
-}
-
-/** What the member at `address` says about itself and its leader. */
-export async function etcdStatus(address: string, deadlineMs: number): Promise<EtcdStatus> {
-  const client = clientOf<MaintenanceClient>('Maintenance', address)
-  try {
-    return await call(client, client.status, {}, deadlineMs)
-  } finally {
-    client.close()
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { isOnPath } from '../is-on-path.ts'
+import { isOnPath } from '../../test/engines/servers/is-on-path.ts'
 
 /** More connections than this only cost the server: the others share them as streams. */
 const connectionsMax = 16

@@ -2,9 +2,9 @@ import { jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import path from 'node:path'
 import type { Cluster, Contender, LoadTarget, PutDriver } from '../cluster.ts'
-import { freePorts } from '../free-ports.ts'
-import { isOnPath } from '../is-on-path.ts'
-import { eventually, ServerProcess, temporaryFolder } from '../server-process.ts'
+import { freePorts } from '../../src/node/free-ports.ts'
+import { isOnPath } from '../../test/engines/servers/is-on-path.ts'
+import { eventually, ServerProcess, temporaryFolder } from '../../test/engines/servers/server-process.ts'
 import { openNats, subjects } from './nats-driver.ts'
 
 const size = 3

@@ -83,6 +83,12 @@ export interface StoreCapabilities {
   readonly watchResume: boolean
   /** A retry of the same call is applied once. */
   readonly exactlyOnce: boolean
+  /** Bounds on arguments and replies; see {@link limitsOf}. Default: {@link storeLimits}. */
+  readonly limits?: StoreLimits
+  /** The time of a lease is a whole multiple of this: what was asked for, rounded up, as the grant tells. Default 1. */
+  readonly leaseTtlStepMs?: number
+  /** A watch reports progress no more often than this, whatever was asked for. Default 0: as asked for. */
+  readonly watchProgressMsMin?: number
 }
 
 /** 1..2^53-1. Assigned by the store; never used twice. */
@@ -273,7 +279,7 @@ export interface StoreLimits {
   readonly renewalsMax: number
 }
 
-/** Bounds of the built-in engines. */
+/** Bounds of the built-in engines, and of every engine that does not state others in its capabilities. */
 export const storeLimits: StoreLimits = {
   keyBytesMax: 4 * 1024,
   valueBytesMax: 1024 * 1024,
@@ -283,4 +289,9 @@ export const storeLimits: StoreLimits = {
   leaseTtlMsMin: 100,
   leaseTtlMsMax: 365 * 86_400_000,
   renewalsMax: 1_000,
+}
+
+/** The bounds that an engine keeps. */
+export function limitsOf(capabilities: StoreCapabilities): StoreLimits {
+  return capabilities.limits ?? storeLimits
 }

@@ -1,4 +1,4 @@
-/** The built-in engines, for programs that put them together by themselves; `open` of the main entry does it by URL. */
+/** The engines, for programs that put them together by themselves; `open` of the main entry does it by URL. */
 export {
   ClusterNode,
   type ClusterNodeOptions,
@@ -7,4 +7,14 @@ export {
 export { type ClusterStore, type ClusterStoreOptions, openClusterStore } from './cluster/cluster-store.ts'
 export { NodeClient } from './cluster/node-client.ts'
 export type { GroupStatus, MemberStatus, NodeStatus } from './cluster/node-status.ts'
+export type { EtcdUser } from './etcd/authentication.ts'
+export type { EtcdTls } from './etcd/endpoints.ts'
+export { type EtcdStore, type EtcdStoreOptions, openEtcdStore } from './etcd/etcd-store.ts'
 export { LocalStore, type LocalStoreOptions, openLocalStore } from './local/local-store.ts'
+export {
+  migratePostgres,
+  openPostgresStore,
+  type PostgresStore,
+  type PostgresStoreOptions,
+} from './postgres/open-postgres-store.ts'
+export type { PostgresClient, PostgresConfig, PostgresPool } from './postgres/library.ts'

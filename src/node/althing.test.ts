@@ -19,6 +19,13 @@ describe('open', () => {
     'althing://a:1,,b:2',
     'althing://a:1/group/more',
     'althing://a:1?x=1',
+    'etcd://',
+    'etcd://host',
+    'etcd://user:password@host:2379',
+    'etcd://a:1,b:2/path',
+    'postgres:',
+    'postgres://',
+    'postgres:///database',
     5,
   ])('refuses the URL %j at once, and says what it may be', async (url) => {
     await expect(open(url as string)).rejects.toMatchObject({

@@ -10,8 +10,11 @@ import { ElectionService } from '../coordination/election.ts'
 import { LeaseKeeper } from '../coordination/lease-keeper.ts'
 import { LockService } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
+import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
+import { openPostgresStore } from '../engines/postgres/open-postgres-store.ts'
 import { type ClientSecurity, credentialsOf, tlsOf } from './client-security.ts'
+import { etcdSecurityOf } from './etcd-security.ts'
 import { plainCodec, TypedStore } from '../store/typed-store.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
@@ -32,9 +35,12 @@ export interface OpenOptions extends ClientSecurity {
  *
  * - `memory:` this process, nothing kept;
  * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk; where a world is given, in a folder of its disk;
- * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups.
+ * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups;
+ * - `etcd://host:port,host:port` an etcd, 3.4 or later; needs the package `@grpc/grpc-js`;
+ * - `postgres://user:password@host:port/database` a PostgreSQL, 13 or later, with `?schema=name` where the store's is not `althing`; needs the package `pg`.
  *
- * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `corrupt` or `conflict` (the folder).
+ * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `not-found` (a package that the engine needs), `incompatible-peer`,
+ * `corrupt` or `conflict` (the folder).
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Althing> {
   if (typeof url !== 'string') throw invalidUrl(url)
@@ -57,13 +63,20 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
     }
     case 'althing:':
       return openCluster(url, options)
+    case 'etcd:':
+      return openEtcd(url, options)
+    case 'postgres:':
+    case 'postgresql:':
+      return openPostgres(url, options)
     default:
       throw invalidUrl(url)
   }
 }
 
 function invalidUrl(url: unknown): AlthingError {
-  return invalidArgument('url', url, "'memory:', 'file:FOLDER' or 'althing://HOST:PORT,HOST:PORT'")
+  const engines =
+    "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT' or 'postgres://USER@HOST:PORT/DATABASE'"
+  return invalidArgument('url', url, engines)
 }
 
 async function openCluster(url: string, options: OpenOptions): Promise<Althing> {
@@ -84,6 +97,32 @@ async function openCluster(url: string, options: OpenOptions): Promise<Althing> 
     await store.close()
     throw error
   }
+  return new Althing(store, world, options)
+}
+
+async function openEtcd(url: string, options: OpenOptions): Promise<Althing> {
+  const endpoints = endpointsIn(/^etcd:\/\/([^/?#]+)\/?$/.exec(url)?.[1])
+  if (endpoints === undefined) throw invalidArgument('url', url, "'etcd://HOST:PORT,HOST:PORT'")
+  const world = options.world ?? quietWorld('.')
+  const timeoutMs = durationMs('timeout', options.timeout)
+  const store = await openEtcdStore(world, {
+    endpoints,
+    ...etcdSecurityOf(options),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  })
+  try {
+    await store.connect()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return new Althing(store, world, options)
+}
+
+async function openPostgres(url: string, options: OpenOptions): Promise<Althing> {
+  const world = options.world ?? quietWorld('.')
+  const timeoutMs = durationMs('timeout', options.timeout)
+  const store = await openPostgresStore(world, { url, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   return new Althing(store, world, options)
 }
 
@@ -168,16 +207,21 @@ function folderOf(url: string): string {
 /** The nodes to ask, and the group whose store is wanted. */
 function placeOf(url: string): { readonly endpoints: readonly string[]; readonly group?: string } {
   const match = /^althing:\/\/([^/?#]+)(?:\/([^/?#]*))?$/.exec(url)
-  const endpoints = match?.[1]?.split(',') ?? []
+  const endpoints = endpointsIn(match?.[1])
+  if (endpoints === undefined)
+    throw invalidArgument('url', url, "'althing://HOST:PORT,HOST:PORT' or 'althing://HOST:PORT/GROUP'")
+  const group = match?.[2]
+  return group === undefined || group === '' ? { endpoints } : { endpoints, group }
+}
+
+/** `undefined` where one is not of the form `host:port`. */
+function endpointsIn(list: string | undefined): readonly string[] | undefined {
+  const endpoints = list?.split(',') ?? []
   const isEndpoint = (text: string): boolean => {
     const port = Number(/^(?:\[[0-9a-fA-F:]+\]|[^\s:[\]@]+):(\d{1,5})$/.exec(text)?.[1])
     return port >= 1 && port <= 65_535
   }
-  if (endpoints.length === 0 || !endpoints.every(isEndpoint)) {
-    throw invalidArgument('url', url, "'althing://HOST:PORT,HOST:PORT' or 'althing://HOST:PORT/GROUP'")
-  }
-  const group = match?.[2]
-  return group === undefined || group === '' ? { endpoints } : { endpoints, group }
+  return endpoints.length > 0 && endpoints.every(isEndpoint) ? endpoints : undefined
 }
 
 function durationMs(field: string, duration: Duration | undefined): number | undefined {

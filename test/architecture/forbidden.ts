@@ -49,6 +49,15 @@ const pureNames: Readonly<Record<string, readonly string[]>> = {
   'node:crypto': ['createHash', 'createHmac', 'hash', 'timingSafeEqual'],
 }
 
+/**
+ * The client libraries of outside engines. They open sockets and keep time of their own, and the simulated world has no such servers; so each is for the folder of its
+ * engine alone, whose own time and randomness are the world's all the same.
+ */
+const engineLibraries: Readonly<Record<string, string>> = {
+  '@grpc/grpc-js': 'src/engines/etcd/',
+  pg: 'src/engines/postgres/',
+}
+
 /** Processes start and end here: they may open HTTP servers, child processes and files, but time and randomness are the world's all the same. */
 const compositionRoots = ['node', 'cli']
 
@@ -59,7 +68,7 @@ function isWorld(path: string): boolean {
 export function forbiddenUses(files: readonly SourceFile[]): string[] {
   return files
     .filter((file) => file.path.startsWith('src/') && !isWorld(file.path) && !isTest(file.path))
-    .flatMap((file) => [...forbiddenModules(file), ...forbiddenGlobals(file)])
+    .flatMap((file) => [...forbiddenModules(file), ...foreignLibraries(file), ...forbiddenGlobals(file)])
 }
 
 function forbiddenModules(file: SourceFile): string[] {
@@ -82,6 +91,15 @@ function forbiddenModules(file: SourceFile): string[] {
       const instead = modules[each.specifier] ?? modules[bare]
       return instead === undefined ? [] : [moduleMessage(file, each, instead)]
     })
+}
+
+function foreignLibraries(file: SourceFile): string[] {
+  return file.imports.flatMap((each) => {
+    const home = engineLibraries[each.specifier]
+    return home === undefined || file.path.startsWith(home)
+      ? []
+      : [moduleMessage(file, each, `the engine: the library is for ${home} alone`)]
+  })
 }
 
 function moduleMessage(file: SourceFile, { specifier, line }: Import, instead: string): string {

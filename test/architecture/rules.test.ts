@@ -123,6 +123,18 @@ describe('the rules themselves', () => {
     ])
   })
 
+  test('the client library of an engine is for its folder alone, and brings no time or randomness with it', () => {
+    const library = "const grpc = await import('@grpc/grpc-js')"
+    const own = source('src/engines/etcd/x.ts', library, 'const id = Math.random()')
+    expect(forbiddenUses([own])).toEqual([
+      expect.stringContaining('src/engines/etcd/x.ts:2 uses Math.random'),
+    ])
+    for (const path of ['src/coordination/lock.ts', 'src/engines/cluster/x.ts', 'src/node/x.ts'])
+      expect(forbiddenUses([source(path, library)])).toEqual([
+        expect.stringContaining('src/engines/etcd/ alone'),
+      ])
+  })
+
   test('names that say nothing, and names in another case, are found', () => {
     expect(
       nameViolations(['src/base/utils.ts', 'src/base/hashRing.ts', 'src/base/hash-ring.test.ts']),

@@ -26,7 +26,12 @@ import type { Credentials } from '../../access/access-control.ts'
 import { decodeCommand, encodeCommand, encodeMutation } from '../../models/store/codec.ts'
 import type { StoreMutation, StoreReply } from '../../models/store/types.ts'
 import type { TxnMutation } from '../../models/store/txn.ts'
-import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
+import {
+  validateLease,
+  validateMutation,
+  validateRange,
+  validateRenewals,
+} from '../../models/store/validate.ts'
 import {
   decodeLeaseStatuses,
   decodeRangeReply,
@@ -121,7 +126,10 @@ export class ClusterStore extends CommandStore implements Store {
   }
 
   keepLeaseAlive(lease: LeaseId, options: CallOptions = {}): Promise<LeaseGrant> {
-    return this.#read(methods.keepLeaseAlive, options, leaseGrantFrom, () => lease)
+    return this.#read(methods.keepLeaseAlive, options, leaseGrantFrom, () => {
+      validateLease(lease)
+      return lease
+    })
   }
 
   async keepLeasesAlive(

@@ -1,10 +1,8 @@
 import type { RenewalThreadData } from '../../contracts/store.ts'
 import type { Channel, ThreadEntry, World } from '../../contracts/world.ts'
-import { LoopWatch } from '../../protocols/lease/loop-watch.ts'
-import type { RenewalNotice, RenewalRequest } from '../../protocols/lease/renewal-messages.ts'
-import { type LeaseStore, RenewalRunner } from '../../protocols/lease/renewal-runner.ts'
+import type { LeaseStore } from '../../protocols/lease/renewal-runner.ts'
 import { defaultTimeoutMs } from '../local/deadline.ts'
-import { SharedSlots } from '../../protocols/lease/shared-slots.ts'
+import { runRenewals } from '../renewal-loop.ts'
 import { callCluster } from './call.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { decodeRenewals, type Hello, methods } from './protocol.ts'
@@ -16,32 +14,9 @@ export interface RenewalEngine {
   readonly greeting?: Pick<Hello, 'group' | 'credentials'>
 }
 
-const aliveIntervalMs = 250
-
-/**
- * The thread that renews leases with connections of its own, whatever the application's loop does. It says through the shared
- * memory that its own loop runs, so that the application can tell a blocked loop from a stopped process.
- */
+/** With connections of its own; see {@link runRenewals}. */
 export function renewLeases(world: World, channel: Channel, data: RenewalThreadData): void {
-  const slots = new SharedSlots(data.shared)
-  const runner = new RenewalRunner({
-    store: connectLeaseStore(world, data.engine as RenewalEngine),
-    world,
-    slots,
-    maxStallMs: data.maxStallMs,
-    notify: (notice: RenewalNotice) => channel.post(notice),
-  })
-  const watch = new LoopWatch(world, {
-    intervalMs: aliveIntervalMs,
-    onTick: (nowMs) => {
-      slots.threadAliveMs = nowMs
-    },
-    onStall: (stall) => {
-      slots.threadStall = stall
-    },
-  })
-  watch.start()
-  channel.onMessage((message) => runner.request(message as RenewalRequest))
+  runRenewals(world, channel, data, connectLeaseStore(world, data.engine as RenewalEngine))
 }
 
 /** Renewals only: they need no session, and may be repeated at another node. */

@@ -19,7 +19,12 @@ import type { World } from '../../contracts/world.ts'
 import { decodeCommand, encodeCommand } from '../../models/store/codec.ts'
 import type { StoreCommand, StoreMutation, StoreReply } from '../../models/store/types.ts'
 import type { TxnMutation } from '../../models/store/txn.ts'
-import { validateMutation, validateRange, validateRenewals } from '../../models/store/validate.ts'
+import {
+  validateLease,
+  validateMutation,
+  validateRange,
+  validateRenewals,
+} from '../../models/store/validate.ts'
 import type { Configuration } from '../../protocols/raft/types.ts'
 import { createMemoryNodeStorage, openNodeStorage } from '../../replication/node-storage.ts'
 import type { DiskStorageOptions } from '../../replication/storage.ts'
@@ -144,7 +149,7 @@ export class LocalStore extends CommandStore implements Store {
   keepLeaseAlive(lease: LeaseId, options: CallOptions = {}): Promise<LeaseGrant> {
     return this.#read(
       options,
-      () => {},
+      () => validateLease(lease),
       (done) => this.host.keepLeaseAlive(lease, done),
     )
   }

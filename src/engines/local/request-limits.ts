@@ -26,7 +26,7 @@ export function requestLimits(given: Partial<RequestLimits>): RequestLimits | un
 
 /** `too-large` for a transaction over one of the limits, naming the field. It is well formed otherwise. */
 export function checkRequest(
-  txn: Extract<StoreCommand, { type: 'txn' }>,
+  txn: Pick<Extract<StoreCommand, { type: 'txn' }>, 'compare' | 'then' | 'else'>,
   limits: RequestLimits,
 ): AlthingError | undefined {
   const lists = { compare: txn.compare, then: txn.then, else: txn.else } as const

@@ -20,7 +20,7 @@ export function validateMutation(mutation: StoreMutation): void {
     case 'grantLease':
       return validateTtl(mutation.ttlMs)
     case 'revokeLease':
-      return validateInteger('lease', mutation.lease, 1)
+      return validateLease(mutation.lease)
     case 'compact':
       return validateInteger('revision', mutation.revision, 1)
     case 'closeSession':
@@ -38,6 +38,11 @@ export function validateRange(request: RangeRequest, field = 'range'): void {
   if (request.order !== undefined && request.order !== 'ascending' && request.order !== 'descending') {
     throw invalidArgument(`${field}.order`, request.order, `'ascending' or 'descending'`)
   }
+}
+
+/** Checks the id of a lease. Throws `invalid-argument`. */
+export function validateLease(lease: number): void {
+  validateInteger('lease', lease, 1)
 }
 
 /** Checks the leases of one call for renewal. Throws `invalid-argument` or `too-large`. */

@@ -6,16 +6,25 @@ import path from 'node:path'
 
 const logBytesMax = 16 * 1024
 
+/** For a server that refuses to run as root. */
+export interface RunAs {
+  readonly uid?: number
+  readonly gid?: number
+  readonly cwd?: string
+}
+
 /** A server run as a child process. Whatever ends this process ends it too. */
 export class ServerProcess {
   readonly #command: string
   readonly #args: readonly string[]
+  readonly #as: RunAs
   #child: ChildProcess | undefined
   #log = ''
 
-  constructor(command: string, args: readonly string[]) {
+  constructor(command: string, args: readonly string[], as: RunAs = {}) {
     this.#command = command
     this.#args = args
+    this.#as = as
   }
 
   get isRunning(): boolean {
@@ -33,7 +42,7 @@ export class ServerProcess {
   }
 
   start(): void {
-    const child = spawn(this.#command, [...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(this.#command, [...this.#args], { ...this.#as, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
@@ -47,6 +56,15 @@ export class ServerProcess {
     child.once('exit', () => living.delete(child))
   }
 
+  /** SIGSTOP: it stands still with all its connections, as under a debugger or on a machine that swaps, until {@link ServerProcess.resume}. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
   /** SIGKILL; resolves once the process is gone. */
   async kill(): Promise<void> {
     const child = this.#child
@@ -57,9 +75,9 @@ export class ServerProcess {
   }
 }
 
-/** A folder of its own for a cluster's data, removed when this process ends if not before. */
+/** A folder of its own for a server's data, removed when this process ends if not before. */
 export function temporaryFolder(name: string): { readonly path: string; readonly remove: () => void } {
-  const folder = mkdtempSync(path.join(tmpdir(), `althing-bench-${name}-`))
+  const folder = mkdtempSync(path.join(tmpdir(), `althing-${name}-`))
   folders.add(folder)
   return {
     path: folder,

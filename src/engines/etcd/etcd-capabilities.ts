@@ -1,0 +1,19 @@
+import { type StoreCapabilities, storeLimits } from '../../contracts/store.ts'
+
+/** What etcd guarantees; where each is shown, and what it rests on, stands in `docs/engines/etcd.md`. */
+export const etcdCapabilities: StoreCapabilities = {
+  linearizable: true,
+  durability: 'quorum-disk',
+  leaseSurvivesFailover: true,
+  timeAuthority: 'server',
+  // etcd looks for leases that have ended twice a second, and a new leader adds an election's time.
+  leaseExpiryResolutionMs: 2_000,
+  leaseTtlStepMs: 1_000,
+  fencing: true,
+  watchResume: true,
+  // Older servers report at an interval of their own, which is this unless their operator says otherwise.
+  watchProgressMsMin: 600_000,
+  exactlyOnce: false,
+  // A request of etcd has at most 1.5 MiB unless its operator says otherwise, of which some is for the form.
+  limits: { ...storeLimits, txnBytesMax: 1_440 * 1024 },
+}

@@ -1,0 +1,207 @@
+import type { AlthingError } from '../../contracts/errors.ts'
+import type { CallOptions } from '../../contracts/store.ts'
+import type { Timer, World } from '../../contracts/world.ts'
+import { withDeadline } from '../local/deadline.ts'
+import { type PostgresClient, type PostgresPool, type QueryConfig, type Row, types } from './library.ts'
+import { type AttemptFailure, failureOf, standbyError } from './postgres-errors.ts'
+
+export interface Statement {
+  readonly text: string
+  readonly values?: readonly unknown[]
+  /** Prepared once on a connection, under this name. */
+  readonly name?: string
+}
+
+const retryMsMin = 10
+const retryMsMax = 500
+
+/** One statement on one connection. When nobody waits for it any more the connection is closed: nothing else tells a dead one from a slow one. */
+export class Attempt {
+  readonly #pool: PostgresPool
+  readonly #usesNames: boolean
+  #client: PostgresClient | undefined
+  #isAbandoned = false
+  /** The statement has left for the server. */
+  wasSent = false
+
+  constructor(pool: PostgresPool, usesNames: boolean) {
+    this.#pool = pool
+    this.#usesNames = usesNames
+  }
+
+  /** Rejects with whatever the library rejects with, and with `unavailable` where the column `standby` says that the answer may be old. */
+  async run({ text, values = [], name }: Statement): Promise<readonly Row[]> {
+    const client = await this.#pool.connect()
+    if (this.#isAbandoned) {
+      client.release()
+      throw new Error('nobody waits for the statement any more')
+    }
+    this.#client = client
+    // Without a listener a connection that breaks just before or after its statement would end the process.
+    client.on('error', ignore)
+    this.wasSent = true
+    const config: QueryConfig = {
+      text,
+      values,
+      types,
+      ...(name !== undefined && this.#usesNames ? { name } : {}),
+    }
+    try {
+      const { rows } = await client.query(config)
+      if (rows[0]?.standby === true) throw standbyError()
+      this.#release()
+      return rows
+    } catch (error) {
+      this.#release(isOfStatement(error) ? undefined : (error as Error))
+      throw error
+    }
+  }
+
+  /** The statement may run to its end in the server all the same. */
+  abandon(): void {
+    this.#isAbandoned = true
+    this.#release(new Error('nobody waits for the statement any more'))
+  }
+
+  #release(error?: Error): void {
+    const client = this.#client
+    this.#client = undefined
+    if (client === undefined) return
+    if (error === undefined) client.removeListener('error', ignore)
+    client.release(error)
+  }
+}
+
+/** The connections of a store: statements with deadlines and retries. */
+export class Connections {
+  readonly world: World
+  readonly #pool: PostgresPool
+  readonly #usesNames: boolean
+  readonly #running = new Set<Attempt>()
+
+  constructor(world: World, pool: PostgresPool, options: { readonly usesNames: boolean }) {
+    this.world = world
+    this.#pool = pool
+    this.#usesNames = options.usesNames
+  }
+
+  get pool(): PostgresPool {
+    return this.#pool
+  }
+
+  attempt(): Attempt {
+    return new Attempt(this.#pool, this.#usesNames)
+  }
+
+  /** Gives up what is under way: nobody waits for it any more. */
+  abandonAll(): void {
+    for (const attempt of this.#running) attempt.abandon()
+  }
+
+  /** One attempt, given up after `limitMs`. Never rejects. */
+  async try(statement: Statement, limitMs: number, attempt = this.attempt()): Promise<Tried> {
+    this.#running.add(attempt)
+    try {
+      return { rows: await within(attempt, statement, this.world, limitMs) }
+    } catch (error) {
+      return { failure: failureOf(error, attempt.wasSent) }
+    } finally {
+      this.#running.delete(attempt)
+    }
+  }
+
+  /**
+   * A statement that may be repeated at will: tried until it succeeds, fails for good, or its time is over. Half of the time is the most for one attempt: so a call outlives one connection
+   * whose other end is silent. `decode` may throw an `AlthingError`: an `unavailable` one is a failed attempt like another.
+   */
+  read<T>(
+    statement: Statement,
+    options: CallOptions,
+    timeoutMs: number,
+    decode: (rows: readonly Row[]) => T,
+  ): Promise<T> {
+    let attempt: Attempt | undefined
+    let isOver = false
+    let last: AlthingError | undefined
+    let wait: Timer | undefined
+    const bound = {
+      timeoutMs,
+      outcome: () => undefined,
+      lastError: () => last,
+      abandoned: () => {
+        isOver = true
+        attempt?.abandon()
+        wait?.cancel()
+      },
+    }
+    return withDeadline<T>(this.world, options, bound, (settle) => {
+      let failures = 0
+      const next = async (): Promise<void> => {
+        attempt = this.attempt()
+        const tried = decoded(await this.try(statement, timeoutMs / 2, attempt), decode)
+        if (isOver) return
+        if ('value' in tried) settle.resolve(tried.value)
+        else if (!tried.failure.isPassing) settle.reject(tried.failure.error)
+        else {
+          last = tried.failure.error
+          wait = this.world.timers.after(this.retryMs(failures++), () => void next())
+        }
+      }
+      void next()
+    })
+  }
+
+  /** How long to wait after so many failures in a row. */
+  retryMs(failures: number): number {
+    const ceiling = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 8))
+    return ceiling * (0.5 + this.world.random.float() / 2)
+  }
+}
+
+export type Tried = { readonly rows: readonly Row[] } | { readonly failure: AttemptFailure }
+
+function decoded<T>(
+  tried: Tried,
+  decode: (rows: readonly Row[]) => T,
+): { readonly value: T } | { readonly failure: AttemptFailure } {
+  if ('failure' in tried) return tried
+  try {
+    return { value: decode(tried.rows) }
+  } catch (error) {
+    return { failure: failureOf(error, false) }
+  }
+}
+
+/** A pool may keep a caller waiting for a connection for longer than the caller has. */
+function within(
+  attempt: Attempt,
+  statement: Statement,
+  world: World,
+  limitMs: number,
+): Promise<readonly Row[]> {
+  return new Promise((resolve, reject) => {
+    const timer = world.timers.after(limitMs, () => {
+      reject(new Error(`no ${attempt.wasSent ? 'answer' : 'connection'} within ${Math.round(limitMs)} ms`))
+      attempt.abandon()
+    })
+    attempt.run(statement).then(
+      (rows) => {
+        timer.cancel()
+        resolve(rows)
+      },
+      (error: unknown) => {
+        timer.cancel()
+        reject(error as Error)
+      },
+    )
+  })
+}
+
+/** The server refused the statement; the connection is as good as before. */
+function isOfStatement(error: unknown): boolean {
+  const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown }
+  // A server that has become a standby will not be the primary again on this connection.
+  return severity === 'ERROR' && code !== '25006'
+}
+
+function ignore(): void {}

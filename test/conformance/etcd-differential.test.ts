@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Store } from '../../src/contracts/store.ts'
+import { differentialRun } from '../../src/testing/conformance/differential/differential-run.ts'
+import { etcdUnavailable } from '../engines/servers/etcd-servers.ts'
+import { openEtcdBed } from './beds/etcd-bed.ts'
+import type { TestBed } from './register.ts'
+
+describe.skipIf(etcdUnavailable() !== undefined).each([
+  ['one member', 1, 1_000],
+  ['three members', 3, 200],
+] as const)('an etcd of %s and the store model', (_, members, commands) => {
+  let bed: TestBed | undefined
+  const stores: Store[] = []
+
+  beforeAll(async () => {
+    bed = await openEtcdBed(members)
+    for (let n = 0; n < members; n++) stores.push(await bed.open())
+  })
+
+  afterAll(async () => {
+    for (const store of stores) await store.close()
+    await bed?.[Symbol.asyncDispose]()
+  })
+
+  test.each([1, 2, 3])('answer random commands alike (seed %i)', async (seed) => {
+    const { world } = bed as TestBed
+    const { difference } = await differentialRun({ stores, world, seed, commands })
+    expect(difference?.text).toBeUndefined()
+  }, 300_000)
+})
