@@ -22,9 +22,13 @@ describe.skipIf(etcdUnavailable() !== undefined).each([
     await bed?.[Symbol.asyncDispose]()
   })
 
-  test.each([1, 2, 3])('answer random commands alike (seed %i)', async (seed) => {
-    const { world } = bed as TestBed
-    const { difference } = await differentialRun({ stores, world, seed, commands })
-    expect(difference?.text).toBeUndefined()
-  }, 300_000)
+  test.each([1, 2, 3])(
+    'answer random commands alike (seed %i)',
+    async (seed) => {
+      const { world } = bed as TestBed
+      const { difference } = await differentialRun({ stores, world, seed, commands })
+      expect(difference?.text).toBeUndefined()
+    },
+    300_000,
+  )
 })

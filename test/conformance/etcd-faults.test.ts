@@ -219,7 +219,7 @@ describe.skipIf(isAbsent)('a real etcd of one member, in trouble', () => {
   })
 
   test('a server that stands still keeps no call past its time, and goes on where it was', async () => {
-    servers.pause(0)
+    await servers.pause(0)
     const startedMs = performance.now()
     const granting = store.grantLease({ ttlMs: 10_000 }, { timeoutMs: 500 })
     await expect(granting).rejects.toMatchObject({ code: 'timeout', outcome: 'unknown' })
@@ -295,7 +295,7 @@ describe.skipIf(isAbsent)('a real etcd of three members', () => {
     await writer.progress(20)
     await servers.restart(killed)
     const paused = await servers.leader()
-    servers.pause(paused)
+    await servers.pause(paused)
     await writer.progress(20)
     servers.resume(paused)
     await writer.progress(20)

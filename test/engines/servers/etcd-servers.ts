@@ -116,8 +116,8 @@ export class EtcdServers {
     await serves(this.addresses[member] as string)
   }
 
-  pause(member: number): void {
-    this.#members[member]?.pause()
+  async pause(member: number): Promise<void> {
+    await this.#members[member]?.pause()
   }
 
   resume(member: number): void {

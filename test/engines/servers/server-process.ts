@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
@@ -56,9 +56,17 @@ export class ServerProcess {
     child.once('exit', () => living.delete(child))
   }
 
-  /** SIGSTOP: it stands still with all its connections, as under a debugger or on a machine that swaps, until {@link ServerProcess.resume}. */
-  pause(): void {
+  /**
+   * SIGSTOP: it stands still with all its connections, as under a debugger or on a machine that swaps, until {@link ServerProcess.resume}. Resolves when the last of its
+   * threads does, where the system tells.
+   */
+  async pause(): Promise<void> {
+    const { pid } = this
+    if (pid === undefined) return
     this.#child?.kill('SIGSTOP')
+    await eventually(`process ${pid} stands still`, 10_000, async () => {
+      if (!isStopped(pid)) throw new Error('one of its threads runs')
+    })
   }
 
   resume(): void {
@@ -99,6 +107,22 @@ export async function eventually<T>(what: string, timeoutMs: number, attempt: ()
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
+}
+
+/** By `/proc`, which only Linux has; elsewhere it is taken for granted. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  if (!existsSync(tasks)) return true
+  return readdirSync(tasks).every((task) => {
+    try {
+      // `pid (name) state …`, and the name may hold anything.
+      const stat = readFileSync(path.join(tasks, task, 'stat'), 'utf8')
+      return /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+    } catch {
+      // It has ended since it was listed.
+      return true
+    }
+  })
 }
 
 const living = new Set<ChildProcess>()
