@@ -193,19 +193,24 @@ describe('a migration', () => {
   test('does not hand over while somebody writes', async () => {
     await withStores(async (from, to, world) => {
       await put(from, 'a', '0')
-      let writes = 0
+      let reads = 0
+      let isBusy = (): boolean => true
       // Between any two reads of the migration somebody else is served.
       const busy = Object.assign(Object.create(from) as Store, {
         txn: from.txn.bind(from),
         range: async (...call: Parameters<Store['range']>) => {
-          if (call[0].limit !== undefined) await put(from, 'a', String(++writes))
-          return from.range(...call)
+          const reply = await from.range(...call)
+          if (call[0].limit !== undefined && isBusy()) await put(from, 'a', String(++reads))
+          return reply
         },
       })
       const migration = await Migration.begin({ from: busy, to, world })
       await expect(migration.cutOver()).rejects.toMatchObject({ code: 'conflict', outcome: 'none' })
-      await (await Migration.begin({ from, to, world })).cutOver()
-      expect(await content(to)).toEqual({ a: String(writes) })
+      // The last write comes when nothing differs any more, just after the comparison has read.
+      const last = reads + 2
+      isBusy = () => ++reads === last
+      expect((await (await Migration.begin({ from: busy, to, world })).cutOver()).passes).toBe(4)
+      expect(await content(to)).toEqual(await content(from))
     })
   })
 

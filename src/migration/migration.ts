@@ -89,6 +89,12 @@ export class Migration {
     return new Migration(options, source, next)
   }
 
+  /** How far it is. */
+  get reached(): Pick<TargetMarker, 'phase' | 'revision'> {
+    const { phase, revision } = this.#writer.marker
+    return { phase, revision }
+  }
+
   /** Copies, then follows until `signal` fires. Rejects with `conflict` when another run has taken over. */
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
