@@ -57,7 +57,7 @@ export async function withStore<T>(
   const world = commandWorld()
   const opened = async (): Promise<{ althing: Althing; url: string }> => {
     const url = await targetUrl(world, options)
-    return { althing: await open(url, { world }), url }
+    return { althing: await openStore(url, world), url }
   }
   const isShown = options.json !== true
   const { althing, url } = await withSlowProgress(world.timers, 'Looking for the cluster', isShown, opened)
@@ -66,6 +66,11 @@ export async function withStore<T>(
   } finally {
     await althing.close()
   }
+}
+
+/** A folder is opened in a world of its own: that of the command is the current folder. */
+export function openStore(url: string, world: World): Promise<Althing> {
+  return url.startsWith('file:') ? open(url) : open(url, { world })
 }
 
 /** The addresses of the nodes in an `althing://` URL. */

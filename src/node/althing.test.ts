@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Simulation } from '../testing/world/simulation.ts'
 import { open } from './althing.ts'
 
 describe('open', () => {
@@ -31,6 +32,23 @@ describe('open', () => {
     await expect(open('althing://127.0.0.1:1', { timeout: '5 lightyears' as '5s' })).rejects.toMatchObject({
       code: 'invalid-argument',
     })
+  })
+
+  test('opens the folder that is named, also on the disk of a world that is given', async () => {
+    const simulation = new Simulation({ seed: 1 })
+    let isDone = false
+    simulation.process('app', async (world) => {
+      for (const folder of ['a', 'b']) {
+        const althing = await open(`file:${folder}`, { world })
+        await althing.store.put('k', folder)
+        await althing.close()
+      }
+      const again = await open('file:./a', { world })
+      expect((await again.store.get('k'))?.value).toBe('a')
+      await again.close()
+      isDone = true
+    })
+    await simulation.runUntil(() => isDone, { limitMs: 60_000 })
   })
 
   test('opens a store in memory, and closes it as often as asked', async () => {

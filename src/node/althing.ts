@@ -1,4 +1,4 @@
-import { isAbsolute } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Duration } from '../base/duration.ts'
 import { parseDurationMs } from '../base/duration.ts'
@@ -31,7 +31,7 @@ export interface OpenOptions extends ClientSecurity {
  * Opens an engine by its URL:
  *
  * - `memory:` this process, nothing kept;
- * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk;
+ * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk; where a world is given, in a folder of its disk;
  * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups.
  *
  * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `corrupt` or `conflict` (the folder).
@@ -49,8 +49,11 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
     }
     case 'file:': {
       const folder = folderOf(url)
-      const world = options.world ?? quietWorld(folder)
-      return new Althing(await openLocalStore({ world, directory: 'store' }), world, options)
+      const place =
+        options.world === undefined
+          ? { world: quietWorld(folder), directory: 'store' }
+          : { world: options.world, directory: join(folder, 'store') }
+      return new Althing(await openLocalStore(place), place.world, options)
     }
     case 'althing:':
       return openCluster(url, options)
