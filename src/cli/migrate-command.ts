@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { Migration, type MigrationProgress, type MigrationReport } from '../migration/migration.ts'
-import { type Althing, open } from '../node/althing.ts'
+import type { Althing } from '../node/althing.ts'
 import { prefixKeyRange } from '../node/key-range.ts'
 import { formatBytes } from './format-backup.ts'
 import { print } from './output.ts'
 import { countingProgress } from './progress.ts'
-import { commandWorld } from './target.ts'
+import { commandWorld, openStore } from './target.ts'
 import { untilStopped } from './until-stopped.ts'
 
 interface MigrateOptions {
@@ -36,9 +36,9 @@ export function registerMigrateCommand(program: Command): void {
 
 async function migrate(fromUrl: string, toUrl: string, options: MigrateOptions): Promise<void> {
   const world = commandWorld()
-  const from = await open(fromUrl, { world })
+  const from = await openStore(fromUrl, world)
   try {
-    const to = await open(toUrl, { world })
+    const to = await openStore(toUrl, world)
     try {
       await run(from, to, options)
     } finally {
