@@ -15,6 +15,7 @@ import { registerJoinCommand } from './join-command.ts'
 import { registerLockCommand } from './lock-command.ts'
 import { registerLocksCommand } from './locks-command.ts'
 import { registerMemberCommand } from './member-command.ts'
+import { registerMigrateCommand } from './migrate-command.ts'
 import { registerNodeCommand } from './node-command.ts'
 import { registerPutCommand } from './put-command.ts'
 import { registerQuotaCommand } from './quota-command.ts'
@@ -58,6 +59,7 @@ export function createProgram(asJson = false): Command {
   registerQuotaCommand(program)
   registerBackupCommand(program)
   registerRestoreCommand(program)
+  registerMigrateCommand(program)
   registerTransferLeaderCommand(program)
   registerDrainCommand(program)
   registerCheckCommand(program)

@@ -8,6 +8,7 @@ const blocks = [
   'files',
   'ids',
   'messaging',
+  'migration',
   'resilience',
   'shards',
   'traffic',
