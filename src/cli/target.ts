@@ -69,7 +69,7 @@ export async function withStore<T>(
 }
 
 /** A folder is opened in a world of its own: that of the command is the current folder. */
-function openStore(url: string, world: World): Promise<Althing> {
+export function openStore(url: string, world: World): Promise<Althing> {
   return url.startsWith('file:') ? open(url) : open(url, { world })
 }
 
