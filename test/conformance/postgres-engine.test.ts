@@ -237,7 +237,7 @@ describe.skipIf(postgresUnavailable() !== undefined)('the engine of PostgreSQL',
         for (let round = 0; round < 5; round++) {
           const lock = await locks.acquire('one', { ttl: '5s' })
           expect(++holders).toBe(1)
-          tokens.push(Number(lock.token))
+          tokens.push(lock.token)
           await new Promise((resolve) => world.timers.after(2, () => resolve(undefined)))
           holders--
           await lock.release()

@@ -94,7 +94,7 @@ describe.skipIf(postgresUnavailable() !== undefined)('a real PostgreSQL, in trou
   })
 
   test('a server that stands still keeps no call past its time, and goes on where it was', async () => {
-    server.pause()
+    await server.pause()
     const startedMs = performance.now()
     const granting = store.grantLease({ ttlMs: 10_000 }, { timeoutMs: 500 })
     await expect(granting).rejects.toMatchObject({ retryable: true })
@@ -108,7 +108,7 @@ describe.skipIf(postgresUnavailable() !== undefined)('a real PostgreSQL, in trou
 
   test('is closed at once though the server stands still, calls and all', async () => {
     const other = await openPostgresStore(world, { url: urlAt(proxy.address), timeoutMs: 20_000 })
-    server.pause()
+    await server.pause()
     const putting = putNumber(other, `${prefix}closed/`, 1, {})
     const reading = other.range({ key: prefix })
     const refused = Promise.all([

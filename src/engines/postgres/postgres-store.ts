@@ -101,7 +101,7 @@ export class PostgresStore implements Store {
     const { compare = [], then = [], else: otherwise = [] } = request
     const txn: TxnMutation = { type: 'txn', compare, then, else: otherwise }
     validateMutation(txn)
-    const tooLarge = checkRequest({ session: 0, sequence: 0, acknowledged: 0, ...txn }, limits)
+    const tooLarge = checkRequest(txn, limits)
     if (tooLarge !== undefined) throw tooLarge
     if (isReadOnly(txn)) return await this.#readTxn(txn, options)
     if (options.consistency === 'serializable')

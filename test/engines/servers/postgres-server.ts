@@ -111,8 +111,9 @@ export class PostgresServer {
     await this.#serve()
   }
 
-  pause(): void {
-    this.#process.pause()
+  /** Resolves when none of its processes moves any more. */
+  async pause(): Promise<void> {
+    await this.#process.pause()
     for (const pid of this.#workers()) signal(pid, 'SIGSTOP')
   }
 
