@@ -45,6 +45,28 @@ describe.skipIf(etcdUnavailable() !== undefined)('the store on a real etcd', () 
     return batches
   }
 
+  test('a watch from the first revision of a new store is told whether that was compacted', async () => {
+    const range = { key: prefix, end: `${prefix}~` }
+    const whole = store.watch({ ...range, fromRevision: 1 })[Symbol.asyncIterator]()
+    expect((await whole.next()).value).toEqual({ kind: 'created', revision: 0 })
+    expect(await store.compact(1)).toEqual({ compactRevision: 1 })
+    const late = store.watch({ ...range, fromRevision: 1 })[Symbol.asyncIterator]()
+    expect((await late.next()).value).toEqual({ kind: 'created', revision: 0 })
+    expect((await late.next()).value).toEqual({
+      kind: 'resync',
+      reason: 'compacted',
+      fromRevision: 1,
+      revision: 1,
+      kvs: [],
+    })
+    const { revision } = await apply(put(`${prefix}k`))
+    expect(revision).toBe(2)
+    for (const watch of [whole, late]) {
+      expect((await watch.next()).value).toMatchObject({ kind: 'events', revision: 2 })
+      await watch.return?.()
+    }
+  })
+
   test('a single key is read alone, whatever comes after it', async () => {
     const { revision } = await apply(put(`${prefix}k`), put(`${prefix}l`))
     for (const consistency of ['linearizable', 'serializable'] as const) {

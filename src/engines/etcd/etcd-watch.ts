@@ -97,6 +97,11 @@ export class EtcdWatch {
     const options = { timeoutMs: callMs, signal: this.#closing.signal }
     // By the quorum: a member that is behind would begin with changes that the caller already knows of.
     this.#next ??= (await this.#reader.newestRevision(options)) + 1
+    if (this.#next === 1 && !this.#isCreated && (await this.#reader.wasCompacted(options))) {
+      // etcd has no revision before the first to ask for, and so would not tell of a compaction to the first.
+      await this.#resync(generation)
+      return
+    }
     const { endpoint, version } = await this.#calls.make({
       repetition: 'read',
       needsLeader: false,

@@ -87,7 +87,10 @@ export const int: FieldType<number, number> = {
   wireType: 0,
   zero: () => 0,
   isZero: (value) => value === 0,
-  write: (writer, value) => writer.varint(value),
+  write: (writer, value) => {
+    if (value < 0) writer.wideVarint(BigInt.asUintN(64, BigInt(value)))
+    else writer.varint(value)
+  },
   read: (reader) => reader.int64(),
 }
 

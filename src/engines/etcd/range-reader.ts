@@ -71,6 +71,25 @@ export class RangeReader {
     return at
   }
 
+  /**
+   * Whether the store was ever compacted, if only to revision 1, below which there is nothing to be refused. In a transaction etcd compares any revision but 0 with the one that it
+   * was compacted to (-1 where there was none), and then reads the newest for a negative one.
+   */
+  async wasCompacted(options: CallOptions): Promise<boolean> {
+    const read = { ...etcdRange({ key: '' }), revision: -1, countOnly: true }
+    try {
+      await this.#calls.make({
+        repetition: 'read',
+        options,
+        attempt: unary(methods.txn, { compare: [], success: [{ range: read }], failure: [] }),
+      })
+      return false
+    } catch (error) {
+      if (isAlthingError(error, 'compacted')) return true
+      throw error
+    }
+  }
+
   /** A refusal because of compaction, with what can be read: `details.compactRevision`. Other errors as they are. */
   async explained(error: unknown, revision: number | undefined, options: CallOptions): Promise<unknown> {
     if (!isAlthingError(error, 'compacted') || revision === undefined) return error

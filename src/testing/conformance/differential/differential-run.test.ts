@@ -71,6 +71,31 @@ describe('the differential run', () => {
     expect(difference?.text).toMatch(/^seed 1, 300 commands: .*\n {2}0: \{.*\nmodel: {2}\{.*\nengine: \{/s)
   })
 
+  test('leaves no lease behind where the engine kept one that the model has ended', async () => {
+    const left = await simulate(async (world) => {
+      const store = await openLocalStore({ world, keepRevisions: 0 })
+      let isFirst = true
+      const revokeLease: Store['revokeLease'] = async (lease, options) => {
+        if (!isFirst) return await store.revokeLease(lease, options)
+        isFirst = false
+        return { revision: 4_711 }
+      }
+      const stores = [withMembers(store, { revokeLease })]
+      const { difference } = await differentialRun({
+        stores,
+        world,
+        seed: 1,
+        commands: 300,
+        shrinkRunsMax: 0,
+      })
+      expect(difference?.command?.type).toBe('revoke')
+      const leases = await store.leases()
+      await store.close()
+      return leases
+    })
+    expect(left).toEqual([])
+  })
+
   test('finds an event with a wrong previous value', async () => {
     const wrong = (batch: WatchBatch): WatchBatch =>
       batch.kind === 'events'

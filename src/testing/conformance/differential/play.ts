@@ -8,6 +8,7 @@ import {
 } from '../../../contracts/errors.ts'
 import {
   type LeaseGrant,
+  type LeaseId,
   limitsOf,
   type OperationReply,
   type Store,
@@ -75,12 +76,14 @@ export async function play(
 ): Promise<Difference | undefined> {
   const playing = await Playing.begin(options)
   let at = 0
+  let isAlike = false
   try {
     for (const command of commands) {
       await playing.step(command)
       at++
     }
     await playing.finish()
+    isAlike = true
     return undefined
   } catch (error) {
     const command = commands[at]
@@ -88,7 +91,7 @@ export async function play(
     if (error instanceof Differs) return { ...place, expected: error.expected, actual: error.actual }
     return { ...place, expected: 'an answer', actual: textOf(error) }
   } finally {
-    await playing.tidy()
+    await playing.tidy(isAlike)
   }
 }
 
@@ -98,6 +101,8 @@ class Playing {
   readonly #model: StoreModel
   readonly #terms: EngineTerms
   readonly #leases: number[] = []
+  /** All that the engine has granted, whatever became of them. */
+  readonly #granted: LeaseId[] = []
   readonly #changes: RevisionEvents[] = []
   readonly #open: FollowedWatch[] = []
   readonly #closed: FollowedWatch[] = []
@@ -166,16 +171,20 @@ class Playing {
     }
   }
 
-  async tidy(): Promise<void> {
+  /** Takes away what it has put and granted, after a difference whatever the model says of that: a lease that stays would end in the midst of a later run. */
+  async tidy(isAlike: boolean): Promise<void> {
     for (const watch of this.#open) watch.close()
     const [store] = this.#stores as [Store]
     const { prefix, end } = this.#terms
     // What cannot be tidied up has been found already, or will be by the next run.
     await store.txn({ then: [{ op: 'delete', key: prefix, end }] }).catch(() => undefined)
-    for (const lease of this.#leases) {
-      if (this.#model.hasLease(lease))
-        await store.revokeLease(this.#terms.lease(lease)).catch(() => undefined)
-    }
+    const left = isAlike ? this.#granted.filter((lease) => this.#isInModel(lease)) : this.#granted
+    for (const lease of left) await store.revokeLease(lease).catch(() => undefined)
+  }
+
+  #isInModel(lease: LeaseId): boolean {
+    const ofModel = this.#terms.modelLease(lease)
+    return ofModel !== undefined && this.#model.hasLease(ofModel)
   }
 
   get #moment(): Moment {
@@ -263,6 +272,7 @@ class Playing {
   async #grant(store: Store, ttlMs: number): Promise<number> {
     const expected = this.#apply({ type: 'grantLease', ttlMs })
     const actual = await store.grantLease({ ttlMs })
+    this.#granted.push(actual.lease)
     if (isAlthingError(expected)) throw expected
     const isNew = this.#terms.modelLease(actual.lease) === undefined
     if (actual.ttlMs < ttlMs || !isNew) throw new Differs(`a new lease of ${ttlMs} ms`, actual)
