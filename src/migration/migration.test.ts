@@ -86,6 +86,30 @@ async function following(
 }
 
 describe('a migration', () => {
+  test('raises the new store past the old one while programs still write, so that the hand-over need not', async () => {
+    await withStores(async (from, to, world) => {
+      for (let n = 0; n < 300; n++) await put(from, 'counter', String(n))
+      const steps: string[] = []
+      const progressed: MigrationOptions['progressed'] = ({ step }) => {
+        steps.push(step)
+      }
+      await following({ from, to, world, progressed }, async () => {
+        while (steps.at(-1) !== 'following') {
+          await put(from, 'counter', 'more')
+          await sleep(world, 50)
+        }
+      })
+      const { revision } = await from.range({ key: 'counter' })
+      const { revision: raised } = await to.range({ key: 'counter' })
+      expect(raised).toBeGreaterThan(revision - 10)
+      expect(raised).toBeGreaterThan(300)
+      steps.length = 0
+      const migration = await Migration.begin({ from, to, world, progressed })
+      expect((await migration.cutOver()).newRevision).toBeGreaterThan(revision)
+      expect(steps).not.toContain('raising')
+    })
+  })
+
   test('copies what is there, follows what is written meanwhile, and hands over a store that is equal and further on', async () => {
     await withStores(async (from, to, world) => {
       for (let n = 0; n < 1_200; n++) await put(from, `before${n}`, String(n))

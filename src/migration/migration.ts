@@ -1,5 +1,5 @@
 import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { KeyRange, Store } from '../contracts/store.ts'
+import type { KeyRange, Operation, Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { foldEvents } from './fold-events.ts'
 import {
@@ -28,7 +28,7 @@ export interface MigrationOptions {
 
 export interface MigrationProgress {
   readonly step: 'copying' | 'following' | 'comparing' | 'raising'
-  /** Of the old store: what the new one has. */
+  /** Of the old store: what the new one has. While raising: the new store's own. */
   readonly revision: number
   readonly keys?: number
 }
@@ -99,7 +99,11 @@ export class Migration {
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#writer.marker.phase === 'copy') await this.#copy(signal)
-      else await this.#followFrom(this.#writer.marker.revision + 1, signal)
+      else {
+        // Long where the old store has seen much more than the new one: so while programs still write, not at the hand-over.
+        await this.#raise(this.#writer.marker.revision, signal)
+        await this.#followFrom(this.#writer.marker.revision + 1, signal)
+      }
     }
   }
 
@@ -117,10 +121,7 @@ export class Migration {
       await this.#markMoved()
       await this.#writer.end()
       const { keys, bytes, leased } = tally
-      const newRevision = await patiently(this.#options.world, undefined, async () => {
-        const reply = await this.#options.to.range({ key: markerKey, countOnly: true })
-        return reply.revision
-      })
+      const newRevision = await this.#newestRevision(this.#options.to)
       return { keys, bytes, leased, revision, newRevision, passes }
     }
     throw new AlthingError(
@@ -179,30 +180,24 @@ export class Migration {
     }
   }
 
-  async #newestRevision(): Promise<number> {
-    const { from, world } = this.#options
-    return patiently(
-      world,
-      undefined,
-      async () => (await from.range({ key: markerKey, countOnly: true })).revision,
-    )
+  async #newestRevision(store: Store = this.#options.from): Promise<number> {
+    const read = store.range.bind(store, { key: markerKey, countOnly: true })
+    return patiently(this.#options.world, undefined, async () => (await read()).revision)
   }
 
-  /** Every change makes one revision: small ones, many at a time, until the new store is past the old one. */
-  async #raise(past: number): Promise<void> {
+  /** Every change makes one revision: small ones, many at a time, until the new store is past the old one, or nobody waits for it any more. */
+  async #raise(past: number, signal?: AbortSignal): Promise<void> {
     const { to, world } = this.#options
-    const put = (): Promise<number> =>
-      patiently(world, undefined, async () => {
-        const put = { op: 'put' as const, key: raiseKey, value: new Uint8Array(0) }
-        return (await to.txn({ then: [put] })).revision
-      })
-    let revision = await put()
-    while (revision <= past) {
+    const ask = (then: readonly Operation[]): Promise<number> =>
+      patiently(world, signal, async () => (await to.txn({ then })).revision)
+    let revision = await this.#newestRevision(to)
+    while (revision <= past && signal?.aborted !== true) {
       const count = Math.min(raisingAtOnce, past - revision + 1)
-      revision = Math.max(...(await Promise.all(Array.from({ length: count }, put))))
+      const put: Operation = { op: 'put', key: raiseKey, value: new Uint8Array(0) }
+      revision = Math.max(...(await Promise.all(Array.from({ length: count }, () => ask([put])))))
       this.#options.progressed?.({ step: 'raising', revision })
     }
-    await patiently(world, undefined, () => to.txn({ then: [{ op: 'delete', key: raiseKey }] }))
+    await ask([{ op: 'delete', key: raiseKey }])
   }
 
   async #markMoved(): Promise<void> {
