@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { benchElectionStability } from './areas/election-stability.ts'
+import { benchEngines } from './areas/engines.ts'
 import { benchFailover } from './areas/failover.ts'
 import { benchIdleGroups } from './areas/idle-groups.ts'
 import { benchLeases } from './areas/leases.ts'
@@ -9,10 +10,11 @@ import { benchStore } from './areas/store.ts'
 import { benchWatchers } from './areas/watchers.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
 import { ourCluster } from './our-cluster.ts'
+import type { AreaResult } from './report.ts'
 import { etcd } from './peers/etcd-cluster.ts'
 import { nats } from './peers/nats-cluster.ts'
 
-const areas = {
+const peerAreas = {
   store: benchStore,
   failover: benchFailover,
   'election-stability': benchElectionStability,
@@ -23,6 +25,12 @@ const areas = {
   scale: benchScale,
 } as const
 const peers = { etcd, nats } as const
+
+function run(options: BenchOptions, print: (text: string) => void): Promise<AreaResult> {
+  const { area, peer } = options
+  if (area === 'engines') return benchEngines(options, print)
+  return peerAreas[area](ourCluster, peers[peer], options, print)
+}
 
 function read(args: readonly string[]): BenchOptions {
   try {
@@ -41,7 +49,7 @@ if (args.length === 0 || args.includes('--help')) {
 const options = read(args)
 const print = (text: string) => process.stdout.write(`${text}\n`)
 try {
-  const result = await areas[options.area](ourCluster, peers[options.peer], options, print)
+  const result = await run(options, print)
   for (const side of ['ours', 'peer'] as const) print(`${side}: ${String(result.setup[side])}`)
   if (result.ratio !== null) print(`ratio ${result.ratio} (over 1: ours is better)`)
   if (options.json) print(JSON.stringify(result))

@@ -12,9 +12,23 @@ describe('options of a benchmark', () => {
       minutes: 2,
       busyLoops: undefined,
       measurements: ['put', 'get', 'txn', 'watch', 'http', 'lease', 'failover'],
+      engineMeasurements: ['put', 'get', 'lock', 'watch', 'discovery'],
+      engines: undefined,
       only: undefined,
       json: false,
     })
+  })
+
+  test('the area of engines has its own defaults, operations and names', () => {
+    expect(parseOptions(['engines'])).toMatchObject({ clients: [1, 16, 64], seconds: 1, rounds: 7 })
+    expect(parseOptions(['engines', '--engine', 'etcd,postgres', '--operation', 'put,lock'])).toMatchObject({
+      engines: ['etcd', 'postgres'],
+      engineMeasurements: ['put', 'lock'],
+    })
+    expect(() => parseOptions(['engines', '--operation', 'txn'])).toThrow(
+      /--operation is txn.*put, get, lock/,
+    )
+    expect(() => parseOptions(['engines', '--engine', 'oracle'])).toThrow(/--engine is oracle.*memory, file/)
   })
 
   test('a failover is measured over five kills by default', () => {

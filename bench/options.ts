@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { type EngineName, engineNames } from './engines/engine.ts'
 
 export const areas = [
   'store',
@@ -9,6 +10,7 @@ export const areas = [
   'memory',
   'idle-groups',
   'scale',
+  'engines',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -18,6 +20,10 @@ export type Peer = (typeof peers)[number]
 /** What the area `store` can measure. */
 export const measurements = ['put', 'get', 'txn', 'watch', 'http', 'lease', 'failover'] as const
 export type Measurement = (typeof measurements)[number]
+
+/** What the area `engines` can measure. */
+export const engineMeasurements = ['put', 'get', 'lock', 'watch', 'discovery'] as const
+export type EngineMeasurement = (typeof engineMeasurements)[number]
 
 export interface BenchOptions {
   readonly area: Area
@@ -33,6 +39,9 @@ export interface BenchOptions {
   /** Processes of `election-stability` that do nothing but use a core; undefined: one for each core. */
   readonly busyLoops: number | undefined
   readonly measurements: readonly Measurement[]
+  readonly engineMeasurements: readonly EngineMeasurement[]
+  /** Of area `engines`; undefined: all. */
+  readonly engines: readonly EngineName[] | undefined
   readonly json: boolean
   /** Measure only one side. Without it, both in turn. */
   readonly only: 'ours' | 'peer' | undefined
@@ -49,13 +58,17 @@ Areas
   memory              bytes of memory for each key
   idle-groups         CPU and memory of three idle nodes with one group, and with a hundred more
   scale               watchers, leases, memory and idle-groups, one after the other
+  engines             the same recipes on every engine, and our layer beside each engine's bare client
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)
   --operation NAME[,NAME]  of area store: ${measurements.join(', ')} (default all)
-  --clients N[,N]    closed-loop clients of put (default 1,16,64,256; beside NATS 1,64,256); all else is measured with 64
-  --seconds N        length of one measurement (default 3)
-  --rounds N         measurements of each, ours and the peer's in turn (default 3; area failover: kills, default 5)
+                     of area engines: ${engineMeasurements.join(', ')} (default all)
+  --engine NAME[,NAME]  of area engines: ${engineNames.join(', ')} (default all)
+  --clients N[,N]    closed-loop clients of put (default 1,16,64,256; beside NATS 1,64,256), and of get in area engines (default
+                     1,16,64); all else is measured with 64
+  --seconds N        length of one measurement (default 3; area engines 1)
+  --rounds N         measurements of each, ours and the peer's in turn (default 3; area engines 7; area failover: kills, default 5)
   --minutes N        length of election-stability (default 2)
   --busy-loops N     of election-stability (default one for each core; 0 where other work keeps the cores busy)
   --only SIDE        ours or peer
@@ -63,44 +76,72 @@ Options
                      ours is better
 `
 
+const texts = {
+  peer: { type: 'string' },
+  clients: { type: 'string' },
+  seconds: { type: 'string' },
+  rounds: { type: 'string' },
+  minutes: { type: 'string' },
+  'busy-loops': { type: 'string' },
+  operation: { type: 'string' },
+  engine: { type: 'string' },
+  only: { type: 'string' },
+} as const
+
+interface Defaults {
+  readonly clients: string
+  readonly seconds: string
+  readonly rounds: string
+}
+
+function defaultsOf(area: Area, peer: Peer): Defaults {
+  if (area === 'engines') return { clients: '1,16,64', seconds: '1', rounds: '7' }
+  const clients = peer === 'nats' ? '1,64,256' : '1,16,64,256'
+  return { clients, seconds: '3', rounds: area === 'failover' ? '5' : '3' }
+}
+
 /** Throws a `RangeError` whose message names the wrong value and what is allowed. */
 export function parseOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      peer: { type: 'string', default: peers[0] },
-      clients: { type: 'string' },
-      seconds: { type: 'string', default: '3' },
-      rounds: { type: 'string' },
-      minutes: { type: 'string', default: '2' },
-      'busy-loops': { type: 'string' },
-      operation: { type: 'string' },
-      only: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
+    options: { ...texts, json: { type: 'boolean', default: false } },
   })
   const area = oneOf('area', positionals[0], areas)
-  const peer = oneOf('--peer', values.peer, peers)
-  const clients = values.clients ?? (peer === 'nats' ? '1,64,256' : '1,16,64,256')
-  const wanted = values.operation ?? (peer === 'nats' ? 'put' : measurements.join(','))
+  const peer = oneOf('--peer', values.peer ?? peers[0], peers)
+  const defaults = defaultsOf(area, peer)
   return {
     area,
     peer,
-    clients: clients.split(',').map((each) => wholeNumber('--clients', each, 4_096)),
-    seconds: wholeNumber('--seconds', values.seconds, 3_600),
-    rounds: wholeNumber('--rounds', values.rounds ?? (area === 'failover' ? '5' : '3'), 1_000),
-    minutes: wholeNumber('--minutes', values.minutes, 1_440),
+    clients: (values.clients ?? defaults.clients)
+      .split(',')
+      .map((each) => wholeNumber('--clients', each, 4_096)),
+    seconds: wholeNumber('--seconds', values.seconds ?? defaults.seconds, 3_600),
+    rounds: wholeNumber('--rounds', values.rounds ?? defaults.rounds, 1_000),
+    minutes: wholeNumber('--minutes', values.minutes ?? '2', 1_440),
     busyLoops:
       values['busy-loops'] === undefined
         ? undefined
         : wholeNumber('--busy-loops', values['busy-loops'], 256, 0),
-    measurements: wanted
-      .split(',')
-      .map((each) => oneOf('--operation', each, peer === 'nats' ? (['put'] as const) : measurements)),
+    ...operationsOf(area, peer, values.operation),
+    engines:
+      values.engine === undefined
+        ? undefined
+        : values.engine.split(',').map((each) => oneOf('--engine', each, engineNames)),
     only: values.only === undefined ? undefined : oneOf('--only', values.only, ['ours', 'peer'] as const),
     json: values.json,
   }
+}
+
+function operationsOf(
+  area: Area,
+  peer: Peer,
+  given: string | undefined,
+): Pick<BenchOptions, 'measurements' | 'engineMeasurements'> {
+  const listed = <T extends string>(allowed: readonly T[]): readonly T[] =>
+    given === undefined ? allowed : given.split(',').map((each) => oneOf('--operation', each, allowed))
+  if (area === 'engines') return { measurements, engineMeasurements: listed(engineMeasurements) }
+  return { measurements: listed(peer === 'nats' ? (['put'] as const) : measurements), engineMeasurements }
 }
 
 function oneOf<T extends string>(name: string, given: string | undefined, allowed: readonly T[]): T {

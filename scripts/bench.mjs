@@ -3,7 +3,7 @@ import { prepareOrExit } from './prepare.mjs'
 import { show } from './run.mjs'
 import { programs, provide } from './servers.mjs'
 
-const forBenchmarks = ['etcd', 'h2load', 'nats-server']
+const forBenchmarks = ['etcd', 'postgres', 'redis-server', 'h2load', 'nats-server']
 
 await prepareOrExit()
 const missing = await provide(programs.filter(({ command }) => forBenchmarks.includes(command)))

@@ -1,7 +1,8 @@
 import type { LoadTarget, Operation } from '../cluster.ts'
+import type { BareTarget } from '../engines/bare/bare-client.ts'
 
 /** What a load process is asked to do. Travels as JSON. */
-export type LoadRequest = ClosedLoopRequest | FanOutRequest
+export type LoadRequest = ClosedLoopRequest | FanOutRequest | EngineRatesRequest | EngineRecipeRequest
 
 export interface ClosedLoopRequest {
   readonly kind: 'closed-loop'
@@ -47,7 +48,63 @@ export interface FanOutReport {
   readonly p99Ms: number
 }
 
+/** Puts or gets through our layer and through bare clients of the same server, a slice of each in turn. */
+export interface EngineRatesRequest {
+  readonly kind: 'engine-rates'
+  /** What `open` is given. */
+  readonly url: string
+  readonly bare: readonly BareTarget[]
+  readonly operation: 'put' | 'get'
+  /** Closed loops, in ours as in each of the others. */
+  readonly callers: number
+  /** Of each, before the first round. */
+  readonly warmupMs: number
+  readonly sliceMs: number
+  readonly rounds: number
+  readonly keysPerCaller: number
+  readonly valueBytes: number
+}
+
+/** One rate for each round. */
+export interface SliceRates {
+  readonly operationsPerSecond: readonly number[]
+  readonly failures: number
+  /** One of the failures, for the reader. */
+  readonly failure?: string
+}
+
+export interface EngineRatesReport {
+  readonly ours: SliceRates
+  /** In the order of the request. */
+  readonly bare: readonly SliceRates[]
+}
+
+export const recipes = ['lock', 'watch', 'discovery'] as const
+export type Recipe = (typeof recipes)[number]
+
+/** A recipe through our layer. */
+export interface EngineRecipeRequest {
+  readonly kind: 'engine-recipe'
+  readonly url: string
+  readonly recipe: Recipe
+  /** Of locks; the latencies are measured with one. */
+  readonly callers: number
+  readonly warmupMs: number
+  readonly sliceMs: number
+  readonly rounds: number
+  readonly valueBytes: number
+}
+
+export interface EngineRecipeReport {
+  /** Of each round: operations a second, or milliseconds (median). */
+  readonly rounds: readonly number[]
+}
+
 /** Longest time that the load itself takes, without connecting and setting up. */
 export function durationMs(request: LoadRequest): number {
-  return request.kind === 'closed-loop' ? request.warmupMs + request.measuredMs : 60_000
+  if (request.kind === 'closed-loop') return request.warmupMs + request.measuredMs
+  if (request.kind === 'fan-out') return 60_000
+  const contenders = request.kind === 'engine-rates' ? request.bare.length + 1 : 1
+  // A slice waits for the calls that it has begun.
+  return contenders * (request.warmupMs + 2 * request.rounds * request.sliceMs) + 60_000
 }

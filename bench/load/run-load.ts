@@ -5,6 +5,10 @@ import {
   type ClosedLoopReport,
   type ClosedLoopRequest,
   durationMs,
+  type EngineRatesReport,
+  type EngineRatesRequest,
+  type EngineRecipeReport,
+  type EngineRecipeRequest,
   type FanOutReport,
   type FanOutRequest,
   type LoadRequest,
@@ -16,6 +20,8 @@ const setUpMs = 60_000
 /** Has the load made by a process of its own, so that clients and measurement share no event loop with anything else. */
 export function runLoad(request: ClosedLoopRequest): Promise<ClosedLoopReport>
 export function runLoad(request: FanOutRequest): Promise<FanOutReport>
+export function runLoad(request: EngineRatesRequest): Promise<EngineRatesReport>
+export function runLoad(request: EngineRecipeRequest): Promise<EngineRecipeReport>
 export async function runLoad(request: LoadRequest): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(request)], {
     timeout: durationMs(request) + setUpMs,

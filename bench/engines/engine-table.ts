@@ -1,0 +1,60 @@
+import { EtcdServers, etcdUnavailable } from '../../test/engines/servers/etcd-servers.ts'
+import { PostgresServer, postgresUnavailable } from '../../test/engines/servers/postgres-server.ts'
+import { temporaryFolder } from '../../test/engines/servers/server-process.ts'
+import { ourCluster } from '../our-cluster.ts'
+import type { BenchEngine, EngineName, RunningEngine } from './engine.ts'
+
+/** All engines, in the order of the table. Data lies on the disk of this machine's temporary folder. */
+export const engineTable: Readonly<Record<EngineName, BenchEngine>> = {
+  memory: { unavailable: () => undefined, start: startMemory },
+  file: { unavailable: () => undefined, start: startFile },
+  cluster: { unavailable: ourCluster.unavailable, start: startCluster },
+  etcd: { unavailable: etcdUnavailable, start: startEtcd },
+  postgres: { unavailable: postgresUnavailable, start: startPostgres },
+}
+
+async function startMemory(): Promise<RunningEngine> {
+  return { url: 'memory:', description: 'this process, nothing kept', bare: [], stop: async () => {} }
+}
+
+async function startFile(): Promise<RunningEngine> {
+  const folder = temporaryFolder('bench-file')
+  const description = 'this process, every write synced to the disk'
+  return { url: `file://${folder.path}`, description, bare: [], stop: async () => folder.remove() }
+}
+
+async function startCluster(): Promise<RunningEngine> {
+  const cluster = await ourCluster.start()
+  const { addresses } = await cluster.target()
+  return {
+    url: `althing://${addresses.join(',')}`,
+    description: `${cluster.description}, on the disks of a quorum`,
+    bare: [],
+    stop: () => cluster.stop(),
+  }
+}
+
+async function startEtcd(): Promise<RunningEngine> {
+  const servers = await EtcdServers.start({ members: 1 })
+  const address = servers.addresses[0] as string
+  return {
+    url: `etcd://${address}`,
+    description: `etcd ${servers.version}, one member, defaults: every write synced`,
+    bare: [{ kind: 'etcd', address }],
+    stop: () => servers.stop(),
+  }
+}
+
+async function startPostgres(): Promise<RunningEngine> {
+  const server = await PostgresServer.start()
+  const [row] = await server.query('show server_version')
+  return {
+    url: server.url,
+    description: `PostgreSQL ${String(row?.['server_version'])}, defaults: every commit synced`,
+    bare: [
+      { kind: 'postgres', address: server.url },
+      { kind: 'postgres-journal', address: server.url },
+    ],
+    stop: () => server.stop(),
+  }
+}
