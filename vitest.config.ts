@@ -45,6 +45,20 @@ export default defineConfig({
         resolve: { alias },
         test: {
           ...shared,
+          // Nearly all of their time is waiting: for leases to end, for links to be mended.
+          ...{
+            name: 'recipes',
+            include: ['test/recipes/*.test.ts'],
+            testTimeout: 240_000,
+            hookTimeout: 120_000,
+          },
+          maxConcurrency: 16,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          ...shared,
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
           testTimeout: 600_000,

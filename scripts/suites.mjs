@@ -6,6 +6,11 @@ const oneAtATime = ['--no-file-parallelism']
 const all = [
   { name: 'unit', args: ['--project', 'unit'], holds: () => true },
   { name: 'conformance', args: ['--project', 'conformance'], holds: below('test/conformance', '.test.ts') },
+  {
+    name: 'recipes',
+    args: ['--project', 'recipes', ...oneAtATime],
+    holds: below('test/recipes', '.test.ts'),
+  },
   { name: 'simulation', args: ['--project', 'simulation'], holds: below('test/simulation', '.test.ts') },
   {
     name: 'processes',

@@ -2,11 +2,20 @@ import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../base/bytes.ts'
 import type { ElectionState, Leadership } from './election-types.ts'
 import { ElectionService } from './election.ts'
-import { aborted, type App, keysUnder, simulate, sleep, type TestBed } from './test-bed.test-support.ts'
+import {
+  aborted,
+  type App,
+  eventually,
+  keysUnder,
+  settle,
+  sleep,
+  withBed,
+  type Bed,
+} from './test-bed.test-support.ts'
 
 /** A process that campaigns under its own name, and leads until told otherwise. */
 function contender(
-  bed: TestBed,
+  bed: Bed,
   name: string,
   main: (leadership: Leadership, app: App) => Promise<void> = async () => {},
 ) {
@@ -27,24 +36,42 @@ async function untilTrue(world: App['world'], condition: () => boolean): Promise
   while (!condition()) await sleep(world, 10)
 }
 
+/** Starts contenders one after the other, each when the one before stands in line. */
+async function contendersInLine(names: readonly string[], app: App, bed: Bed) {
+  const elections = new ElectionService(app)
+  const contenders = []
+  for (const [index, name] of names.entries()) {
+    contenders.push(contender(bed, name))
+    await untilInLine(elections, app.world, index + 1)
+  }
+  return contenders as [Contender, Contender, Contender]
+}
+
+type Contender = ReturnType<typeof contender>
+
+/** So many lead or want to. */
+function untilInLine(elections: ElectionService, world: App['world'], count: number): Promise<void> {
+  return eventually(world, async () => {
+    const leader = await elections.leader('scheduler')
+    const candidates = await elections.candidates('scheduler')
+    expect(candidates.length + (leader === undefined ? 0 : 1)).toBe(count)
+  })
+}
+
 describe('election', () => {
   test('has one leader, then the next in the order of candidacy, with growing terms', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      const elections = new ElectionService({ store, world })
-      const contenders = []
-      for (const name of ['a', 'b', 'c']) {
-        contenders.push(contender(bed, name))
-        await sleep(world, 200)
-      }
+    await withBed(async (app, bed) => {
+      const { world } = app
+      const elections = new ElectionService(app)
+      const contenders = await contendersInLine(['a', 'b', 'c'], app, bed)
       expect(await elections.leader('scheduler')).toMatchObject({ candidate: 'a', value: 'at a' })
       expect(await elections.candidates('scheduler')).toMatchObject([{ candidate: 'b' }, { candidate: 'c' }])
       const [a, b] = contenders.map(({ seen }) => seen)
       expect(a?.leadership?.isLeader).toBe(true)
       expect(b?.leadership).toBeUndefined()
       await a?.leadership?.resign()
-      await sleep(world, 200)
       expect(a?.leadership?.isLeader).toBe(false)
-      expect(b?.leadership?.isLeader).toBe(true)
+      await eventually(world, () => expect(b?.leadership?.isLeader).toBe(true))
       expect(b?.leadership?.term).toBeGreaterThan(a?.leadership?.term ?? 0)
       expect(await elections.leader('scheduler')).toMatchObject({
         candidate: 'b',
@@ -54,46 +81,42 @@ describe('election', () => {
   })
 
   test('the next one leads within the ttl of a leader that died, and a dead candidate is passed over', async () => {
-    await simulate(async ({ world }, bed) => {
-      const a = contender(bed, 'a')
-      await sleep(world, 100)
-      const b = contender(bed, 'b')
-      await sleep(world, 100)
-      const c = contender(bed, 'c')
-      await sleep(world, 1_000)
+    await withBed(async (app, bed) => {
+      const { world } = app
+      const [a, b, c] = await contendersInLine(['a', 'b', 'c'], app, bed)
       a.process.crash()
       b.process.crash()
       const startMs = world.clock.monotonicMs()
       await untilTrue(world, () => c.seen.leadership?.isLeader === true)
-      expect(world.clock.monotonicMs() - startMs).toBeLessThan(5_700)
+      expect(world.clock.monotonicMs() - startMs).toBeLessThan(5_000 + 2 * bed.lateMs)
       expect(b.seen.leadership).toBeUndefined()
     })
   })
 
   test('observers see the leaders in order, terms that only grow, values, and the seat when it is empty', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      const elections = new ElectionService({ store, world })
+    await withBed(async ({ store, world, accept }, bed) => {
+      const elections = new ElectionService({ store, world, accept })
       const states: ElectionState[] = []
       const stop = new AbortController()
       const observing = (async () => {
         for await (const state of elections.observe('scheduler', { signal: stop.signal })) states.push(state)
       })()
-      await sleep(world, 100)
+      const told = () => states.map(({ leader }) => leader && `${leader.candidate}: ${leader.value}`)
+      await eventually(world, () => expect(told()).toHaveLength(1))
       contender(bed, 'a', async (leadership, app) => {
-        await sleep(app.world, 500)
+        await eventually(app.world, () => expect(told()).toHaveLength(2))
         await leadership.proclaim('busy')
-        await sleep(app.world, 500)
+        await eventually(app.world, () => expect(told()).toHaveLength(3))
         await leadership.resign()
       })
-      await sleep(world, 2_000)
+      await eventually(world, () => expect(told()).toHaveLength(4))
       const b = contender(bed, 'b')
-      await sleep(world, 1_000)
+      await eventually(world, () => expect(told()).toHaveLength(5))
       b.process.crash()
-      await sleep(world, 10_000)
+      await eventually(world, () => expect(told()).toHaveLength(6))
       stop.abort()
       await observing
-      const told = states.map(({ leader }) => leader && `${leader.candidate}: ${leader.value}`)
-      expect(told).toEqual([undefined, 'a: at a', 'a: busy', undefined, 'b: at b', undefined])
+      expect(told()).toEqual([undefined, 'a: at a', 'a: busy', undefined, 'b: at b', undefined])
       const terms = states.flatMap(({ leader }) => leader?.term ?? [])
       expect(terms).toEqual([...terms].sort((x, y) => x - y))
       expect(new Set(terms).size).toBe(2)
@@ -103,16 +126,19 @@ describe('election', () => {
   })
 
   test('an observer that does not read meets the leader of now, not one that is known to be gone', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      const elections = new ElectionService({ store, world })
+    await withBed(async ({ store, world, accept }, bed) => {
+      const elections = new ElectionService({ store, world, accept })
       const states = elections.observe('scheduler')[Symbol.asyncIterator]()
       expect((await states.next()).value).toMatchObject({ leader: undefined })
       for (const name of ['a', 'b', 'c']) {
+        let isOver = false
         contender(bed, name, async (leadership, app) => {
-          await sleep(app.world, 500)
+          await settle(app.world)
           if (name !== 'c') await leadership.resign()
+          await settle(app.world)
+          isOver = true
         })
-        await sleep(world, 1_000)
+        await untilTrue(world, () => isOver)
       }
       expect((await states.next()).value).toMatchObject({ leader: { candidate: 'c' } })
       await states.return?.()
@@ -120,12 +146,10 @@ describe('election', () => {
   })
 
   test('a leader cut off from the store stops before another leads, and its writes are refused', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      const a = contender(bed, 'a')
-      await sleep(world, 500)
-      const b = contender(bed, 'b')
-      await sleep(world, 500)
-      bed.simulation.network.isolate('a')
+    await withBed(async (app, bed) => {
+      const { store, world } = app
+      const [a, b] = await contendersInLine(['a', 'b'], app, bed)
+      bed.isolate('a')
       let bothLed = false
       await untilTrue(world, () => {
         bothLed ||= a.seen.leadership?.isLeader === true && b.seen.leadership?.isLeader === true
@@ -141,38 +165,29 @@ describe('election', () => {
   })
 
   test('transfer makes the named candidate the next leader, before those who came earlier', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      const contenders = []
-      for (const name of ['a', 'b', 'c']) {
-        contenders.push(contender(bed, name))
-        await sleep(world, 200)
-      }
+    await withBed(async (app, bed) => {
+      const { store, world } = app
+      const contenders = await contendersInLine(['a', 'b', 'c'], app, bed)
       const [a, b, c] = contenders.map(({ seen }) => seen)
       const first = a?.leadership as Leadership
       await expect(first.transfer('nobody')).rejects.toMatchObject({ code: 'not-found' })
       expect(first.isLeader).toBe(true)
       await first.transfer('c')
       expect(first.isLeader).toBe(false)
-      await sleep(world, 200)
-      expect(c?.leadership?.isLeader).toBe(true)
+      await eventually(world, () => expect(c?.leadership?.isLeader).toBe(true))
       expect(c?.leadership?.term).toBeGreaterThan(first.term)
       expect(first.lost.aborted).toBe(false)
       await c?.leadership?.resign()
-      await sleep(world, 200)
-      expect(b?.leadership?.isLeader).toBe(true)
+      await eventually(world, () => expect(b?.leadership?.isLeader).toBe(true))
       expect(b?.leadership?.term).toBeGreaterThan(c?.leadership?.term ?? 0)
       expect(await keysUnder(store, '/althing/elections/')).toEqual(['/althing/elections/scheduler/leader'])
     })
   })
 
   test('an heir that dies before it has taken over does not keep the seat', async () => {
-    await simulate(async ({ world }, bed) => {
-      const a = contender(bed, 'a')
-      await sleep(world, 200)
-      const b = contender(bed, 'b')
-      await sleep(world, 200)
-      const c = contender(bed, 'c')
-      await sleep(world, 200)
+    await withBed(async (app, bed) => {
+      const { world } = app
+      const [a, b, c] = await contendersInLine(['a', 'b', 'c'], app, bed)
       c.process.crash()
       await a.seen.leadership?.transfer('c')
       await untilTrue(world, () => b.seen.leadership?.isLeader === true)
@@ -180,10 +195,10 @@ describe('election', () => {
   })
 
   test('an abort ends a campaign and leaves nothing behind', async () => {
-    await simulate(async ({ store, world }, bed) => {
+    await withBed(async ({ store, world, accept }, bed) => {
       contender(bed, 'a')
-      await sleep(world, 200)
-      const elections = new ElectionService({ store, world })
+      const elections = new ElectionService({ store, world, accept })
+      await untilInLine(elections, world, 1)
       const controller = new AbortController()
       world.timers.after(1_000, () => controller.abort())
       const campaign = elections.campaign('scheduler', { signal: controller.signal })
@@ -194,12 +209,9 @@ describe('election', () => {
   })
 
   test('two candidates of one name: the second is refused', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      contender(bed, 'a')
-      await sleep(world, 200)
-      contender(bed, 'b')
-      await sleep(world, 200)
-      const elections = new ElectionService({ store, world })
+    await withBed(async (app, bed) => {
+      await contendersInLine(['a', 'b'], app, bed)
+      const elections = new ElectionService(app)
       await expect(elections.campaign('scheduler', { candidate: 'b' })).rejects.toMatchObject({
         code: 'conflict',
       })
@@ -207,12 +219,10 @@ describe('election', () => {
   })
 
   test('a campaign outlasts an outage of the store that is longer than its ttl', async () => {
-    await simulate(async ({ world }, bed) => {
-      contender(bed, 'a')
-      await sleep(world, 200)
-      const b = contender(bed, 'b')
-      await sleep(world, 200)
-      const heal = bed.simulation.network.isolate('b')
+    await withBed(async (app, bed) => {
+      const { world } = app
+      const [, b] = await contendersInLine(['a', 'b'], app, bed)
+      const heal = bed.isolate('b')
       await sleep(world, 20_000)
       heal()
       await sleep(world, 5_000)
@@ -222,23 +232,22 @@ describe('election', () => {
   })
 
   test('close resigns and ends campaigns', async () => {
-    await simulate(async ({ store, world }) => {
-      const elections = new ElectionService({ store, world })
+    await withBed(async ({ store, world, accept }) => {
+      const elections = new ElectionService({ store, world, accept })
       const leadership = await elections.campaign('scheduler')
       const waiting = elections.campaign('scheduler')
       waiting.catch(() => {})
-      await sleep(world, 200)
+      await settle(world)
       await elections.close()
       await expect(waiting).rejects.toMatchObject({ code: 'closed' })
       expect(leadership.isLeader).toBe(false)
-      await sleep(world, 2_000)
-      expect(await keysUnder(store, '/althing/')).toEqual([])
+      await eventually(world, async () => expect(await keysUnder(store, '/althing/')).toEqual([]))
     })
   })
 
   test('a leader whose key an operator removes is told', async () => {
-    await simulate(async ({ store, world }) => {
-      const leadership = await new ElectionService({ store, world }).campaign('scheduler')
+    await withBed(async ({ store, world, accept }) => {
+      const leadership = await new ElectionService({ store, world, accept }).campaign('scheduler')
       await sleep(world, 2_000)
       await store.txn({ then: [{ op: 'delete', key: leadership.fence.key }] })
       expect(await aborted(leadership.lost)).toMatchObject({ code: 'lost', details: { cause: 'removed' } })

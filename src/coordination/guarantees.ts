@@ -25,6 +25,14 @@ export interface Requirements {
   readonly needs: readonly Guarantee[]
 }
 
+/** Those of its needs that an engine with these capabilities does not meet. */
+export function missingGuarantees(
+  capabilities: StoreCapabilities,
+  { needs }: Requirements,
+): readonly Guarantee[] {
+  return needs.filter((need) => !holds[need](capabilities))
+}
+
 /**
  * Throws `missing-guarantee` when the store lacks something of `requirements.needs` that is not in `accept`. `details.missing` lists
  * the names, which are those to put into `accept` by who can live without.
@@ -35,7 +43,7 @@ export function assertGuarantees(
   options: { readonly accept?: readonly Guarantee[] | undefined } = {},
 ): void {
   const accepted = new Set(options.accept)
-  const missing = requirements.needs.filter((need) => !accepted.has(need) && !holds[need](store.capabilities))
+  const missing = missingGuarantees(store.capabilities, requirements).filter((need) => !accepted.has(need))
   if (missing.length === 0) return
   const names = missing.map((name) => `'${name}'`).join(', ')
   throw new AlthingError(

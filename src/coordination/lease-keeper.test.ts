@@ -5,7 +5,12 @@ import { openLocalStore } from '../engines/local/local-store.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LockService } from './lock.ts'
 import type { Lock } from './lock-types.ts'
-import { aborted, simulate, sleep, type TestBed } from './test-bed.test-support.ts'
+import { aborted, simulate, sleep, type TestBed, testInSimulator, withBed } from './test-bed.test-support.ts'
+
+const blocked = 'it blocks the event loop of one process alone'
+const stopped = 'it stops one process alone'
+const oneClock = 'it reads the clocks of two machines at one moment'
+const drift = 'it makes a clock run slow'
 
 /** Another process that waits for the lock, and notes when it has it. */
 function rival(bed: TestBed, name: string): { readonly heldAtMs: number | undefined } {
@@ -49,7 +54,7 @@ function holder(bed: TestBed, name: string, options: { maxStall?: string; ttl: s
 }
 
 describe('lease keeper', () => {
-  test('a blocked event loop does not lose the lock: the thread renews it', async () => {
+  testInSimulator(blocked, 'a blocked event loop does not lose the lock: the thread renews it', async () => {
     await simulate(async ({ world }, bed) => {
       const { process, seen } = holder(bed, 'orders', { ttl: '10s' })
       await sleep(world, 1_000)
@@ -62,58 +67,70 @@ describe('lease keeper', () => {
     })
   })
 
-  test('a loop that hangs for longer than the maximum stall gives its rights up, and the cause is named', async () => {
-    await simulate(async ({ world }, bed) => {
-      const { process, seen } = holder(bed, 'orders', { ttl: '10s', maxStall: '5s' })
-      await sleep(world, 1_000)
-      const other = rival(bed, 'orders')
-      const startMs = bed.simulation.nowMs
-      process.blockLoop(60_000)
-      await sleep(world, 30_000)
-      expect((other.heldAtMs ?? 0) - startMs).toBeGreaterThan(5_000)
-      expect((other.heldAtMs ?? Number.POSITIVE_INFINITY) - startMs).toBeLessThan(16_000)
-      await sleep(world, 40_000)
-      expect(seen.isHeldAtWake).toBe(false)
-      expect(seen.reason).toMatchObject({ code: 'lost', details: { cause: 'event-loop-blocked' } })
-      expect(String(seen.reason)).toMatch(/event loop blocked for (60|1m)/)
-    })
-  })
-
-  test('a stopped process finds the lock lost at its first instruction, and its stale token refused', async () => {
-    await simulate(async ({ store, world }, bed) => {
-      const { process, seen } = holder(bed, 'orders', { ttl: '10s' })
-      await sleep(world, 1_000)
-      const other = rival(bed, 'orders')
-      await sleep(world, 100)
-      process.pause()
-      await sleep(world, 15_000)
-      expect(other.heldAtMs).toBeDefined()
-      process.resume()
-      await sleep(world, 1_000)
-      expect(seen.isHeldAtWake).toBe(false)
-      expect(seen.reason).toMatchObject({ code: 'lost', details: { cause: 'process-stopped' } })
-      expect(String(seen.reason)).toMatch(/process stopped for 15(\.\d)?s/)
-      const write = { op: 'put', key: 'x', value: new Uint8Array() } as const
-      expect((await store.txn((seen.lock as Lock).guard([write]))).succeeded).toBe(false)
-    })
-  })
-
-  test('when the store cannot be reached, lost fires before another can have the lock', async () => {
-    for (const seed of [1, 2, 3]) {
+  testInSimulator(
+    blocked,
+    'a loop that hangs for longer than the maximum stall gives its rights up, and the cause is named',
+    async () => {
       await simulate(async ({ world }, bed) => {
-        const { seen } = holder(bed, 'orders', { ttl: '10s' })
-        await sleep(world, 1_000 + seed * 777)
+        const { process, seen } = holder(bed, 'orders', { ttl: '10s', maxStall: '5s' })
+        await sleep(world, 1_000)
         const other = rival(bed, 'orders')
-        bed.simulation.network.isolate('holder')
-        await sleep(world, 15_000)
-        expect(seen.lock?.isHeld).toBe(false)
-        expect(seen.reason).toMatchObject({ code: 'lost', details: { cause: 'store-unreachable' } })
-        expect(seen.lostAtMs).toBeLessThan((other.heldAtMs ?? 0) - 500)
-      }, seed)
-    }
-  })
+        const startMs = bed.simulation.nowMs
+        process.blockLoop(60_000)
+        await sleep(world, 30_000)
+        expect((other.heldAtMs ?? 0) - startMs).toBeGreaterThan(5_000)
+        expect((other.heldAtMs ?? Number.POSITIVE_INFINITY) - startMs).toBeLessThan(16_000)
+        await sleep(world, 40_000)
+        expect(seen.isHeldAtWake).toBe(false)
+        expect(seen.reason).toMatchObject({ code: 'lost', details: { cause: 'event-loop-blocked' } })
+        expect(String(seen.reason)).toMatch(/event loop blocked for (60|1m)/)
+      })
+    },
+  )
 
-  test('a clock that runs slow by five percent still gives up in time', async () => {
+  testInSimulator(
+    stopped,
+    'a stopped process finds the lock lost at its first instruction, and its stale token refused',
+    async () => {
+      await simulate(async ({ store, world }, bed) => {
+        const { process, seen } = holder(bed, 'orders', { ttl: '10s' })
+        await sleep(world, 1_000)
+        const other = rival(bed, 'orders')
+        await sleep(world, 100)
+        process.pause()
+        await sleep(world, 15_000)
+        expect(other.heldAtMs).toBeDefined()
+        process.resume()
+        await sleep(world, 1_000)
+        expect(seen.isHeldAtWake).toBe(false)
+        expect(seen.reason).toMatchObject({ code: 'lost', details: { cause: 'process-stopped' } })
+        expect(String(seen.reason)).toMatch(/process stopped for 15(\.\d)?s/)
+        const write = { op: 'put', key: 'x', value: new Uint8Array() } as const
+        expect((await store.txn((seen.lock as Lock).guard([write]))).succeeded).toBe(false)
+      })
+    },
+  )
+
+  testInSimulator(
+    oneClock,
+    'when the store cannot be reached, lost fires before another can have the lock',
+    async () => {
+      for (const seed of [1, 2, 3]) {
+        await simulate(async ({ world }, bed) => {
+          const { seen } = holder(bed, 'orders', { ttl: '10s' })
+          await sleep(world, 1_000 + seed * 777)
+          const other = rival(bed, 'orders')
+          bed.simulation.network.isolate('holder')
+          await sleep(world, 15_000)
+          expect(seen.lock?.isHeld).toBe(false)
+          expect(seen.reason).toMatchObject({ code: 'lost', details: { cause: 'store-unreachable' } })
+          expect(seen.lostAtMs).toBeLessThan((other.heldAtMs ?? 0) - 500)
+        }, seed)
+      }
+    },
+  )
+
+  testInSimulator(drift, 'a clock that runs slow by five percent still gives up in time', async () => {
     await simulate(async ({ world }, bed) => {
       const { process, seen } = holder(bed, 'orders', { ttl: '10s' })
       process.clock.setRate(0.95)
@@ -126,7 +143,7 @@ describe('lease keeper', () => {
   })
 
   test('a lease that an operator revokes is lost with the next renewal', async () => {
-    await simulate(async ({ store, world }) => {
+    await withBed(async ({ store, world }) => {
       const lease = await new LeaseKeeper(store, world).keep('3s')
       await store.revokeLease(lease.id)
       expect(await aborted(lease.lost)).toMatchObject({ details: { cause: 'lease-revoked' } })
@@ -135,7 +152,7 @@ describe('lease keeper', () => {
   })
 
   test('release ends the lease in the store and says nothing of a loss', async () => {
-    await simulate(async ({ store, world }) => {
+    await withBed(async ({ store, world }) => {
       const keeper = new LeaseKeeper(store, world)
       const lease = await keeper.keep('3s')
       await lease.release()
@@ -146,9 +163,9 @@ describe('lease keeper', () => {
   })
 
   test('a release that could not reach the store can be tried again', async () => {
-    await simulate(async ({ store, world }, bed) => {
+    await withBed(async ({ store, world }, bed) => {
       const lease = await new LeaseKeeper(store, world).keep('60s')
-      const heal = bed.simulation.network.isolate('app')
+      const heal = bed.isolate('app')
       await expect(lease.release({ timeoutMs: 500 })).rejects.toMatchObject({ retryable: true })
       expect(lease.isValid).toBe(false)
       heal()
@@ -158,7 +175,7 @@ describe('lease keeper', () => {
   })
 
   test('holds no more leases than it may, and takes new ones in the places of old ones', async () => {
-    await simulate(async ({ store, world }) => {
+    await withBed(async ({ store, world }) => {
       const keeper = new LeaseKeeper(store, world, { leasesMax: 2 })
       const [first] = [await keeper.keep('5s'), await keeper.keep('5s')]
       await expect(keeper.keep('5s')).rejects.toMatchObject({ code: 'overloaded', outcome: 'none' })
@@ -170,7 +187,7 @@ describe('lease keeper', () => {
   })
 
   test('refuses a bound that makes no sense', async () => {
-    await simulate(async ({ store, world }) => {
+    await withBed(async ({ store, world }) => {
       for (const leasesMax of [0, -1, 1.5, Number.NaN, 2 ** 32]) {
         expect(() => new LeaseKeeper(store, world, { leasesMax })).toThrow(
           expect.objectContaining({ code: 'invalid-argument', details: { field: 'leasesMax' } }),
@@ -180,7 +197,7 @@ describe('lease keeper', () => {
   })
 
   test('goes on in the event loop when its thread ends', async () => {
-    await simulate(async ({ store, world }) => {
+    await withBed(async ({ store, world }) => {
       const fragile = Object.assign(Object.create(store) as Store, {
         renewal: {
           engine: undefined,
@@ -200,7 +217,7 @@ describe('lease keeper', () => {
   })
 
   test('a thread that cannot be started fails the call, and its place is not given to two leases', async () => {
-    await simulate(async ({ store, world }) => {
+    await withBed(async ({ store, world }) => {
       let starts = 0
       const threads: World['threads'] = {
         start: (entry, data) => {
@@ -218,16 +235,20 @@ describe('lease keeper', () => {
     })
   })
 
-  test('where the engine has no thread, a blocked loop loses the lease and says so at once', async () => {
-    await simulate(async ({ world }, bed) => {
-      const store = await openLocalStore({ world })
-      const lease = await new LeaseKeeper(store, world).keep('5s')
-      await sleep(world, 1_000)
-      bed.process('app').blockLoop(6_000)
-      await sleep(world, 10)
-      expect(lease.isValid).toBe(false)
-      expect(await aborted(lease.lost)).toMatchObject({ details: { cause: 'event-loop-blocked' } })
-      await store.close()
-    })
-  })
+  testInSimulator(
+    blocked,
+    'where the engine has no thread, a blocked loop loses the lease and says so at once',
+    async () => {
+      await simulate(async ({ world }, bed) => {
+        const store = await openLocalStore({ world })
+        const lease = await new LeaseKeeper(store, world).keep('5s')
+        await sleep(world, 1_000)
+        bed.process('app').blockLoop(6_000)
+        await sleep(world, 10)
+        expect(lease.isValid).toBe(false)
+        expect(await aborted(lease.lost)).toMatchObject({ details: { cause: 'event-loop-blocked' } })
+        await store.close()
+      })
+    },
+  )
 })

@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { isAlthingError } from '../contracts/errors.ts'
 import { LockService } from './lock.ts'
 import type { Lock } from './lock-types.ts'
-import { type App, sleep, TestBed } from './test-bed.test-support.ts'
+import { type App, sleep, TestBed, testInSimulator } from './test-bed.test-support.ts'
 
 const workers = ['w1', 'w2', 'w3', 'w4']
 
@@ -46,27 +46,31 @@ function injectFault(bed: TestBed, random: { integer(min: number, max: number): 
   }
 }
 
-test('under stops, stalls, partitions, drift and kills no two hold the lock at one time, and tokens only grow', async () => {
-  for (let seed = 1; seed <= 3; seed++) {
-    const bed = new TestBed(seed)
-    const latest = new Map<string, Lock>()
-    const tokens: number[] = []
-    for (const name of workers) {
-      bed.spawn(name, (app) =>
-        contend(app, (lock) => {
-          latest.set(name, lock)
-          tokens.push(lock.token)
-        }),
-      )
+testInSimulator(
+  'faults of all kinds at chosen moments',
+  'under stops, stalls, partitions, drift and kills no two hold the lock at one time, and tokens only grow',
+  async () => {
+    for (let seed = 1; seed <= 3; seed++) {
+      const bed = new TestBed(seed)
+      const latest = new Map<string, Lock>()
+      const tokens: number[] = []
+      for (const name of workers) {
+        bed.spawn(name, (app) =>
+          contend(app, (lock) => {
+            latest.set(name, lock)
+            tokens.push(lock.token)
+          }),
+        )
+      }
+      const random = bed.simulation.random('faults')
+      for (let atMs = 0; atMs < 120_000; atMs += 20) {
+        await bed.simulation.runUntil(atMs)
+        const holders = [...latest].filter(([, lock]) => lock.isHeld).map(([name]) => name)
+        expect(holders.length, `seed ${seed} at ${atMs} ms: ${holders.join()}`).toBeLessThanOrEqual(1)
+        if (atMs > 2_000 && atMs % 1_500 === 0 && atMs < 90_000) injectFault(bed, random)
+      }
+      expect(tokens, `seed ${seed}`).toEqual([...tokens].sort((a, b) => a - b))
+      expect(tokens.length, `seed ${seed}`).toBeGreaterThan(20)
     }
-    const random = bed.simulation.random('faults')
-    for (let atMs = 0; atMs < 120_000; atMs += 20) {
-      await bed.simulation.runUntil(atMs)
-      const holders = [...latest].filter(([, lock]) => lock.isHeld).map(([name]) => name)
-      expect(holders.length, `seed ${seed} at ${atMs} ms: ${holders.join()}`).toBeLessThanOrEqual(1)
-      if (atMs > 2_000 && atMs % 1_500 === 0 && atMs < 90_000) injectFault(bed, random)
-    }
-    expect(tokens, `seed ${seed}`).toEqual([...tokens].sort((a, b) => a - b))
-    expect(tokens.length, `seed ${seed}`).toBeGreaterThan(20)
-  }
-})
+  },
+)

@@ -4,6 +4,7 @@ import type { KeyValue, Store, WatchBatch } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { pause } from './abortable.ts'
 import { readWholeRange } from './range-pages.ts'
+import { probeReachability } from './reachability-probe.ts'
 
 export interface RangeFollowerOptions {
   readonly store: Store
@@ -12,7 +13,7 @@ export interface RangeFollowerOptions {
   readonly signal: AbortSignal
   /** The range changed, or was read for the first time. Not called for what lies between two states that arrive together. */
   readonly onState: (state: RangeState) => void
-  /** The store answered or reported something, up to this revision. */
+  /** The store answered or reported something, up to this revision (0: that it is there). */
   readonly onHeard?: (revision: number) => void
   /** See `WatchRequest.progressMs`. */
   readonly progressMs?: number
@@ -66,6 +67,8 @@ async function followOnce(options: RangeFollowerOptions, onSuccess: () => void):
     signal,
     ...(options.progressMs === undefined ? {} : { progressMs: options.progressMs }),
   })
+  const over = new AbortController()
+  void probeWhereWatchesAreSilent(options, AbortSignal.any([signal, over.signal]))
   try {
     for await (const batch of watch) {
       if (signal.aborted) return
@@ -74,8 +77,16 @@ async function followOnce(options: RangeFollowerOptions, onSuccess: () => void):
       if (changed) options.onState({ revision: batch.revision, kvs })
     }
   } finally {
+    over.abort()
     watch.close()
   }
+}
+
+/** Without it, what is followed would look stale whenever nothing happens. */
+async function probeWhereWatchesAreSilent(options: RangeFollowerOptions, signal: AbortSignal): Promise<void> {
+  const { store, world, range, progressMs } = options
+  if (progressMs === undefined || (store.capabilities.watchProgressMsMin ?? 0) <= progressMs) return
+  await probeReachability({ store, world, key: range.key }, progressMs, signal, () => options.onHeard?.(0))
 }
 
 /** Returns whether anything changed. */

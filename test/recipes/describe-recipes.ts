@@ -1,0 +1,34 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import type { World } from '../../src/contracts/world.ts'
+import { runRecipesOn } from '../../src/coordination/test-bed.test-support.ts'
+import { EngineRunner } from './engine-runner.ts'
+import type { Engine } from './place.ts'
+import { tmpdir } from 'node:os'
+import { assertGuarantees, missingGuarantees } from '../../src/coordination/guarantees.ts'
+import { recipes } from '../../src/coordination/recipes.ts'
+
+/** Runs the test files of the recipes, those of `src/coordination` that use a store, beside one real engine. */
+export async function describeRecipes(name: string, start: (world: World) => Promise<Engine>): Promise<void> {
+  const runner = new EngineRunner(start, tmpdir())
+  runRecipesOn(runner)
+  afterAll(() => runner.close())
+  describe.concurrent(name, async () => {
+    test('recipes refuse to start, by name, unless what the engine lacks is accepted: no more, no less', async () => {
+      await runner.run(async ({ store, accept }) => {
+        const lacked = new Set(recipes.flatMap((recipe) => missingGuarantees(store.capabilities, recipe)))
+        expect([...lacked].toSorted()).toEqual(accept.toSorted())
+        for (const recipe of recipes) assertGuarantees(store, recipe, { accept })
+      })
+    })
+    await import('../../src/coordination/lock.test.ts')
+    await import('../../src/coordination/lock-faults.test.ts')
+    await import('../../src/coordination/election.test.ts')
+    await import('../../src/coordination/discovery.test.ts')
+    await import('../../src/coordination/lease-keeper.test.ts')
+  })
+}
+
+/** Says why an engine is not tested. */
+export function describeUntested(name: string, why: string): void {
+  test(name, ({ skip }) => skip(why))
+}
