@@ -18,3 +18,5 @@ export {
   type PostgresStoreOptions,
 } from './postgres/open-postgres-store.ts'
 export type { PostgresClient, PostgresConfig, PostgresPool } from './postgres/library.ts'
+export type { RedisClient, RedisOptions } from './redis/library.ts'
+export { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis/open-redis-store.ts'

@@ -13,6 +13,7 @@ import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
 import { openPostgresStore } from '../engines/postgres/open-postgres-store.ts'
+import { openRedisStore } from '../engines/redis/open-redis-store.ts'
 import { type ClientSecurity, credentialsOf, tlsOf } from './client-security.ts'
 import { etcdSecurityOf } from './etcd-security.ts'
 import { plainCodec, TypedStore } from '../store/typed-store.ts'
@@ -37,7 +38,8 @@ export interface OpenOptions extends ClientSecurity {
  * - `file:./data` (or `file:///var/lib/app`) this process, every acknowledged write on the disk; where a world is given, in a folder of its disk;
  * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups;
  * - `etcd://host:port,host:port` an etcd, 3.4 or later; needs the package `@grpc/grpc-js`;
- * - `postgres://user:password@host:port/database` a PostgreSQL, 13 or later, with `?schema=name` where the store's is not `althing`; needs the package `pg`.
+ * - `postgres://user:password@host:port/database` a PostgreSQL, 13 or later, with `?schema=name` where the store's is not `althing`; needs the package `pg`;
+ * - `redis://user:password@host:port/database` (`rediss:` with TLS, `valkey:`, `valkeys:`) a Redis 7 or Valkey, with `?prefix=NAME` where the store is not named `althing`; needs the package `ioredis`.
  *
  * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `not-found` (a package that the engine needs), `incompatible-peer`,
  * `corrupt` or `conflict` (the folder).
@@ -68,6 +70,11 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
     case 'postgres:':
     case 'postgresql:':
       return openPostgres(url, options)
+    case 'redis:':
+    case 'rediss:':
+    case 'valkey:':
+    case 'valkeys:':
+      return openRedis(url, options)
     default:
       throw invalidUrl(url)
   }
@@ -75,7 +82,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
 
 function invalidUrl(url: unknown): AlthingError {
   const engines =
-    "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT' or 'postgres://USER@HOST:PORT/DATABASE'"
+    "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT', 'postgres://USER@HOST:PORT/DATABASE' or 'redis://HOST:PORT'"
   return invalidArgument('url', url, engines)
 }
 
@@ -123,6 +130,13 @@ async function openPostgres(url: string, options: OpenOptions): Promise<Althing>
   const world = options.world ?? quietWorld('.')
   const timeoutMs = durationMs('timeout', options.timeout)
   const store = await openPostgresStore(world, { url, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+  return new Althing(store, world, options)
+}
+
+async function openRedis(url: string, options: OpenOptions): Promise<Althing> {
+  const world = options.world ?? quietWorld('.')
+  const timeoutMs = durationMs('timeout', options.timeout)
+  const store = await openRedisStore(world, { url, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   return new Althing(store, world, options)
 }
 
