@@ -5,6 +5,8 @@ import { openClusterBed } from './beds/cluster-bed.ts'
 import { openLocalBed } from './beds/local-bed.ts'
 import { openPostgresBed } from './beds/postgres-bed.ts'
 import { postgresUnavailable } from '../engines/servers/postgres-server.ts'
+import { openRedisBed } from './beds/redis-bed.ts'
+import { redisUnavailable } from '../engines/servers/redis-server.ts'
 import type { TestBed } from './register.ts'
 
 const engines: readonly (readonly [engine: string, openBed: () => Promise<TestBed>, clients: number])[] = [
@@ -12,6 +14,7 @@ const engines: readonly (readonly [engine: string, openBed: () => Promise<TestBe
   ['file:', () => openLocalBed('file'), 1],
   ['a cluster of three nodes', openClusterBed, 3],
   ...(postgresUnavailable() === undefined ? ([['PostgreSQL', openPostgresBed, 2]] as const) : []),
+  ...(redisUnavailable() === undefined ? ([['Redis', openRedisBed, 2]] as const) : []),
 ]
 
 describe.each(engines)('%s and the store model', (_, openBed, clients) => {
