@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { withMembers } from '../testing/conformance/broken-stores.test-support.ts'
 import { Simulation } from '../testing/world/simulation.ts'
-import { open } from './althing.ts'
+import { Althing, open } from './althing.ts'
 
 describe('open', () => {
   test.each([
@@ -56,6 +57,18 @@ describe('open', () => {
       isDone = true
     })
     await simulation.runUntil(() => isDone, { limitMs: 60_000 })
+  })
+
+  test('locks, elections and discovery refuse where a guarantee is missing, unless it is accepted; the store serves', async () => {
+    const { raw, world } = await open('memory:')
+    const weaker = withMembers(raw, { capabilities: { ...raw.capabilities, leaseSurvivesFailover: false } })
+    const refusing = new Althing(weaker, world)
+    for (const use of ['locks', 'elections', 'discovery'] as const)
+      expect(() => refusing[use]).toThrow(expect.objectContaining({ code: 'missing-guarantee' }))
+    expect((await refusing.raw.range({ key: 'k' })).count).toBe(0)
+    const accepting = new Althing(weaker, world, { accept: ['lease-survives-failover'] })
+    expect([accepting.locks, accepting.elections, accepting.discovery]).not.toContain(undefined)
+    await raw.close()
   })
 
   test('opens a store in memory, and closes it as often as asked', async () => {

@@ -7,8 +7,9 @@ import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { Discovery } from '../coordination/discovery.ts'
 import { ElectionService } from '../coordination/election.ts'
+import type { Guarantee } from '../coordination/guarantees.ts'
 import { LeaseKeeper } from '../coordination/lease-keeper.ts'
-import { LockService } from '../coordination/lock.ts'
+import { LockService, type LockServiceOptions } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -29,6 +30,8 @@ export interface OpenOptions extends ClientSecurity {
   readonly timeout?: Duration
   /** A loop that hangs for longer loses its locks and registrations (default '30s'). */
   readonly maxStall?: Duration
+  /** Guarantees that the engine lacks (`store.capabilities`) and that locks, elections and discovery shall do without. Default none: what lacks one refuses to start. */
+  readonly accept?: readonly Guarantee[]
 }
 
 /**
@@ -117,12 +120,6 @@ async function openEtcd(url: string, options: OpenOptions): Promise<Althing> {
     ...etcdSecurityOf(options),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   })
-  try {
-    await store.connect()
-  } catch (error) {
-    await store.close()
-    throw error
-  }
   return new Althing(store, world, options)
 }
 
@@ -147,22 +144,41 @@ export class Althing {
   /** The engine itself: byte keys, byte values. */
   readonly raw: Store
   readonly world: World
-  readonly locks: LockService
-  readonly elections: ElectionService
-  readonly discovery: Discovery
   readonly #keeper: LeaseKeeper
+  readonly #accept: readonly Guarantee[]
+  #locks: LockService | undefined
+  #elections: ElectionService | undefined
+  #discovery: Discovery | undefined
   #closing: Promise<void> | undefined
 
-  constructor(raw: Store, world: World, options: Pick<OpenOptions, 'maxStall'> = {}) {
+  constructor(raw: Store, world: World, options: Pick<OpenOptions, 'maxStall' | 'accept'> = {}) {
     this.raw = raw
     this.world = world
     this.store = new TypedStore(raw, plainCodec, world.clock)
     const maxStallMs = durationMs('maxStall', options.maxStall)
     const keeper = new LeaseKeeper(raw, world, maxStallMs === undefined ? {} : { maxStall: maxStallMs })
     this.#keeper = keeper
-    this.locks = new LockService({ store: raw, world, keeper })
-    this.elections = new ElectionService({ store: raw, world, keeper })
-    this.discovery = new Discovery({ store: raw, world, keeper })
+    this.#accept = options.accept ?? []
+  }
+
+  /** Throws `missing-guarantee` where the engine lacks what locks need, unless that is accepted ({@link OpenOptions.accept}); so do the others. */
+  get locks(): LockService {
+    this.#locks ??= new LockService(this.#parts)
+    return this.#locks
+  }
+
+  get elections(): ElectionService {
+    this.#elections ??= new ElectionService(this.#parts)
+    return this.#elections
+  }
+
+  get discovery(): Discovery {
+    this.#discovery ??= new Discovery(this.#parts)
+    return this.#discovery
+  }
+
+  get #parts(): Pick<LockServiceOptions, 'store' | 'world' | 'accept'> & { readonly keeper: LeaseKeeper } {
+    return { store: this.raw, world: this.world, keeper: this.#keeper, accept: this.#accept }
   }
 
   /** Gives up what is held (locks, leaderships, registrations), then closes the engine. Idempotent. */
@@ -176,7 +192,7 @@ export class Althing {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled([this.locks.close(), this.elections.close(), this.discovery.close()])
+    await Promise.allSettled([this.#locks?.close(), this.#elections?.close(), this.#discovery?.close()])
     try {
       await this.#keeper.close()
     } finally {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { etcdCapabilitiesOf } from './etcd-capabilities.ts'
 import { errorOf, errorOfReason, isStaleToken } from './etcd-errors.ts'
 import { parseServerVersion, reportsProgressInOrder } from './server-version.ts'
 
@@ -66,5 +67,18 @@ describe('the version of a server', () => {
     ['4.0.0', true],
   ])('%s: progress that is asked for comes in order: %s', (text, expected) => {
     expect(reportsProgressInOrder(parseServerVersion(text))).toBe(expected)
+  })
+
+  test.each([
+    ['3.4.30', 3, false],
+    ['3.4.31', 3, true],
+    ['3.5.12', 3, false],
+    ['3.5.13', 3, true],
+    ['3.6.0', 3, true],
+    ['3.4.23', 1, true],
+    ['3.4.23', 0, false],
+  ])('%s, %i members: leases survive a change of leader: %s', (text, members, expected) => {
+    const { leaseSurvivesFailover } = etcdCapabilitiesOf(parseServerVersion(text), members)
+    expect(leaseSurvivesFailover).toBe(expected)
   })
 })

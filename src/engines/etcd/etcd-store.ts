@@ -27,14 +27,14 @@ import { problemOfWatch } from '../local/watch-validation.ts'
 import type { EtcdUser } from './authentication.ts'
 import { EtcdCalls, unary } from './calls.ts'
 import { Endpoints, type EtcdTls } from './endpoints.ts'
-import { etcdCapabilities } from './etcd-capabilities.ts'
+import { etcdCapabilities, etcdCapabilitiesOf } from './etcd-capabilities.ts'
 import { EtcdLeases } from './etcd-leases.ts'
 import { EtcdWatch } from './etcd-watch.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { methods } from './messages.ts'
 import { RangeReader } from './range-reader.ts'
 import { renewalEntry } from './renewal-thread.ts'
-import { parseServerVersion } from './server-version.ts'
+import { leavesLeasesToSuccessor, parseServerVersion } from './server-version.ts'
 import { etcdTxnRequest, revisionOf, txnReplyOf } from './txn-plan.ts'
 
 export interface EtcdStoreOptions {
@@ -49,19 +49,26 @@ export interface EtcdStoreOptions {
 }
 
 /**
- * Makes a client of an etcd, 3.4 or later, through its own interface (v3). Connects when first used; see {@link EtcdStore.connect}. Rejects with `not-found` when the
- * package `@grpc/grpc-js` is not installed, and with `invalid-argument`.
+ * Makes a client of an etcd, 3.4 or later, through its own interface (v3), and lets it meet a member, whose version decides what the store guarantees. Rejects with
+ * `not-found` when the package `@grpc/grpc-js` is not installed, with `invalid-argument`, and as {@link EtcdStore.connect} does.
  */
 export async function openEtcdStore(world: World, options: EtcdStoreOptions): Promise<EtcdStore> {
   if (options.endpoints.length === 0)
     throw invalidArgument('endpoints', options.endpoints, 'one or more addresses of the form host:port')
-  return new EtcdStore(world, await loadGrpc(), options)
+  const store = new EtcdStore(world, await loadGrpc(), options)
+  try {
+    await store.connect()
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 /** {@link Store} on etcd. What etcd does otherwise than the built-in engines is listed in `docs/engines/etcd.md`. */
 export class EtcdStore extends CommandStore implements Store {
-  readonly capabilities: StoreCapabilities = etcdCapabilities
   readonly renewal: RenewalSource
+  #capabilities = etcdCapabilities
   readonly #world: World
   readonly #endpoints: Endpoints
   readonly #calls: EtcdCalls
@@ -86,7 +93,15 @@ export class EtcdStore extends CommandStore implements Store {
     this.renewal = { entry: renewalEntry, engine }
   }
 
-  /** Makes sure that a member answers, and is an etcd that will do. Rejects with `unavailable`, `incompatible-peer` or `unauthenticated`. */
+  /** As far as is known: more may be promised once the store has met a member. */
+  get capabilities(): StoreCapabilities {
+    return this.#capabilities
+  }
+
+  /**
+   * Makes sure that a member answers, and is an etcd that will do, and learns what it guarantees. Rejects with `unavailable`, `timeout`, `incompatible-peer` or
+   * `unauthenticated`.
+   */
   async connect(options: CallOptions = {}): Promise<void> {
     const status = await this.#calls.make({
       repetition: 'read',
@@ -94,7 +109,9 @@ export class EtcdStore extends CommandStore implements Store {
       options,
       attempt: unary(methods.status, {}),
     })
-    parseServerVersion(status.version)
+    const version = parseServerVersion(status.version)
+    const members = leavesLeasesToSuccessor(version) ? 0 : await this.#memberCount(options)
+    this.#capabilities = etcdCapabilitiesOf(version, members)
   }
 
   async range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {
@@ -223,6 +240,23 @@ export class EtcdStore extends CommandStore implements Store {
     } catch (error) {
       if (!isAlthingError(error, 'compacted')) throw error
       return await this.#reader.oldestRevision(revision - 1, options)
+    }
+  }
+
+  /** 0 where the server does not tell. */
+  async #memberCount(options: CallOptions): Promise<number> {
+    try {
+      const attempt = unary(methods.memberList, {})
+      const { members } = await this.#calls.make({
+        repetition: 'read',
+        needsLeader: false,
+        options,
+        attempt,
+      })
+      return members.length
+    } catch (error) {
+      if (isAlthingError(error, 'permission-denied')) return 0
+      throw error
     }
   }
 

@@ -166,6 +166,8 @@ export const watchResponse = message({
 
 const statusRequest = message({})
 const statusResponse = message({ header: one(1, responseHeader), version: one(2, utf8) })
+const memberListRequest = message({})
+const memberListResponse = message({ members: many(2, message({ id: one(1, wideInt) })) })
 const authenticateRequest = message({ name: one(1, utf8), password: one(2, utf8) })
 const authenticateResponse = message({ token: one(2, utf8) })
 
@@ -207,5 +209,6 @@ export const methods = {
   leaseLeases: method('Lease/LeaseLeases', leaseLeasesRequest, leaseLeasesResponse),
   watch: method('Watch/Watch', watchRequest, watchResponse),
   status: method('Maintenance/Status', statusRequest, statusResponse),
+  memberList: method('Cluster/MemberList', memberListRequest, memberListResponse),
   authenticate: method('Auth/Authenticate', authenticateRequest, authenticateResponse),
 } as const

@@ -27,6 +27,16 @@ export function reportsProgressInOrder(version: ServerVersion): boolean {
   return isAtLeast(version, [3, 5, 8])
 }
 
+/**
+ * Whether a leader that was deposed while it stood still leaves the leases to its successor. Before 3.4.31 and 3.5.13 it ends all whose time it believes to be over, though they have been
+ * renewed since (https://github.com/etcd-io/etcd/issues/15247).
+ */
+export function leavesLeasesToSuccessor(version: ServerVersion): boolean {
+  const [major, minor] = version
+  if (major === 3 && minor === 4) return isAtLeast(version, [3, 4, 31])
+  return isAtLeast(version, [3, 5, 13])
+}
+
 function isAtLeast(version: ServerVersion, bound: ServerVersion): boolean {
   for (let i = 0; i < 3; i++) {
     const difference = (version[i] as number) - (bound[i] as number)

@@ -14,6 +14,8 @@ export class TcpProxy {
   bytesPerSecond = 0
   /** New connections are broken off at once. */
   refuses = false
+  /** Connections that begin with something in which this text occurs are broken off. */
+  refusesText: string | undefined
   readonly #server: Server
   readonly #pairs = new Set<Pair>()
 
@@ -58,6 +60,10 @@ export class TcpProxy {
   }
 
   #accept(client: Socket, server: Socket): void {
+    // Before it is passed on.
+    client.once('data', (piece: Buffer) => {
+      if (this.refusesText !== undefined && piece.includes(this.refusesText)) pair.destroy()
+    })
     const pair = new Pair(this, client, server, () => this.#pairs.delete(pair))
     this.#pairs.add(pair)
     if (this.refuses) pair.destroy()
