@@ -17,6 +17,7 @@ export {
   type PostgresStore,
   type PostgresStoreOptions,
 } from './postgres/open-postgres-store.ts'
+export { type DeclaredSetUp, declaredSetUps } from './declared-set-ups.ts'
 export type { PostgresClient, PostgresConfig, PostgresPool } from './postgres/library.ts'
 export type { RedisClient, RedisOptions } from './redis/library.ts'
 export { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis/open-redis-store.ts'

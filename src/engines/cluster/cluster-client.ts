@@ -47,6 +47,7 @@ import { problemOfWatch } from '../local/watch-validation.ts'
 import { callCluster } from './call.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { CommandStamps } from './command-stamps.ts'
+import { clusterCapabilities } from './cluster-capabilities.ts'
 import { EndpointPool, type NodeSpeaker } from './endpoint-pool.ts'
 import { decodeRenewals, type Hello, type Method, malformed, methods } from './protocol.ts'
 
@@ -70,16 +71,7 @@ export interface ClusterStoreOptions {
  * session, so that each is applied once.
  */
 export class ClusterStore extends CommandStore implements Store {
-  readonly capabilities: StoreCapabilities = {
-    linearizable: true,
-    durability: 'quorum-disk',
-    leaseSurvivesFailover: true,
-    timeAuthority: 'server',
-    leaseExpiryResolutionMs: 200,
-    fencing: true,
-    watchResume: true,
-    exactlyOnce: true,
-  }
+  readonly capabilities: StoreCapabilities = clusterCapabilities
   readonly renewal?: RenewalSource
   readonly #world: World
   readonly #pool: EndpointPool

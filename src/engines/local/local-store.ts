@@ -1,3 +1,4 @@
+import { localCapabilities } from './local-capabilities.ts'
 import { createDeferred } from '../../base/deferred.ts'
 import { AlthingError, type Outcome } from '../../contracts/errors.ts'
 import type {
@@ -120,16 +121,7 @@ export class LocalStore extends CommandStore implements Store {
     this.#world = world
     this.host = host
     this.#release = release
-    this.capabilities = {
-      linearizable: true,
-      durability,
-      leaseSurvivesFailover: true,
-      timeAuthority: 'server',
-      leaseExpiryResolutionMs: 50,
-      fencing: true,
-      watchResume: true,
-      exactlyOnce: true,
-    }
+    this.capabilities = localCapabilities(durability)
   }
 
   range(request: RangeRequest, options: ReadOptions = {}): Promise<RangeReply> {

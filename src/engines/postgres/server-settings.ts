@@ -34,7 +34,8 @@ export function capabilitiesOf(settings: Row | undefined): StoreCapabilities {
     leaseSurvivesFailover: true,
     timeAuthority: 'server',
     leaseExpiryResolutionMs: 2 * sweepMsMax,
-    fencing: true,
+    // A server that loses what it has acknowledged gives revisions a second time.
+    fencing: durabilityOf(settings) !== 'memory',
     watchResume: true,
     exactlyOnce: true,
     limits,
