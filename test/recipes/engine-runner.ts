@@ -1,7 +1,6 @@
 import type { Store } from '../../src/contracts/store.ts'
-import type { World } from '../../src/contracts/world.ts'
+import type { Logger, World } from '../../src/contracts/world.ts'
 import type { App, Bed, BedRunner } from '../../src/coordination/test-bed.test-support.ts'
-import { NodeLogger } from '../../src/world/logger.ts'
 import { createNodeWorld } from '../../src/world/node-world.ts'
 import { EngineBed } from './engine-bed.ts'
 import type { Engine, Link, Place } from './place.ts'
@@ -12,6 +11,9 @@ interface OwnPlace {
   /** For clearing what a test has left behind. */
   readonly store: Store
 }
+
+/** Programs end with their stores open under them here, and would complain. */
+const silent: Logger = { log: () => undefined }
 
 /** Runs the tests of the recipes beside a real engine, many at a time, each on a store that no other has. */
 export class EngineRunner implements BedRunner {
@@ -24,7 +26,7 @@ export class EngineRunner implements BedRunner {
   #count = 0
 
   constructor(start: (world: World) => Promise<Engine>, dataFolder: string) {
-    this.#world = createNodeWorld({ dataFolder, logger: new NodeLogger('error') })
+    this.#world = createNodeWorld({ dataFolder, logger: silent })
     this.#starting = start(this.#world)
     this.#starting.catch(() => undefined)
   }
