@@ -2,15 +2,43 @@ import { type ByteString, byteStringFromBytes } from '../../base/bytes.ts'
 import type { Compare, KeyValue, Operation, OperationReply, TxnReply } from '../../contracts/store.ts'
 import type { TxnMutation } from '../../models/store/txn.ts'
 import type { StoreMutation } from '../../models/store/types.ts'
-import { boundsOf } from './key-bounds.ts'
+import { boundsOf, bufferOf } from './key-bounds.ts'
 
-/**
- * The form in which commands go to the server (`sql/applying.ts`): JSON, byte strings as hexadecimal text. It is the caller's command of this moment: what happens to its buffers
- * afterwards does not matter.
- */
-export function encodeCommand(
-  mutation: Exclude<StoreMutation, { type: 'compact' | 'closeSession' }>,
-): string {
+/** On its way to the server: the JSON of a command, or a transaction of one put as it is. Either is the caller's of this moment: what happens to its buffers afterwards does not matter. */
+export type Command = string | { readonly key: Buffer; readonly value: Buffer }
+
+type CommandMutation = Exclude<StoreMutation, { type: 'compact' | 'closeSession' }>
+
+export function commandOf(mutation: CommandMutation): Command {
+  const put = mutation.type === 'txn' ? lonePut(mutation) : undefined
+  return put === undefined
+    ? encodeCommand(mutation)
+    : { key: bufferOf(put.key), value: Buffer.from(put.value) }
+}
+
+/** What it takes in a statement, in whichever form. */
+export function sizeOf(command: Command): number {
+  return typeof command === 'string' ? command.length : 2 * (command.key.length + command.value.length) + 128
+}
+
+export function jsonOf(command: Command): string {
+  if (typeof command === 'string') return command
+  const { key, value } = command
+  const from = key.toString('hex')
+  return `{"type":"txn","compare":[],"then":[{"op":"put","from":"${from}","value":"${value.toString('hex')}"}],"else":[]}`
+}
+
+/** Without anything that could be refused, and without anything to tell but the revision. */
+function lonePut({ compare, then, else: otherwise }: TxnMutation): PutOperation | undefined {
+  const [only] = then
+  if (only?.op !== 'put' || then.length > 1 || compare.length > 0 || otherwise.length > 0) return undefined
+  return (only.lease === undefined || only.lease === 0) && only.previous !== true ? only : undefined
+}
+
+type PutOperation = Extract<Operation, { op: 'put' }>
+
+/** The form in which other commands go to the server (`sql/applying.ts`): JSON, byte strings as hexadecimal text. */
+function encodeCommand(mutation: CommandMutation): string {
   return JSON.stringify(mutation.type === 'txn' ? { type: 'txn', ...txnJson(mutation) } : mutation)
 }
 

@@ -2,6 +2,7 @@ import type { AlthingError } from '../../contracts/errors.ts'
 import type { CallOptions } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import { withDeadline } from '../local/deadline.ts'
+import { type ConnectionSource, KeptConnections, PooledConnections } from './connection-source.ts'
 import { type PostgresClient, type PostgresPool, type QueryConfig, type Row, types } from './library.ts'
 import { type AttemptFailure, failureOf, standbyError } from './postgres-errors.ts'
 
@@ -10,6 +11,8 @@ export interface Statement {
   readonly values?: readonly unknown[]
   /** Prepared once on a connection, under this name. */
   readonly name?: string
+  /** Whether the server was a standby, by the first row. Without it the column `standby` says so, where there is one. */
+  readonly isOfStandby?: (first: Row) => boolean
 }
 
 const retryMsMin = 10
@@ -17,38 +20,34 @@ const retryMsMax = 500
 
 /** One statement on one connection. When nobody waits for it any more the connection is closed: nothing else tells a dead one from a slow one. */
 export class Attempt {
-  readonly #pool: PostgresPool
+  readonly #source: ConnectionSource
   readonly #usesNames: boolean
   #client: PostgresClient | undefined
   #isAbandoned = false
   /** The statement has left for the server. */
   wasSent = false
 
-  constructor(pool: PostgresPool, usesNames: boolean) {
-    this.#pool = pool
+  constructor(source: ConnectionSource, usesNames: boolean) {
+    this.#source = source
     this.#usesNames = usesNames
   }
 
-  /** Rejects with whatever the library rejects with, and with `unavailable` where the column `standby` says that the answer may be old. */
-  async run({ text, values = [], name }: Statement): Promise<readonly Row[]> {
-    const client = await this.#pool.connect()
+  /** Rejects with whatever the library rejects with, and with `unavailable` where the answer may be old, being a standby's. */
+  async run({ text, values = [], name, isOfStandby }: Statement): Promise<readonly Row[]> {
+    const client = await this.#source.take()
     if (this.#isAbandoned) {
-      client.release()
+      this.#source.give(client)
       throw new Error('nobody waits for the statement any more')
     }
     this.#client = client
-    // Without a listener a connection that breaks just before or after its statement would end the process.
-    client.on('error', ignore)
     this.wasSent = true
-    const config: QueryConfig = {
-      text,
-      values,
-      types,
-      ...(name !== undefined && this.#usesNames ? { name } : {}),
-    }
+    const config: QueryConfig = { text, values, types }
     try {
-      const { rows } = await client.query(config)
-      if (rows[0]?.standby === true) throw standbyError()
+      const { rows } = await client.query(
+        name !== undefined && this.#usesNames ? { ...config, name } : config,
+      )
+      const [first] = rows
+      if (first !== undefined && (isOfStandby?.(first) ?? first.standby === true)) throw standbyError()
       this.#release()
       return rows
     } catch (error) {
@@ -66,9 +65,7 @@ export class Attempt {
   #release(error?: Error): void {
     const client = this.#client
     this.#client = undefined
-    if (client === undefined) return
-    if (error === undefined) client.removeListener('error', ignore)
-    client.release(error)
+    if (client !== undefined) this.#source.give(client, error)
   }
 }
 
@@ -77,12 +74,16 @@ export class Connections {
   readonly world: World
   readonly #pool: PostgresPool
   readonly #usesNames: boolean
+  readonly #pooled: PooledConnections
+  readonly #kept: KeptConnections
   readonly #running = new Set<Attempt>()
 
   constructor(world: World, pool: PostgresPool, options: { readonly usesNames: boolean }) {
     this.world = world
     this.#pool = pool
     this.#usesNames = options.usesNames
+    this.#pooled = new PooledConnections(pool)
+    this.#kept = new KeptConnections(world, pool)
   }
 
   get pool(): PostgresPool {
@@ -90,11 +91,17 @@ export class Connections {
   }
 
   attempt(): Attempt {
-    return new Attempt(this.#pool, this.#usesNames)
+    return new Attempt(this.#pooled, this.#usesNames)
+  }
+
+  /** For a statement that is likely to be followed by another at once. */
+  attemptInSeries(): Attempt {
+    return new Attempt(this.#kept, this.#usesNames)
   }
 
   /** Gives up what is under way: nobody waits for it any more. */
   abandonAll(): void {
+    this.#kept.close()
     for (const attempt of this.#running) attempt.abandon()
   }
 
@@ -203,5 +210,3 @@ function isOfStatement(error: unknown): boolean {
   // A server that has become a standby will not be the primary again on this connection.
   return severity === 'ERROR' && code !== '25006'
 }
-
-function ignore(): void {}

@@ -7,6 +7,8 @@ export interface PostgresPool {
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   readonly options?: { readonly max?: number }
+  /** How many wait for a connection. */
+  readonly waitingCount?: number
 }
 
 export interface PostgresClient {

@@ -1,5 +1,6 @@
 import { applying } from './sql/applying.ts'
 import { keeping } from './sql/keeping.ts'
+import { putting } from './sql/putting.ts'
 import { reading } from './sql/reading.ts'
 import { tables } from './sql/tables.ts'
 import { writing } from './sql/writing.ts'
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
       applying(schema, channel) +
       keeping(schema, channel),
   },
+  { version: 2, name: 'puts by a function of their own', sql: putting },
 ]

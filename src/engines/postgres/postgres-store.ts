@@ -24,7 +24,14 @@ import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { closedError } from '../local/local-store.ts'
 import { checkRequest } from '../local/request-limits.ts'
 import { commandBatches } from './command-batches.ts'
-import { decodeTxnReply, encodeCommand, encodeTxn, type TxnReplyJson } from './command-json.ts'
+import {
+  type Command,
+  commandOf,
+  decodeTxnReply,
+  encodeTxn,
+  sizeOf,
+  type TxnReplyJson,
+} from './command-json.ts'
 import type { Connections, Statement } from './connections.ts'
 import { boundsProblem } from './key-bounds.ts'
 import { getBatches } from './get-batches.ts'
@@ -60,7 +67,7 @@ export class PostgresStore implements Store {
   readonly renewal?: RenewalSource
   readonly #connections: Connections
   readonly #options: CheckedOptions
-  readonly #writes: StatementQueue<string, object>
+  readonly #writes: StatementQueue<Command, object>
   readonly #gets: StatementQueue<ByteString, RangeReply>
   readonly #leases: LeaseCalls
   readonly #feed: WatchFeed
@@ -188,8 +195,8 @@ export class PostgresStore implements Store {
   ): Promise<object> {
     validateMutation(mutation)
     if (this.#closing !== undefined) throw closedError('none')
-    const command = encodeCommand(mutation)
-    const reply = await this.#writes.submit(command, command.length, options, this.#timeoutOf(options))
+    const command = commandOf(mutation)
+    const reply = await this.#writes.submit(command, sizeOf(command), options, this.#timeoutOf(options))
     if (isRefusal(reply)) throw refusalError(reply)
     return reply
   }

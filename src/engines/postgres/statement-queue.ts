@@ -17,8 +17,8 @@ export interface StatementKind<Request, Reply> {
   readonly bytesMax: number
   /** `number` grows with each statement; a repeat of a statement has the number it had. */
   statementOf(requests: readonly Request[], number: number): Statement
-  /** One for each request, in their order. */
-  repliesOf(rows: readonly Row[]): readonly Reply[]
+  /** One for each request, in their order. `requests` are those of the statement. */
+  repliesOf(rows: readonly Row[], requests: readonly Request[]): readonly Reply[]
 }
 
 /** Requests, and bytes of them, that may wait. Past it: `overloaded`. */
@@ -144,13 +144,13 @@ export class StatementQueue<Request, Reply> {
     const requests = batch.entries.map(({ request }) => request)
     const statement = this.#kind.statementOf(requests, batch.number)
     for (let failures = 0; isWanted(batch); failures++) {
-      const attempt = this.#connections.attempt()
+      const attempt = this.#connections.attemptInSeries()
       batch.attempt = attempt
       const tried = await this.#connections.try(statement, this.#attemptMs, attempt)
       batch.attempt = undefined
       if ('rows' in tried) {
         this.#lastError = undefined
-        const replies = this.#kind.repliesOf(tried.rows)
+        const replies = this.#kind.repliesOf(tried.rows, requests)
         for (const [i, entry] of batch.entries.entries())
           settleWith(entry, () => entry.settle.resolve(replies[i] as Reply))
         return
