@@ -1,5 +1,6 @@
 import { EtcdServers, etcdUnavailable } from '../../test/engines/servers/etcd-servers.ts'
 import { PostgresServer, postgresUnavailable } from '../../test/engines/servers/postgres-server.ts'
+import { RedisServer, redisUnavailable } from '../../test/engines/servers/redis-server.ts'
 import { temporaryFolder } from '../../test/engines/servers/server-process.ts'
 import { ourCluster } from '../our-cluster.ts'
 import type { BenchEngine, EngineName, RunningEngine } from './engine.ts'
@@ -11,6 +12,7 @@ export const engineTable: Readonly<Record<EngineName, BenchEngine>> = {
   cluster: { unavailable: ourCluster.unavailable, start: startCluster },
   etcd: { unavailable: etcdUnavailable, start: startEtcd },
   postgres: { unavailable: postgresUnavailable, start: startPostgres },
+  redis: { unavailable: redisUnavailable, start: startRedis },
 }
 
 async function startMemory(): Promise<RunningEngine> {
@@ -54,6 +56,20 @@ async function startPostgres(): Promise<RunningEngine> {
     bare: [
       { kind: 'postgres', address: server.url },
       { kind: 'postgres-journal', address: server.url },
+    ],
+    stop: () => server.stop(),
+  }
+}
+
+async function startRedis(): Promise<RunningEngine> {
+  const server = await RedisServer.start()
+  const version = /redis_version:(\S+)/.exec(String(await server.command('info', 'server')))?.[1]
+  return {
+    url: server.url,
+    description: `Redis ${version}, appendfsync always: every write synced`,
+    bare: [
+      { kind: 'redis', address: server.url },
+      { kind: 'redis-journal', address: server.url },
     ],
     stop: () => server.stop(),
   }

@@ -1,7 +1,7 @@
 import type { BareTarget } from './bare/bare-client.ts'
 
 /** In the order of the table. */
-export const engineNames = ['memory', 'file', 'cluster', 'etcd', 'postgres'] as const
+export const engineNames = ['memory', 'file', 'cluster', 'etcd', 'postgres', 'redis'] as const
 export type EngineName = (typeof engineNames)[number]
 
 /** An engine that runs, for as long as it is measured. */

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Store } from '../../src/contracts/store.ts'
 import type { PostgresPool } from '../../src/engines/postgres/library.ts'
 import {
@@ -54,7 +54,10 @@ describe.skipIf(postgresUnavailable() !== undefined)('the engine of PostgreSQL',
     const revisions = await Promise.all(stores.map((store, i) => put(store, `k${i}`, 'v')))
     expect(revisions.toSorted((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
     await Promise.all(stores.map((store) => store.close()))
-    expect(await server.query(`select version from ${options.schema}.migrations`)).toEqual([{ version: 1 }, { version: 2 }])
+    expect(await server.query(`select version from ${options.schema}.migrations`)).toEqual([
+      { version: 1 },
+      { version: 2 },
+    ])
   })
 
   test('where it may not make tables, says what is missing, and works once another has made them', async () => {
@@ -166,6 +169,39 @@ describe.skipIf(postgresUnavailable() !== undefined)('the engine of PostgreSQL',
       await expect(send(1)).rejects.toMatchObject({ code: '55000' })
       expect((await store.range({ key: 'a' })).kvs[0]).toMatchObject({ version: 3, modRevision: 4 })
     })
+  })
+
+  test('it knows a repeat of a batch of puts too, keeps no revision of it, and takes no puts where the order of writers would not hold', async () => {
+    const options = fresh()
+    await using(options, async (store) => {
+      await put(store, 'a', '0')
+      const call = (sequence: number): string =>
+        `select ${options.schema}.apply_puts('00000000-0000-4000-8000-000000000001', ${sequence}, array['a', 'b', 'a']::bytea[], array['1', '2', '3']::bytea[]) as first`
+      expect(await server.query(call(1))).toEqual([{ first: '3' }])
+      expect(await server.query(call(1))).toEqual([{ first: '3' }])
+      expect((await store.range({ key: 'a' })).kvs[0]).toMatchObject({ version: 3, modRevision: 5 })
+      expect(await server.query(call(2))).toEqual([{ first: '6' }])
+      await expect(server.query(call(1))).rejects.toMatchObject({ code: '55000' })
+      await expect(
+        server.query(`begin isolation level serializable; ${call(3)}; commit`),
+      ).rejects.toMatchObject({ code: '25000' })
+      expect(await store.range({ key: 'b' })).toMatchObject({
+        revision: 8,
+        kvs: [{ version: 2, createRevision: 4, modRevision: 7 }],
+      })
+    })
+  })
+
+  test('connections that are kept between statements go back to a pool of the application when nothing follows, or when somebody waits', async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 3 })
+    await using({ schema: fresh().schema, pool: pool as unknown as PostgresPool }, async (store) => {
+      await Promise.all([put(store, 'a', '1'), store.range({ key: 'a' }), store.range({ key: 'b' })])
+      await Promise.all([0, 1, 2, 3, 4, 5].map(() => pool.query('select pg_sleep(0.01)')))
+      await put(store, 'a', '2')
+      await vi.waitFor(() => expect(pool.idleCount).toBe(pool.totalCount), { timeout: 10_000 })
+    })
+    expect(pool.idleCount).toBe(pool.totalCount)
+    await pool.end()
   })
 
   test('clears what was compacted, and only that', async () => {
