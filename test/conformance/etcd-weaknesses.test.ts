@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Store } from '../../src/contracts/store.ts'
+import type { Compare, Operation, Store } from '../../src/contracts/store.ts'
 import { LockService } from '../../src/coordination/lock.ts'
 import { openEtcdStore } from '../../src/engines/etcd/etcd-store.ts'
 import { leavesLeasesToSuccessor, parseServerVersion } from '../../src/engines/etcd/server-version.ts'
@@ -100,6 +100,47 @@ describe.skipIf(isAbsent)('what an etcd of three members does not guarantee, and
     },
     120_000,
   )
+
+  test('what etcd carries out on some members only is not sent to it: they hold the same after every transaction that reads older revisions', async () => {
+    const own = await Promise.all(
+      servers.addresses.map((address) => openEtcdStore(world, { endpoints: [address] })),
+    )
+    const store = own[0] as Store
+    const put = (key: string, value: string): Operation => ({
+      op: 'put',
+      key: `alike/${key}`,
+      value: new TextEncoder().encode(value),
+    })
+    const read = (revision: number): Operation => ({ op: 'range', key: 'alike/a', revision })
+    const { revision: first } = await store.txn({ then: [put('a', '1')] })
+    const { revision: second } = await store.txn({ then: [put('a', '2')] })
+    const { revision: last } = await store.txn({ then: [put('a', '3')] })
+    await store.compact(second)
+    const isThird: Compare = { target: 'modRevision', key: 'alike/a', op: '=', value: last }
+    const refusals = [
+      [{ then: [put('a', '4'), read(first)] }, 'compacted'],
+      [{ then: [read(last + 100), put('a', '4')] }, 'future-revision'],
+      [{ compare: [isThird], then: [put('a', '4'), read(first)], else: [put('b', '4')] }, 'compacted'],
+    ] as const
+    for (const [txn, code] of refusals)
+      await expect(store.txn(txn)).rejects.toMatchObject({ code, outcome: 'none' })
+    const { revision, replies } = await store.txn({
+      compare: [isThird],
+      then: [read(second), put('a', '5'), { op: 'range', key: 'alike/a' }, read(last)],
+      else: [read(first)],
+    })
+    expect(revision).toBe(last + 1)
+    expect(
+      replies.map((reply) => (reply.op === 'range' ? new TextDecoder().decode(reply.kvs[0]?.value) : 'put')),
+    ).toEqual(['2', 'put', '5', '3'])
+    const other = await store.txn({ compare: [isThird], then: [read(first)], else: [put('b', '6')] })
+    expect([other.succeeded, other.revision]).toEqual([false, last + 2])
+    for (const member of own) {
+      const { revision: seen, kvs } = await member.range({ key: 'alike/', end: 'alike0' })
+      expect([seen, kvs.map((kv) => kv.modRevision)]).toEqual([last + 2, [last + 1, last + 2]])
+      await member.close()
+    }
+  })
 
   test('a member that is cut off answers serializable reads with what was, and leaves linearizable ones to the others', async () => {
     const leader = await servers.leader()

@@ -91,6 +91,13 @@ export class EtcdCalls {
     })
   }
 
+  /** The options of calls that share the time of one. */
+  sharing(options: CallOptions): () => CallOptions {
+    const { clock } = this.#world
+    const deadlineMs = clock.monotonicMs() + (options.timeoutMs ?? this.timeoutMs)
+    return () => ({ ...options, timeoutMs: Math.max(1, deadlineMs - clock.monotonicMs()) })
+  }
+
   /** The token to show, where the server asks who calls. */
   token(endpoint: Endpoint): Promise<string | undefined> {
     return this.#authentication.token(endpoint)

@@ -26,7 +26,7 @@ export class EtcdLeases {
    * that the server gives is at least what is asked for.
    */
   async grant(ttlMs: number, options: CallOptions): Promise<LeaseGrant> {
-    const remaining = this.#within(options)
+    const remaining = this.#calls.sharing(options)
     const lease = this.#world.random.integer(1, Number.MAX_SAFE_INTEGER)
     let isRepeated = false
     const grant = await this.#calls.make<LeaseGrant | undefined>({
@@ -78,7 +78,7 @@ export class EtcdLeases {
    */
   async list(options: ReadOptions): Promise<readonly LeaseStatus[]> {
     const needsLeader = options.consistency !== 'serializable'
-    const remaining = this.#within(options)
+    const remaining = this.#calls.sharing(options)
     const ids = await this.#calls.make({
       repetition: 'read',
       needsLeader,
@@ -92,13 +92,6 @@ export class EtcdLeases {
       for (const status of found) if (status !== undefined) statuses.push(status)
     }
     return statuses.toSorted((a, b) => a.lease - b.lease)
-  }
-
-  /** The options of calls that share the time of one. */
-  #within(options: CallOptions): () => CallOptions {
-    const { clock } = this.#world
-    const deadlineMs = clock.monotonicMs() + (options.timeoutMs ?? this.#calls.timeoutMs)
-    return () => ({ ...options, timeoutMs: deadlineMs - clock.monotonicMs() })
   }
 
   /** `undefined` for one that has ended meanwhile. */

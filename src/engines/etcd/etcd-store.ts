@@ -31,7 +31,8 @@ import { etcdCapabilities, etcdCapabilitiesOf } from './etcd-capabilities.ts'
 import { EtcdLeases } from './etcd-leases.ts'
 import { EtcdWatch } from './etcd-watch.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
-import { methods } from './messages.ts'
+import { type EtcdTxnResponse, methods } from './messages.ts'
+import { OlderReads, writesAndReadsOlder } from './older-reads.ts'
 import { RangeReader } from './range-reader.ts'
 import { renewalEntry } from './renewal-thread.ts'
 import { leavesLeasesToSuccessor, parseServerVersion } from './server-version.ts'
@@ -74,6 +75,7 @@ export class EtcdStore extends CommandStore implements Store {
   readonly #calls: EtcdCalls
   readonly #reader: RangeReader
   readonly #leases: EtcdLeases
+  readonly #olderReads: OlderReads
   readonly #watches = new Set<EtcdWatch>()
   #isClosed = false
 
@@ -85,6 +87,7 @@ export class EtcdStore extends CommandStore implements Store {
     this.#calls = new EtcdCalls(world, this.#endpoints, options)
     this.#reader = new RangeReader(this.#calls)
     this.#leases = new EtcdLeases(world, this.#calls)
+    this.#olderReads = new OlderReads(this.#calls, this.#reader)
     const engine = {
       endpoints: [...endpoints],
       ...(tls === undefined ? {} : { tls }),
@@ -195,18 +198,25 @@ export class EtcdStore extends CommandStore implements Store {
     const isSerializable = options.consistency === 'serializable'
     const put = isSerializable ? undefined : lonePut(txn)
     if (put !== undefined) return await this.#put(put, options)
-    const attempt = unary(methods.txn, etcdTxnRequest(txn, isSerializable))
+    if (writesAndReadsOlder(txn)) {
+      const remaining = this.#calls.sharing(options)
+      return await this.#olderReads.txn(txn, remaining, (plain) => this.#sendTxn(plain, remaining()))
+    }
     try {
-      const response = await this.#calls.make({
-        repetition: isReadOnly(txn) ? 'repeatable' : 'once',
-        needsLeader: !isSerializable,
-        options,
-        attempt,
-      })
-      return txnReplyOf(txn, response)
+      return txnReplyOf(txn, await this.#sendTxn(txn, options))
     } catch (error) {
       throw await this.#reader.explained(error, oldestRead(txn), options)
     }
+  }
+
+  async #sendTxn(txn: TxnMutation, options: ReadOptions): Promise<EtcdTxnResponse> {
+    const isSerializable = options.consistency === 'serializable'
+    return await this.#calls.make({
+      repetition: isReadOnly(txn) ? 'repeatable' : 'once',
+      needsLeader: !isSerializable,
+      options,
+      attempt: unary(methods.txn, etcdTxnRequest(txn, isSerializable)),
+    })
   }
 
   /** The commonest transaction costs etcd less as what it is. */
