@@ -111,7 +111,7 @@ export class LeaseTimer {
   }
 
   #expireDue(): void {
-    if (this.#isClosed || this.#isExpiring) return
+    if (this.#isClosed || this.#isExpiring || this.#lessor.nextDeadlineMs() === undefined) return
     const nowMs = this.#nowMs()
     if (nowMs - this.#movedMs > stallMsMax) {
       // Whether the log moves at all is to be seen first; if it does, the time of the leases begins anew.
@@ -154,7 +154,7 @@ export class LeaseTimer {
     const dueMs = this.#movedMs + tickMs * (1 + this.#world.random.float())
     this.#ticker = this.#world.timers.after(Math.max(0, dueMs - this.#nowMs()), () => {
       this.#ticker = undefined
-      if (this.#isClosed) return
+      if (this.#isClosed || this.#options.machine.model.leaseCount === 0) return
       if (this.#nowMs() - this.#movedMs >= tickMs) this.#tick()
       else this.#armTicker()
     })

@@ -186,6 +186,11 @@ export class LogHost {
     )
   }
 
+  /** Makes a snapshot, and removes all that is in it from the log. Resolves with whether messages were removed. */
+  makeRoom(): Promise<boolean> {
+    return this.#snapshots.makeRoom()
+  }
+
   withRemaining(status: LeaseStatus): LeaseStatus {
     return this.#leases.withRemaining(status)
   }

@@ -243,13 +243,9 @@ export class Publisher {
   #acknowledged(message: Message, sequence: number, appliedBefore: number): void {
     message.isAttempted = false
     if (this.#closed !== undefined) return
-    if (sequence <= appliedBefore) {
-      this.#options.wentBack(sequence)
-      return
-    }
-    if (this.#inFlight.get(message.number) !== message) return
     message.acknowledged = sequence
-    this.#retry(message)
+    if (sequence <= appliedBefore) this.#options.wentBack(sequence)
+    else if (this.#inFlight.get(message.number) === message) this.#retry(message)
   }
 
   #failed(message: Message, error: AlthingError): void {

@@ -164,8 +164,8 @@ export class SharedLogStore extends CommandStore implements Store {
       // Its first batch may have been the last that somebody wanted.
       if (stream.isEnded) watcher.close()
     }
-    if (request.fromRevision === undefined) publication = this.host.barrier(start)
-    else start()
+    // An older revision is waited for too: what is compacted, and from where on, this copy may not have heard yet.
+    publication = this.host.barrier(start)
     return stream
   }
 
