@@ -27,6 +27,10 @@ describe('open', () => {
     'postgres:',
     'postgres://',
     'postgres:///database',
+    'nats://',
+    'nats://a:1/b/c',
+    'nats://a:1?retention=1',
+    'nats://a:1?sync=never',
     5,
   ])('refuses the URL %j at once, and says what it may be', async (url) => {
     await expect(open(url as string)).rejects.toMatchObject({

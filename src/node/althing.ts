@@ -13,10 +13,12 @@ import { LockService, type LockServiceOptions } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
+import { openNatsStore } from '../engines/nats/open-nats-store.ts'
 import { openPostgresStore } from '../engines/postgres/open-postgres-store.ts'
 import { openRedisStore } from '../engines/redis/open-redis-store.ts'
 import { type ClientSecurity, credentialsOf, tlsOf } from './client-security.ts'
 import { etcdSecurityOf } from './etcd-security.ts'
+import { natsSecurityOf } from './nats-security.ts'
 import { plainCodec, TypedStore } from '../store/typed-store.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
@@ -42,7 +44,9 @@ export interface OpenOptions extends ClientSecurity {
  * - `althing://host:port,host:port` a cluster; with `/name` the store of one of its groups;
  * - `etcd://host:port,host:port` an etcd, 3.4 or later; needs the package `@grpc/grpc-js`;
  * - `postgres://user:password@host:port/database` a PostgreSQL, 13 or later, with `?schema=name` where the store's is not `althing`; needs the package `pg`;
- * - `redis://user:password@host:port/database` (`rediss:` with TLS, `valkey:`, `valkeys:`) a Redis 7 or Valkey, with `?prefix=NAME` where the store is not named `althing`; needs the package `ioredis`.
+ * - `redis://user:password@host:port/database` (`rediss:` with TLS, `valkey:`, `valkeys:`) a Redis 7 or Valkey, with `?prefix=NAME` where the store is not named `althing`; needs the package `ioredis`;
+ * - `nats://user:password@host:port,host:port/name` NATS with JetStream, 2.9 or later, with `?replicas=3` for streams on three servers; needs the packages `@nats-io/transport-node` and
+ *   `@nats-io/jetstream`.
  *
  * Rejects with `invalid-argument` (the URL), `unavailable` (no node answers), `unauthenticated`, `not-found` (a package that the engine needs), `incompatible-peer`,
  * `corrupt` or `conflict` (the folder).
@@ -78,6 +82,8 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
     case 'valkey:':
     case 'valkeys:':
       return openRedis(url, options)
+    case 'nats:':
+      return openNats(url, options)
     default:
       throw invalidUrl(url)
   }
@@ -85,7 +91,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
 
 function invalidUrl(url: unknown): AlthingError {
   const engines =
-    "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT', 'postgres://USER@HOST:PORT/DATABASE' or 'redis://HOST:PORT'"
+    "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT', 'postgres://USER@HOST:PORT/DATABASE', 'redis://HOST:PORT' or 'nats://HOST:PORT,HOST:PORT'"
   return invalidArgument('url', url, engines)
 }
 
@@ -134,6 +140,17 @@ async function openRedis(url: string, options: OpenOptions): Promise<Althing> {
   const world = options.world ?? quietWorld('.')
   const timeoutMs = durationMs('timeout', options.timeout)
   const store = await openRedisStore(world, { url, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+  return new Althing(store, world, options)
+}
+
+async function openNats(url: string, options: OpenOptions): Promise<Althing> {
+  const world = options.world ?? quietWorld('.')
+  const timeoutMs = durationMs('timeout', options.timeout)
+  const store = await openNatsStore(world, {
+    url,
+    connect: natsSecurityOf(url, options),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  })
   return new Althing(store, world, options)
 }
 
