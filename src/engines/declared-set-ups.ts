@@ -2,6 +2,7 @@ import type { StoreCapabilities } from '../contracts/store.ts'
 import { clusterCapabilities } from './cluster/cluster-capabilities.ts'
 import { etcdCapabilitiesOf } from './etcd/etcd-capabilities.ts'
 import { localCapabilities } from './local/local-capabilities.ts'
+import { natsCapabilities, protocolBytes } from './nats/nats-capabilities.ts'
 import { capabilitiesOf as postgresCapabilities } from './postgres/server-settings.ts'
 import { capabilitiesOf as redisCapabilities } from './redis/server-settings.ts'
 
@@ -42,6 +43,11 @@ function redis(settings: {
   return redisCapabilities({ ...synced, ...settings }, { mayFailOver: false, statedSyncedAlone: false })
 }
 
+/** With the `max_payload` that servers have unless their operator says otherwise. */
+function nats(settings: { readonly syncAlways: boolean; readonly replicas: number }): StoreCapabilities {
+  return natsCapabilities(1024 * 1024 - protocolBytes, settings)
+}
+
 /** Every engine in the set-ups between which its guarantees differ: what an opened store says of itself in `capabilities`. The pages are made from it. */
 export const declaredSetUps: readonly DeclaredSetUp[] = [
   { engine: 'local', setUp: '`memory:`', capabilities: localCapabilities('memory') },
@@ -60,4 +66,19 @@ export const declaredSetUps: readonly DeclaredSetUp[] = [
     capabilities: redis({ hasReplicas: true }),
   },
   { engine: 'Redis', setUp: 'not synced', capabilities: redis({ syncsAlways: false }) },
+  {
+    engine: 'NATS',
+    setUp: 'three servers that sync always',
+    capabilities: nats({ syncAlways: true, replicas: 3 }),
+  },
+  {
+    engine: 'NATS',
+    setUp: 'one server that syncs always',
+    capabilities: nats({ syncAlways: true, replicas: 1 }),
+  },
+  {
+    engine: 'NATS',
+    setUp: 'not synced always (the default)',
+    capabilities: nats({ syncAlways: false, replicas: 3 }),
+  },
 ]

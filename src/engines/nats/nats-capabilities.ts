@@ -1,5 +1,7 @@
 import { type StoreCapabilities, storeLimits } from '../../contracts/store.ts'
 
+/** A message beside its data: the subject, the headers of the protocol. */
+export const protocolBytes = 1_024
 /** Of a message: the form of keys, comparisons and the message itself beside the bytes that count against the limits. */
 const formBytes = 32 * 1024
 /** A snapshot is written in chunks of up to so many bytes. */

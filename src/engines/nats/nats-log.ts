@@ -1,5 +1,6 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { World } from '../../contracts/world.ts'
+import { protocolBytes } from './nats-capabilities.ts'
 import { natsError } from './nats-errors.ts'
 import { NatsFollower } from './nats-follower.ts'
 import type { JetStreamClient, JetStreamManager, NatsConnection } from './nats-library.ts'
@@ -8,8 +9,6 @@ import type { StoreStreams } from './nats-streams.ts'
 import type { LogHandler, LogState, SharedLog, SnapshotManifest } from './shared-log.ts'
 
 const attemptMs = 2_000
-/** A message beside its data: the subject, the headers of the protocol. */
-const protocolBytes = 1_024
 /** Where the server does not say. */
 const payloadBytesDefault = 1024 * 1024
 
