@@ -44,7 +44,7 @@ export class RedisServer {
 
   /** Whose data are those of `primary`, a little later. */
   static async replicaOf(
-    primary: RedisServer,
+    primary: { readonly address: string },
     settings: Readonly<Record<string, string>> = syncsAlways,
   ): Promise<RedisServer> {
     const [host, port] = primary.address.split(':')

@@ -8,6 +8,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
  */
 export class TcpProxy {
   readonly address: string
+  /** Where new connections lead: as when an address passes to another machine. */
+  target: string
   /** Each piece of a stream is held up for so long. */
   delayMs = 0
   /** 0: no bound. */
@@ -19,19 +21,21 @@ export class TcpProxy {
   readonly #server: Server
   readonly #pairs = new Set<Pair>()
 
-  private constructor(server: Server) {
+  private constructor(server: Server, target: string) {
     this.#server = server
+    this.target = target
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`
   }
 
   static async start(target: string): Promise<TcpProxy> {
-    const split = target.lastIndexOf(':')
-    const host = target.slice(0, split)
-    const port = Number(target.slice(split + 1))
-    const server = createServer((client) => proxy.#accept(client, connect({ host, port })))
+    const server = createServer((client) => {
+      const split = proxy.target.lastIndexOf(':')
+      const host = proxy.target.slice(0, split)
+      proxy.#accept(client, connect({ host, port: Number(proxy.target.slice(split + 1)) }))
+    })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    const proxy = new TcpProxy(server)
+    const proxy = new TcpProxy(server, target)
     return proxy
   }
 
