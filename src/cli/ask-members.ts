@@ -10,11 +10,6 @@ const answerTimeoutMs = 1_500
 
 /** Asks every member how it is: those of the URL, and those that they name. Rejects with `unavailable` when none answers, or with what they refuse the caller for. */
 export async function askMembers(world: World, url: string): Promise<readonly MemberAnswer[]> {
-  if (!url.startsWith('althing://'))
-    throw new AlthingError(
-      'invalid-argument',
-      `${url} is no cluster: althing://HOST:PORT,HOST:PORT has members`,
-    )
   const failures: AlthingError[] = []
   const first = await askAll(world, addressesOf(url), failures)
   const known = first.find(({ status }) => status !== undefined)?.status

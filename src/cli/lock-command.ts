@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { AlthingError, isAlthingError } from '../contracts/errors.ts'
 import type { Timers } from '../contracts/world.ts'
+import { type Guarantee, guarantees } from '../coordination/guarantees.ts'
 import type { Lock } from '../coordination/lock-types.ts'
 import type { Althing } from '../node/althing.ts'
 import { durationMs } from './arguments.ts'
@@ -14,6 +15,7 @@ interface LockOptions extends TargetOptions {
   readonly ttl: string
   readonly wait: string
   readonly grace: string
+  readonly accept?: readonly Guarantee[]
 }
 
 /** Exit codes of its own, beside the command's; those of timeout(1) and env(1) where they mean the same. */
@@ -48,6 +50,9 @@ export function registerLockCommand(program: Command): void {
       '30s',
     )
     .option('--wait <duration>', 'wait for the lock at most this long', '1h')
+    .addOption(
+      new Option('--accept <guarantee...>', 'a guarantee that the store need not give').choices(guarantees),
+    )
     .option('--grace <duration>', 'when the lock is lost: from SIGTERM to SIGKILL', '2s')
     .action(async (name: string, command: string[], options: LockOptions) => {
       process.exitCode = await lock(name, command, options)
@@ -58,10 +63,14 @@ async function lock(name: string, command: readonly string[], options: LockOptio
   const graceMs = durationMs('--grace', options.grace)
   const signals = new SignalRelay()
   try {
-    return await withStore(options, async (althing) => {
-      const held = await acquire(althing, name, command, options, signals.first)
-      return runUnder(althing, held, command, graceMs, signals)
-    })
+    return await withStore(
+      options,
+      async (althing) => {
+        const held = await acquire(althing, name, command, options, signals.first)
+        return runUnder(althing, held, command, graceMs, signals)
+      },
+      options.accept === undefined ? {} : { accept: options.accept },
+    )
   } catch (error) {
     if (signals.received !== undefined) return signalExitCode(signals.received)
     const code = reportFailure(error, options.json === true)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { guarantees } from '../coordination/guarantees.ts'
 import { formatLocks } from './format-locks.ts'
 import { print } from './output.ts'
 import { type TargetOptions, withStore, withTargetOptions } from './target.ts'
@@ -14,8 +15,13 @@ export function registerLocksCommand(program: Command): void {
 }
 
 async function locks(name: string | undefined, options: TargetOptions): Promise<void> {
-  await withStore(options, async (althing) => {
-    const found = name === undefined ? await althing.locks.list() : [await althing.locks.explain(name)]
-    await print(options.json, found, formatLocks(found, althing.world.clock.wallMs()))
-  })
+  await withStore(
+    options,
+    async (althing) => {
+      const found = name === undefined ? await althing.locks.list() : [await althing.locks.explain(name)]
+      await print(options.json, found, formatLocks(found, althing.world.clock.wallMs()))
+    },
+    // To look on needs no guarantee.
+    { accept: guarantees },
+  )
 }

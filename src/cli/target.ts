@@ -1,8 +1,9 @@
+import { withoutCredentials } from '../base/url-text.ts'
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { AlthingError } from '../contracts/errors.ts'
+import { AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
-import { type Althing, open } from '../node/althing.ts'
+import { type Althing, open, type OpenOptions } from '../node/althing.ts'
 import { tlsOf } from '../node/client-security.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
@@ -15,6 +16,8 @@ export interface TargetOptions {
   readonly url?: string
   readonly json?: boolean
 }
+
+type StoreOptions = Pick<OpenOptions, 'accept'>
 
 /** Clusters that `althing up` and `althing demo` leave word of, in the current folder. */
 const clusterFiles = ['./data/up/cluster.json', './data/demo/cluster.json']
@@ -53,14 +56,15 @@ export async function targetUrl(world: World, options: TargetOptions): Promise<s
 export async function withStore<T>(
   options: TargetOptions,
   work: (althing: Althing, url: string) => Promise<T>,
+  openOptions: StoreOptions = {},
 ): Promise<T> {
   const world = commandWorld()
   const opened = async (): Promise<{ althing: Althing; url: string }> => {
     const url = await targetUrl(world, options)
-    return { althing: await openStore(url, world), url }
+    return { althing: await openStore(url, world, openOptions), url }
   }
   const isShown = options.json !== true
-  const { althing, url } = await withSlowProgress(world.timers, 'Looking for the cluster', isShown, opened)
+  const { althing, url } = await withSlowProgress(world.timers, 'Looking for the store', isShown, opened)
   try {
     return await work(althing, url)
   } finally {
@@ -69,16 +73,19 @@ export async function withStore<T>(
 }
 
 /** A folder is opened in a world of its own: that of the command is the current folder. */
-export function openStore(url: string, world: World): Promise<Althing> {
-  return url.startsWith('file:') ? open(url) : open(url, { world })
+export function openStore(url: string, world: World, options: StoreOptions = {}): Promise<Althing> {
+  return open(url, url.startsWith('file:') ? options : { ...options, world })
 }
 
-/** The addresses of the nodes in an `althing://` URL. */
+/** The addresses of the nodes in an `althing://` URL. Throws `invalid-argument` for that of another engine. */
 export function addressesOf(url: string): readonly string[] {
-  return url
-    .replace(/^althing:\/\//, '')
-    .replace(/\/.*$/, '')
-    .split(',')
+  if (!url.startsWith('althing://'))
+    throw invalidArgument(
+      'url',
+      withoutCredentials(url),
+      'that of a cluster here: althing://HOST:PORT,HOST:PORT',
+    )
+  return url.slice('althing://'.length).replace(/\/.*$/, '').split(',')
 }
 
 function addressesIn(file: string): string[][] {

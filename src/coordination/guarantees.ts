@@ -19,6 +19,9 @@ const holds: Readonly<Record<Guarantee, (capabilities: StoreCapabilities) => boo
   'watch-resume': (capabilities) => capabilities.watchResume,
 }
 
+/** Every guarantee, by its name. */
+export const guarantees = Object.keys(holds) as readonly Guarantee[]
+
 /** What a recipe needs: data, so that pages and commands can show it. */
 export interface Requirements {
   readonly recipe: string

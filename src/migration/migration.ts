@@ -163,6 +163,8 @@ export class Migration {
     const watch = this.#options.from.watch({ ...this.#range, fromRevision, signal })
     try {
       for await (const batch of watch) {
+        if (batch.kind === 'created')
+          this.#options.progressed?.({ step: 'following', revision: batch.revision })
         if (batch.kind === 'resync') {
           await this.#pass('copying', await this.#newestRevision(), undefined, signal)
           return

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../base/url-text.ts'
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Duration } from '../base/duration.ts'
@@ -92,7 +93,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Alth
 function invalidUrl(url: unknown): AlthingError {
   const engines =
     "'memory:', 'file:FOLDER', 'althing://HOST:PORT,HOST:PORT', 'etcd://HOST:PORT,HOST:PORT', 'postgres://USER@HOST:PORT/DATABASE', 'redis://HOST:PORT' or 'nats://HOST:PORT,HOST:PORT'"
-  return invalidArgument('url', url, engines)
+  return invalidArgument('url', typeof url === 'string' ? withoutCredentials(url) : url, engines)
 }
 
 async function openCluster(url: string, options: OpenOptions): Promise<Althing> {
@@ -118,7 +119,8 @@ async function openCluster(url: string, options: OpenOptions): Promise<Althing> 
 
 async function openEtcd(url: string, options: OpenOptions): Promise<Althing> {
   const endpoints = endpointsIn(/^etcd:\/\/([^/?#]+)\/?$/.exec(url)?.[1])
-  if (endpoints === undefined) throw invalidArgument('url', url, "'etcd://HOST:PORT,HOST:PORT'")
+  if (endpoints === undefined)
+    throw invalidArgument('url', withoutCredentials(url), "'etcd://HOST:PORT,HOST:PORT'")
   const world = options.world ?? quietWorld('.')
   const timeoutMs = durationMs('timeout', options.timeout)
   const store = await openEtcdStore(world, {

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../base/url-text.ts'
 import { invalidArgument } from '../../contracts/errors.ts'
 import { defaultTimeoutMs } from '../local/deadline.ts'
 import type { PostgresConfig, PostgresPool } from './library.ts'
@@ -94,18 +95,13 @@ function partsOf(text: string): { readonly connectionString: string; readonly sc
   try {
     url = new URL(text)
   } catch {
-    throw invalidArgument('url', withoutPassword(text), allowed)
+    throw invalidArgument('url', withoutCredentials(text), allowed)
   }
   if ((url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') || url.hostname === '')
-    throw invalidArgument('url', withoutPassword(text), allowed)
+    throw invalidArgument('url', withoutCredentials(text), allowed)
   const schema = url.searchParams.get('schema') ?? undefined
   url.searchParams.delete('schema')
   return { connectionString: url.toString(), schema }
-}
-
-/** An error ends up in logs. */
-function withoutPassword(url: string): string {
-  return url.replace(/:[^:@/]*@/, ':***@')
 }
 
 function wholeNumber(field: string, value: number): number {

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../base/url-text.ts'
 import { invalidArgument } from '../../contracts/errors.ts'
 import { defaultTimeoutMs } from '../local/deadline.ts'
 import type { RedisClient, RedisOptions } from './library.ts'
@@ -76,7 +77,7 @@ function sentinelsOf(options: RedisOptions): boolean {
 
 function partsOf(text: string): { readonly config: RedisOptions; readonly prefix: string | undefined } {
   const allowed = "'redis://USER:PASSWORD@HOST:PORT/DATABASE', or the same with '?prefix=NAME'"
-  const refused = invalidArgument('url', withoutPassword(text), allowed)
+  const refused = invalidArgument('url', withoutCredentials(text), allowed)
   let url: URL
   try {
     url = new URL(text)
@@ -100,11 +101,6 @@ function partsOf(text: string): { readonly config: RedisOptions; readonly prefix
       ...(scheme.tls ? { tls: { servername: host } } : {}),
     },
   }
-}
-
-/** An error ends up in logs. */
-function withoutPassword(url: string): string {
-  return url.replace(/:[^:@/]*@/, ':***@')
 }
 
 function wholeNumber(field: string, value: number): number {
