@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../base/url-text.ts'
 import { invalidArgument } from '../../contracts/errors.ts'
 import type { HistoryBounds } from '../local/history-policy.ts'
 import type { StoreBounds } from '../local/store-admission.ts'
@@ -77,7 +78,7 @@ interface Place {
 
 function placeOf(url: string): Place {
   const match = /^nats:\/\/(?:([^/?#@]*)@)?([^/?#@]+)(?:\/([^/?#]*))?(?:\?([^#]*))?$/.exec(url)
-  if (match === null) throw invalidArgument('url', withoutPassword(url), form)
+  if (match === null) throw invalidArgument('url', withoutCredentials(url), form)
   const [, user, hosts = '', path = '', query = ''] = match
   const search = new URLSearchParams(query)
   const known = ['store', 'replicas', 'sync']
@@ -107,11 +108,6 @@ function decoded(text: string, url: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalidArgument('url', withoutPassword(url), form)
+    throw invalidArgument('url', withoutCredentials(url), form)
   }
-}
-
-/** An error ends up in logs. */
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//***@')
 }
