@@ -13,6 +13,8 @@ if (suite === undefined) {
 }
 await prepareOrExit()
 const missing = await provide(programs)
-const code = await show(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...suite.args, ...rest])
+const reporters = ['--reporter=default', '--reporter=./scripts/count-reporter.mjs']
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...suite.args, ...reporters, ...rest]
+const code = await show(process.execPath, vitest)
 for (const each of missing) process.stdout.write(`Not tested: ${each.for}: ${each.command} is not on PATH\n`)
 process.exit(code)

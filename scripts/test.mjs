@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { checks } from './checks.mjs'
 import { ltsNode, ltsVersion } from './lts-node.mjs'
+import { enginesLine, notTestedLines } from './not-tested.mjs'
 import { build, install } from './prepare.mjs'
 import { capture, line, running, seconds } from './run.mjs'
 import { programs, provide } from './servers.mjs'
@@ -12,6 +13,7 @@ import { inTree } from './tree.mjs'
 
 const total = { passed: 0, failed: 0 }
 const notTested = []
+const engines = {}
 const scratch = mkdtempSync(path.join(tmpdir(), 'althing-test-'))
 const startedMs = Date.now()
 
@@ -73,8 +75,9 @@ function withoutPassed(output) {
 /** The counts that the run left behind. A run that ended badly without a failed test to show for it counts as one failure. */
 function counted(file, code, output) {
   try {
-    const { notTested: skipped, ...counts } = JSON.parse(readFileSync(file, 'utf8'))
-    notTested.push(...skipped)
+    const { notTested: leftOut, engines: met, ...counts } = JSON.parse(readFileSync(file, 'utf8'))
+    notTested.push(...notTestedLines(leftOut))
+    for (const [engine, passed] of Object.entries(met)) engines[engine] = (engines[engine] ?? 0) + passed
     return { ...counts, failed: code !== 0 && counts.failed === 0 ? 1 : counts.failed, output }
   } catch {
     return { passed: 0, failed: 1, output }
@@ -102,6 +105,8 @@ try {
   rmSync(scratch, { recursive: true, force: true })
 }
 for (const each of notTested) line(`Not tested: ${each}`)
+const ofEngines = enginesLine(engines)
+if (ofEngines !== undefined) line(ofEngines)
 line(`Total time ${seconds(Date.now() - startedMs)}`)
 line(`${total.passed} passed, ${total.failed} failed`)
 process.exit(total.failed === 0 ? 0 : 1)

@@ -1,14 +1,13 @@
-import { describe } from 'vitest'
 import { etcdCapabilitiesOf } from '../../src/engines/etcd/etcd-capabilities.ts'
 import { parseServerVersion } from '../../src/engines/etcd/server-version.ts'
 import { etcdUnavailable, installedEtcdVersion } from '../engines/servers/etcd-servers.ts'
 import { openEtcdBed } from './beds/etcd-bed.ts'
-import { describeConformance } from './register.ts'
+import { describeConformance, describeUntested } from './register.ts'
 
+const unavailable = etcdUnavailable()
 const abilities = ['bulk-renewal', 'clients', 'restart', 'cut'] as const
 
-describe.skipIf(etcdUnavailable() !== undefined)('real etcd servers', () => {
-  if (etcdUnavailable() !== undefined) return
+if (unavailable === undefined) {
   const version = parseServerVersion(installedEtcdVersion())
   describeConformance(
     'an etcd of one member',
@@ -20,4 +19,4 @@ describe.skipIf(etcdUnavailable() !== undefined)('real etcd servers', () => {
     { capabilities: etcdCapabilitiesOf(version, 3), abilities: [...abilities, 'failover'] },
     () => openEtcdBed(3),
   )
-})
+} else describeUntested('etcd', unavailable)

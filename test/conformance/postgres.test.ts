@@ -1,8 +1,7 @@
-import { describe, test } from 'vitest'
 import { limits } from '../../src/engines/postgres/server-settings.ts'
 import { postgresUnavailable } from '../engines/servers/postgres-server.ts'
 import { openPostgresBed } from './beds/postgres-bed.ts'
-import { describeConformance } from './register.ts'
+import { describeConformance, describeUntested } from './register.ts'
 
 const unavailable = postgresUnavailable()
 
@@ -25,8 +24,4 @@ if (unavailable === undefined) {
     },
     openPostgresBed,
   )
-} else {
-  describe('PostgreSQL keeps the store contract', () => {
-    test.skip(`not tested: ${unavailable}`, () => undefined)
-  })
-}
+} else describeUntested('PostgreSQL', unavailable)

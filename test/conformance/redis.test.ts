@@ -1,7 +1,6 @@
-import { describe, test } from 'vitest'
 import { redisUnavailable } from '../engines/servers/redis-server.ts'
 import { openRedisBed } from './beds/redis-bed.ts'
-import { describeConformance } from './register.ts'
+import { describeConformance, describeUntested } from './register.ts'
 
 const unavailable = redisUnavailable()
 
@@ -23,8 +22,4 @@ if (unavailable === undefined) {
     },
     openRedisBed,
   )
-} else {
-  describe('Redis keeps the store contract', () => {
-    test.skip(`not tested: ${unavailable}`, () => undefined)
-  })
-}
+} else describeUntested('Redis', unavailable)
