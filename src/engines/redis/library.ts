@@ -11,7 +11,7 @@ export interface RedisClient {
   readonly stream?: { readonly bytesRead?: number } | null
   connect(): Promise<void>
   disconnect(): void
-  callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>
+  callBuffer(command: string, args: readonly RedisArgument[]): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
   on(event: string, listener: (...args: unknown[]) => void): unknown
   duplicate(...args: unknown[]): RedisClient

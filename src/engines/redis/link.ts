@@ -42,6 +42,8 @@ export class Link {
         // What the connection died of says more than that it did.
         throw this.#problem ?? error
       }
+      // So the library tells of a database that there is not: it would go on in another one.
+      if (this.#problem !== undefined) throw this.#problem
     })
   }
 
@@ -53,16 +55,16 @@ export class Link {
   ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args]
     try {
-      return await this.command('evalsha', script.digest, ...rest)
+      return await this.command('evalsha', [script.digest, ...rest])
     } catch (error) {
       if (replyCodeOf(error) !== 'NOSCRIPT') throw error
-      return await this.command('eval', script.text, ...rest)
+      return await this.command('eval', [script.text, ...rest])
     }
   }
 
-  async command(name: string, ...args: readonly RedisArgument[]): Promise<unknown> {
+  async command(name: string, args: readonly RedisArgument[]): Promise<unknown> {
     try {
-      return await this.#bounded(() => this.#client.callBuffer(name, ...args))
+      return await this.#bounded(() => this.#client.callBuffer(name, args))
     } catch (error) {
       if (isOfWrongServer(error)) this.abandon(error as Error)
       throw error

@@ -12,6 +12,8 @@ export interface AttemptFailure {
 interface Meaning {
   readonly code: ErrorCode
   readonly isPassing?: boolean
+  /** It may come from the middle of a script. */
+  readonly isFromWithin?: boolean
 }
 
 /** By the first word of an error reply. With each of these nothing was done: they come before a script begins, or from its beginning. */
@@ -44,6 +46,7 @@ const phrases: readonly (readonly [phrase: string, meaning: Meaning])[] = [
   ['invalid password', { code: 'unauthenticated' }],
   ['DB index is out of range', { code: 'not-found' }],
   ['unknown command', { code: 'permission-denied' }],
+  ["user executing the script can't", { code: 'permission-denied', isFromWithin: true }],
 ]
 
 /** The first word of what the server answered, where it answered with an error. */
@@ -72,7 +75,7 @@ export function failureOf(error: unknown, wasSent: boolean): AttemptFailure {
     return {
       error: said,
       isPassing: meaning?.isPassing === true,
-      isAmbiguous: wasSent && meaning === undefined,
+      isAmbiguous: wasSent && (meaning === undefined || meaning.isFromWithin === true),
     }
   }
   // A defect on this side says nothing of the connection.

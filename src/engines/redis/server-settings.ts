@@ -29,7 +29,7 @@ export interface ServerSettings {
 
 /** Rejects with whatever the library rejects with. */
 export async function readSettings(link: Link): Promise<ServerSettings> {
-  const info = fieldsOf(String(await link.command('info')))
+  const info = fieldsOf(String(await link.command('info', [])))
   const config = await readConfig(link)
   return {
     version: info.get('redis_version') ?? '',
@@ -49,7 +49,7 @@ export async function readSettings(link: Link): Promise<ServerSettings> {
 async function readConfig(link: Link): Promise<ReadonlyMap<string, string> | undefined> {
   try {
     const wanted = ['appendfsync', 'no-appendfsync-on-rewrite', 'maxmemory-policy']
-    const reply = (await link.command('config', 'get', ...wanted)) as readonly Buffer[]
+    const reply = (await link.command('config', ['get', ...wanted])) as readonly Buffer[]
     const config = new Map<string, string>()
     for (let i = 0; i + 1 < reply.length; i += 2) config.set(String(reply[i]), String(reply[i + 1]))
     return config.has('appendfsync') && config.has('no-appendfsync-on-rewrite') ? config : undefined
