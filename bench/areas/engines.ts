@@ -122,11 +122,11 @@ function usable({ operationsPerSecond, failures, failure }: SliceRates, what: st
 
 async function measureRecipe(
   recipe: Exclude<EngineMeasurement, 'put' | 'get'>,
-  { url }: RunningEngine,
+  { url, accept = [] }: RunningEngine,
   { rounds, seconds }: BenchOptions,
 ): Promise<Figure> {
   const size = { callers: lockCallers, valueBytes, warmupMs, sliceMs: seconds * 1_000, rounds }
-  const report = await runLoad({ kind: 'engine-recipe', url, recipe, ...size })
+  const report = await runLoad({ kind: 'engine-recipe', url, accept, recipe, ...size })
   const kind = {
     lock: { name: `lock and release, ${lockCallers} callers`, unit: 'op/s', better: 'more' },
     watch: { name: 'put to watcher, p50', unit: 'ms', better: 'less' },

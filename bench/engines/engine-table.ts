@@ -1,4 +1,5 @@
 import { EtcdServers, etcdUnavailable } from '../../test/engines/servers/etcd-servers.ts'
+import { NatsServers, natsUnavailable } from '../../test/engines/servers/nats-servers.ts'
 import { PostgresServer, postgresUnavailable } from '../../test/engines/servers/postgres-server.ts'
 import { RedisServer, redisUnavailable } from '../../test/engines/servers/redis-server.ts'
 import { temporaryFolder } from '../../test/engines/servers/server-process.ts'
@@ -13,6 +14,7 @@ export const engineTable: Readonly<Record<EngineName, BenchEngine>> = {
   etcd: { unavailable: etcdUnavailable, start: startEtcd },
   postgres: { unavailable: postgresUnavailable, start: startPostgres },
   redis: { unavailable: redisUnavailable, start: startRedis },
+  nats: { unavailable: natsUnavailable, start: startNats },
 }
 
 async function startMemory(): Promise<RunningEngine> {
@@ -72,5 +74,17 @@ async function startRedis(): Promise<RunningEngine> {
       { kind: 'redis-journal', address: server.url },
     ],
     stop: () => server.stop(),
+  }
+}
+
+async function startNats(): Promise<RunningEngine> {
+  const servers = await NatsServers.start({ members: 1, onDisk: true })
+  const address = servers.addresses[0] as string
+  return {
+    url: `nats://${address}`,
+    accept: ['fencing'],
+    description: `NATS JetStream ${servers.version}, one server, files, defaults: a write is acknowledged before it is synced; reads wait for a message of their own`,
+    bare: [{ kind: 'nats', address }],
+    stop: () => servers.stop(),
   }
 }

@@ -1,13 +1,16 @@
+import type { Guarantee } from 'althing/coordination'
 import type { BareTarget } from './bare/bare-client.ts'
 
 /** In the order of the table. */
-export const engineNames = ['memory', 'file', 'cluster', 'etcd', 'postgres', 'redis'] as const
+export const engineNames = ['memory', 'file', 'cluster', 'etcd', 'postgres', 'redis', 'nats'] as const
 export type EngineName = (typeof engineNames)[number]
 
 /** An engine that runs, for as long as it is measured. */
 export interface RunningEngine {
   /** What `open` is given. */
   readonly url: string
+  /** Guarantees that the engine lacks as it is set up here, and that the recipes are measured without. */
+  readonly accept?: readonly Guarantee[]
   /** Name, version, durability. */
   readonly description: string
   /**

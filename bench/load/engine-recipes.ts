@@ -20,7 +20,7 @@ const recipes: Readonly<
 
 /** One recipe on one engine, as an application would call it. */
 export async function runEngineRecipe(request: EngineRecipeRequest): Promise<EngineRecipeReport> {
-  const althing = await open(request.url)
+  const althing = await open(request.url, { accept: request.accept })
   const measure = await recipes[request.recipe](althing, request)
   await measure(request.warmupMs)
   const rounds: number[] = []

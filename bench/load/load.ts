@@ -1,3 +1,4 @@
+import type { Guarantee } from 'althing/coordination'
 import type { LoadTarget, Operation } from '../cluster.ts'
 import type { BareTarget } from '../engines/bare/bare-client.ts'
 
@@ -86,6 +87,8 @@ export type Recipe = (typeof recipes)[number]
 export interface EngineRecipeRequest {
   readonly kind: 'engine-recipe'
   readonly url: string
+  /** What `open` is told to do without. */
+  readonly accept: readonly Guarantee[]
   readonly recipe: Recipe
   /** Of locks; the latencies are measured with one. */
   readonly callers: number
