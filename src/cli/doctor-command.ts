@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
-import { diagnose } from '../node/diagnosis/diagnose.ts'
+import { type AcceptedWeakness, acceptedWeaknesses } from '../coordination/accepted-weaknesses.ts'
+import { open } from '../node/althing.ts'
+import { bySeverity, diagnose } from '../node/diagnosis/diagnose.ts'
+import { examineStore } from '../node/diagnosis/examine-store.ts'
 import type { World } from '../contracts/world.ts'
 import { withKnownAges } from '../node/diagnosis/finding-ages.ts'
 import type { Finding, Severity } from '../node/diagnosis/finding.ts'
@@ -10,7 +13,7 @@ import { measureDiskSync } from './measure-disk.ts'
 import { openNode } from './open-node.ts'
 import { print } from './output.ts'
 import { withSlowProgress } from './progress.ts'
-import { commandWorld, type TargetOptions, targetUrl, withTargetOptions } from './target.ts'
+import { commandWorld, type TargetOptions, targetUrl, withStore, withTargetOptions } from './target.ts'
 
 interface DoctorOptions extends TargetOptions {
   readonly data: string
@@ -23,7 +26,7 @@ export function registerDoctorCommand(program: Command): void {
     program
       .command('doctor')
       .description(
-        'look for what endangers the cluster, and say what to do; exit code 1 when there is a problem',
+        'look for what endangers the cluster, or any other store, and say what to do; exit code 1 when there is a problem',
       ),
   )
     .option('--data <folder>', 'measure the disk in this folder', './data')
@@ -52,14 +55,44 @@ async function knownFindings(world: World, members: readonly MemberAnswer[]): Pr
   return found.flat()
 }
 
+/** Whatever the engine, unless it is a cluster of ours, whose nodes can be asked for more. */
+async function examineAnyStore(url: string, options: DoctorOptions): Promise<Finding[]> {
+  return await withStore({ ...options, url }, async ({ raw, world }) =>
+    bySeverity(await examineStore(raw, world)),
+  )
+}
+
+async function examineCluster(world: World, url: string, options: DoctorOptions): Promise<Finding[]> {
+  const isShown = options.json !== true
+  const examination = await withSlowProgress(world.timers, 'Examining', isShown, async () => {
+    const members = await askMembers(world, url)
+    const disk = await measureDiskSync(options.data)
+    const accepted = await acceptedOn(url, world)
+    return {
+      members,
+      nowMs: world.clock.wallMs(),
+      ...(disk === undefined ? {} : { disk }),
+      ...(accepted === undefined ? {} : { accepted }),
+    }
+  })
+  return withKnownAges(diagnose(examination), await knownFindings(world, examination.members))
+}
+
+/** `undefined` where the store cannot be read: the examination says why. */
+async function acceptedOn(url: string, world: World): Promise<readonly AcceptedWeakness[] | undefined> {
+  try {
+    const althing = await open(url, { world, timeout: '2s' })
+    return await acceptedWeaknesses(althing.raw).finally(() => althing.close())
+  } catch {
+    return undefined
+  }
+}
+
 async function doctor(options: DoctorOptions): Promise<void> {
   const world = commandWorld()
-  const examination = await withSlowProgress(world.timers, 'Examining', options.json !== true, async () => {
-    const members = await askMembers(world, await targetUrl(world, options))
-    const disk = await measureDiskSync(options.data)
-    return { members, nowMs: world.clock.wallMs(), ...(disk === undefined ? {} : { disk }) }
-  })
-  const findings = withKnownAges(diagnose(examination), await knownFindings(world, examination.members))
+  const url = await targetUrl(world, options)
+  const isCluster = url.startsWith('althing:')
+  const findings = isCluster ? await examineCluster(world, url, options) : await examineAnyStore(url, options)
   await print(options.json, { findings }, formatFindings(findings))
   const has = (wanted: Severity): boolean => findings.some(({ severity }) => severity === wanted)
   if (has('problem')) process.exitCode = 1

@@ -1,4 +1,11 @@
-export { assertGuarantees, type Guarantee, type Requirements } from './guarantees.ts'
+export {
+  AcceptanceNotices,
+  type AcceptanceNoticesOptions,
+  type AcceptedWeakness,
+  acceptedWeaknesses,
+} from './accepted-weaknesses.ts'
+export { assertGuarantees, type Guarantee, missingGuarantees, type Requirements } from './guarantees.ts'
+export { recipes } from './recipes.ts'
 export { type Fence, type FencedTxnRequest, fenceCompare, fencedTxn } from './fencing.ts'
 export type { KeptLease } from './kept-lease.ts'
 export { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.ts'

@@ -1,4 +1,5 @@
 import { withoutCredentials } from '../base/url-text.ts'
+import { hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Duration } from '../base/duration.ts'
@@ -6,11 +7,17 @@ import { parseDurationMs } from '../base/duration.ts'
 import { type AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
-import { Discovery } from '../coordination/discovery.ts'
-import { ElectionService } from '../coordination/election.ts'
-import type { Guarantee } from '../coordination/guarantees.ts'
+import { AcceptanceNotices } from '../coordination/accepted-weaknesses.ts'
+import { Discovery, discoveryRequirements } from '../coordination/discovery.ts'
+import { electionRequirements, ElectionService } from '../coordination/election.ts'
+import {
+  assertGuarantees,
+  type Guarantee,
+  missingGuarantees,
+  type Requirements,
+} from '../coordination/guarantees.ts'
 import { LeaseKeeper } from '../coordination/lease-keeper.ts'
-import { LockService, type LockServiceOptions } from '../coordination/lock.ts'
+import { lockRequirements, LockService, type LockServiceOptions } from '../coordination/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -33,7 +40,10 @@ export interface OpenOptions extends ClientSecurity {
   readonly timeout?: Duration
   /** A loop that hangs for longer loses its locks and registrations (default '30s'). */
   readonly maxStall?: Duration
-  /** Guarantees that the engine lacks (`store.capabilities`) and that locks, elections and discovery shall do without. Default none: what lacks one refuses to start. */
+  /**
+   * Guarantees that the engine lacks (`store.capabilities`) and that locks, elections and discovery shall do without. Default none: what lacks one refuses to start.
+   * What is accepted, and lacking, is told in the store for as long as this is open (`althing doctor` shows it), and logged as a warning.
+   */
   readonly accept?: readonly Guarantee[]
 }
 
@@ -168,6 +178,7 @@ export class Althing {
   #locks: LockService | undefined
   #elections: ElectionService | undefined
   #discovery: Discovery | undefined
+  #notices: AcceptanceNotices | undefined
   #closing: Promise<void> | undefined
 
   constructor(raw: Store, world: World, options: Pick<OpenOptions, 'maxStall' | 'accept'> = {}) {
@@ -182,22 +193,32 @@ export class Althing {
 
   /** Throws `missing-guarantee` where the engine lacks what locks need, unless that is accepted ({@link OpenOptions.accept}); so do the others. */
   get locks(): LockService {
-    this.#locks ??= new LockService(this.#parts)
+    this.#locks ??= new LockService(this.#partsOf(lockRequirements))
     return this.#locks
   }
 
   get elections(): ElectionService {
-    this.#elections ??= new ElectionService(this.#parts)
+    this.#elections ??= new ElectionService(this.#partsOf(electionRequirements))
     return this.#elections
   }
 
   get discovery(): Discovery {
-    this.#discovery ??= new Discovery(this.#parts)
+    this.#discovery ??= new Discovery(this.#partsOf(discoveryRequirements))
     return this.#discovery
   }
 
-  get #parts(): Pick<LockServiceOptions, 'store' | 'world' | 'accept'> & { readonly keeper: LeaseKeeper } {
-    return { store: this.raw, world: this.world, keeper: this.#keeper, accept: this.#accept }
+  #partsOf(
+    recipe: Requirements,
+  ): Pick<LockServiceOptions, 'store' | 'world' | 'accept'> & { readonly keeper: LeaseKeeper } {
+    const { raw: store, world } = this
+    const parts = { store, world, keeper: this.#keeper, accept: this.#accept }
+    assertGuarantees(store, recipe, parts)
+    const missing = missingGuarantees(store.capabilities, recipe)
+    if (missing.length > 0) {
+      this.#notices ??= new AcceptanceNotices({ ...parts, program: `${hostname()}, process ${process.pid}` })
+      this.#notices.publish(recipe.recipe, missing)
+    }
+    return parts
   }
 
   /** Gives up what is held (locks, leaderships, registrations), then closes the engine. Idempotent. */
@@ -211,7 +232,8 @@ export class Althing {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled([this.#locks?.close(), this.#elections?.close(), this.#discovery?.close()])
+    const recipes = [this.#locks, this.#elections, this.#discovery, this.#notices]
+    await Promise.allSettled(recipes.map((each) => each?.close()))
     try {
       await this.#keeper.close()
     } finally {

@@ -25,6 +25,7 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/coordination/election.test.ts')
     await import('../../src/coordination/discovery.test.ts')
     await import('../../src/coordination/lease-keeper.test.ts')
+    await import('../../src/coordination/accepted-weaknesses.test.ts')
   })
 }
 

@@ -1,3 +1,4 @@
+import type { AcceptedWeakness } from '../../coordination/accepted-weaknesses.ts'
 import type { MemberAnswer } from './member-answer.ts'
 
 export type Severity = 'ok' | 'warning' | 'problem'
@@ -24,6 +25,8 @@ export const checks = [
   'audit',
   'backup',
   'replicas',
+  'guarantees',
+  'store',
 ] as const
 export type Check = (typeof checks)[number]
 
@@ -51,6 +54,8 @@ export interface Examination {
   readonly members: readonly MemberAnswer[]
   /** Milliseconds since 1970, here. */
   readonly nowMs: number
+  /** What programs have accepted on the cluster's own store. */
+  readonly accepted?: readonly AcceptedWeakness[]
   /** Measured by whoever examines, in a folder of its own. */
   readonly disk?: { readonly folder: string; readonly p50Ms: number; readonly p99Ms: number }
 }

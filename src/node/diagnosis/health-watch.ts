@@ -1,4 +1,5 @@
 import type { Timer, World } from '../../contracts/world.ts'
+import type { AcceptedWeakness } from '../../coordination/accepted-weaknesses.ts'
 import { diagnose } from './diagnose.ts'
 import { FindingAges } from './finding-ages.ts'
 import type { Finding } from './finding.ts'
@@ -8,6 +9,8 @@ export interface HealthWatchOptions {
   readonly world: World
   /** Every member as it answers now. */
   ask(): Promise<readonly MemberAnswer[]>
+  /** What programs have accepted on the cluster's own store. */
+  accepted?(): Promise<readonly AcceptedWeakness[]>
   /** From one examination to the next, while nobody asks (default 15 s). */
   readonly everyMs?: number
 }
@@ -19,6 +22,7 @@ export class HealthWatch {
   readonly #options: HealthWatchOptions
   readonly #ages = new FindingAges()
   #findings: readonly Finding[] = []
+  #accepted: readonly AcceptedWeakness[] | undefined
   #timer: Timer | undefined
   #isClosed = false
 
@@ -34,13 +38,20 @@ export class HealthWatch {
 
   /** An examination now. */
   async examine(): Promise<readonly Finding[]> {
-    return this.judge(await this.#options.ask())
+    const { ask, accepted } = this.#options
+    // It may need the quorum that an examination is to find missing.
+    this.#accepted = (await accepted?.().catch(() => undefined)) ?? this.#accepted
+    return this.judge(await ask())
   }
 
   /** The same of answers that somebody has just asked for. */
   judge(members: readonly MemberAnswer[]): readonly Finding[] {
     const { clock } = this.#options.world
-    const findings = diagnose({ members, nowMs: clock.wallMs() })
+    const findings = diagnose({
+      members,
+      nowMs: clock.wallMs(),
+      ...(this.#accepted === undefined ? {} : { accepted: this.#accepted }),
+    })
     this.#findings = this.#ages.add(findings, clock.monotonicMs())
     return this.#findings
   }

@@ -1,3 +1,4 @@
+import { acceptedWeaknesses } from '../../coordination/accepted-weaknesses.ts'
 import type { Credentials } from '../../access/access-control.ts'
 import { node as nodeRef } from '../../access/principal.ts'
 import type { RangeReply, RangeRequest } from '../../contracts/store.ts'
@@ -125,7 +126,11 @@ export function httpContext(options: HttpServerOptions): HttpContext {
     control: control === undefined ? undefined : new ControlClient(control),
   }
   const asked = { ...shared, node: servedNode(node) }
-  const health = new HealthWatch({ world, ask: async () => answersOf(await clusterView(asked)) })
+  const health = new HealthWatch({
+    world,
+    ask: async () => answersOf(await clusterView(asked)),
+    accepted: () => acceptedWeaknesses(own, { consistency: 'serializable' }),
+  })
   const snapshots = new LiveSnapshots({ ...asked, store: own, health })
   return {
     ...shared,
