@@ -82,7 +82,11 @@ async function examineCluster(world: World, url: string, options: DoctorOptions)
 async function acceptedOn(url: string, world: World): Promise<readonly AcceptedWeakness[] | undefined> {
   try {
     const althing = await open(url, { world, timeout: '2s' })
-    return await acceptedWeaknesses(althing.raw).finally(() => althing.close())
+    try {
+      return await acceptedWeaknesses(althing.raw)
+    } finally {
+      await althing.close()
+    }
   } catch {
     return undefined
   }

@@ -233,7 +233,7 @@ export class Althing {
 
   async #close(): Promise<void> {
     const recipes = [this.#locks, this.#elections, this.#discovery, this.#notices]
-    await Promise.allSettled(recipes.map((each) => each?.close()))
+    await Promise.allSettled(recipes.map(async (each) => each?.close()))
     try {
       await this.#keeper.close()
     } finally {

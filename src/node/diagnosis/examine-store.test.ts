@@ -50,7 +50,7 @@ describe('the examination of any store', () => {
         `warning: election needs 'linearizable', 'fencing', which the store does not guarantee`,
       )
       expect(shown).toMatch(
-        /warning: lock without 'linearizable', 'fencing' runs in 1 program, .*process \d+/,
+        /warning: lock without 'linearizable', 'fencing' runs in 1 program: .*process \d+/,
       )
       expect(shown).not.toContain('discovery without')
       // Its store, which is also this test's, is left open by a name that is its own.
