@@ -1,0 +1,9 @@
+import { natsUnavailable } from '../engines/servers/nats-servers.ts'
+import { describeRecipes, describeUntested } from './describe-recipes.ts'
+import { startNats } from './places/nats.ts'
+
+const name = 'recipes on NATS, whose callers accept that nothing is fenced'
+const unavailable = natsUnavailable()
+
+if (unavailable === undefined) await describeRecipes(name, startNats)
+else describeUntested(name, unavailable)
