@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { bytesFromText } from '../../src/base/bytes.ts'
 import type { Store } from '../../src/contracts/store.ts'
 import type { World } from '../../src/contracts/world.ts'
-import { Migration } from '../../src/migration/migration.ts'
+import { Migration, type MigrationOptions } from '../../src/migration/migration.ts'
 import { etcdUnavailable } from '../engines/servers/etcd-servers.ts'
 import { natsUnavailable } from '../engines/servers/nats-servers.ts'
 import { postgresUnavailable } from '../engines/servers/postgres-server.ts'
@@ -15,6 +15,7 @@ import { openPostgresBed } from './beds/postgres-bed.ts'
 import { openRedisBed } from './beds/redis-bed.ts'
 import type { TestBed } from './register.ts'
 
+type MigrationWorld = MigrationOptions['world']
 type Stop = readonly [name: string, unavailable: string | undefined, open: () => Promise<TestBed>]
 
 const stops: readonly Stop[] = [
@@ -24,7 +25,7 @@ const stops: readonly Stop[] = [
   ['NATS', natsUnavailable(), () => openNatsBed(1)],
 ]
 
-const pause = ({ timers }: World, ms: number): Promise<void> =>
+const pause = ({ timers }: Pick<World, 'timers'>, ms: number): Promise<void> =>
   new Promise((resolve) => void timers.after(ms, resolve))
 
 /** Puts, overwrites and deletes, some at once, until told to stop; tells how many it did. */
@@ -59,7 +60,7 @@ async function content(store: Store): Promise<Readonly<Record<string, string>>> 
 }
 
 /** The whole way of the guide: copy and follow while programs write, stop them, hand over. */
-async function move(from: Store, to: Store, world: World): Promise<void> {
+async function move(from: Store, to: Store, world: MigrationWorld): Promise<void> {
   const writes = writing(from)
   const abort = new AbortController()
   const migration = await Migration.begin({ from, to, world, replace: true })

@@ -50,6 +50,7 @@ export class WatchHub {
   readonly #world: World
   readonly #reader: StoreReader
   readonly #watchersMax: number
+  readonly #isInTouch: () => boolean
   readonly #groups = new WatchGroups()
   #size = 0
   #ranges = 0
@@ -61,12 +62,21 @@ export class WatchHub {
   #progressTimer: Timer | undefined
   #closed = false
 
-  constructor(world: World, reader: StoreReader, { watchersMax = 100_000 }: Partial<WatchHubBounds> = {}) {
+  /** `isInTouch`: whether the copy that is watched hears of changes. Progress is told only while it does. Default: it always does. */
+  constructor(
+    world: World,
+    reader: StoreReader,
+    {
+      watchersMax = 100_000,
+      isInTouch = () => true,
+    }: Partial<WatchHubBounds> & { readonly isInTouch?: () => boolean } = {},
+  ) {
     if (!(Number.isSafeInteger(watchersMax) && watchersMax >= 1))
       throw invalidArgument('watchersMax', watchersMax, 'a whole number >= 1')
     this.#world = world
     this.#reader = reader
     this.#watchersMax = watchersMax
+    this.#isInTouch = isInTouch
     this.#published = reader.revision
   }
 
@@ -329,12 +339,14 @@ export class WatchHub {
   /** Whether a watcher of the group wants to be told. */
   #tellProgress(group: WatchGroup): boolean {
     const nowMs = this.#world.clock.monotonicMs()
+    const isInTouch = this.#isInTouch()
     let wanted = false
     for (const watcher of group.watchers) {
       if (watcher.progressMs === 0) continue
       wanted = true
       // Only a synced watcher has everything up to the newest revision; one that is behind must not be told so.
       const isDue =
+        isInTouch &&
         group.isIdle &&
         watcher.isSynced &&
         watcher.nextRevision <= this.#published + 1 &&

@@ -55,7 +55,10 @@ export class LogHost {
     this.#log = log
     this.#replica = new Replica(world, log, this.#observer())
     const { machine } = this.#replica
-    this.watches = new WatchHub(world, machine.model, options)
+    this.watches = new WatchHub(world, machine.model, {
+      ...options,
+      isInTouch: () => this.#replica.isFollowing,
+    })
     this.#admission = new StoreAdmission(machine.model, { quotaBytes: defaultQuotaBytes, ...options.bounds })
     this.#spaceWarning = new SpaceWarning(world.logger)
     this.#publisher = new Publisher({

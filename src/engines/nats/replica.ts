@@ -45,6 +45,7 @@ export class Replica {
   #stop: (() => void) | undefined
   #timer: Timer | undefined
   #failures = 0
+  #isFollowing = false
   #lastError: AlthingError | undefined
   #isOver = false
 
@@ -57,6 +58,11 @@ export class Replica {
 
   get sequence(): number {
     return this.machine.position.sequence
+  }
+
+  /** What is written reaches this copy now, as far as is known. */
+  get isFollowing(): boolean {
+    return this.#isFollowing
   }
 
   /** Why the log is not being followed, while it is not. */
@@ -147,6 +153,7 @@ export class Replica {
       following: () => {
         if (stopped || this.#isOver) return
         this.#lastError = undefined
+        this.#isFollowing = true
         this.#observer.following()
       },
       message: (message) => {
@@ -155,6 +162,7 @@ export class Replica {
       ended: (error) => {
         if (stopped) return
         this.#stop = undefined
+        this.#isFollowing = false
         this.#again(error)
       },
     })
@@ -216,6 +224,7 @@ export class Replica {
   }
 
   #unfollow(): void {
+    this.#isFollowing = false
     this.#stop?.()
     this.#stop = undefined
   }
