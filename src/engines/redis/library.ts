@@ -75,13 +75,14 @@ export async function factoryOfOptions(options: RedisOptions, connectMs: number)
 /** Clients like the user's, which itself is left alone. */
 export function factoryOfClient(client: RedisClient, connectMs: number): ClientFactory {
   if (client.isCluster !== true) return () => client.duplicate(ownOptions(connectMs))
-  const { lazyConnect, ...each } = ownOptions(connectMs)
+  // The connections to its nodes are made when they are needed: what waits for one of them waits in its queue.
+  const { lazyConnect, enableOfflineQueue, ...each } = ownOptions(connectMs)
   const redisOptions = { ...(client.options?.['redisOptions'] as RedisOptions | undefined), ...each }
   return () =>
     client.duplicate([], {
       lazyConnect,
       clusterRetryStrategy: () => null,
-      enableOfflineQueue: false,
+      enableOfflineQueue,
       enableAutoPipelining: false,
       keyPrefix: '',
       scaleReads: 'master',
