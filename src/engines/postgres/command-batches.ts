@@ -45,7 +45,9 @@ export function commandBatches({ schema }: Place, random: Random): StatementKind
 type Put = Exclude<Command, string>
 
 function repliesOfPuts(first: number, count: number): readonly TxnReplyJson[] {
-  return Array.from({ length: count }, (_, i) => ({ revision: first + i, succeeded: true, replies: [{}] }))
+  const replies: TxnReplyJson[] = []
+  for (let i = 0; i < count; i++) replies.push({ revision: first + i, succeeded: true, replies: [{}] })
+  return replies
 }
 
 function uuidOf(bytes: Uint8Array): string {
