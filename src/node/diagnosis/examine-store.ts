@@ -70,7 +70,7 @@ function described(capabilities: StoreCapabilities): Finding[] {
         ),
     ok(
       'store',
-      `a key has at most ${shownBytes(limits.keyBytesMax)}, a value ${shownBytes(limits.valueBytesMax)}, a transaction ${shownBytes(limits.txnBytesMax)} and ${limits.txnOperationsMax} operations`,
+      `a key has at most ${limits.keyBytesMax} bytes, a value ${shownBytes(limits.valueBytesMax)}, a transaction ${shownBytes(limits.txnBytesMax)} and ${limits.txnOperationsMax} operations`,
     ),
     ok(
       'leases',
