@@ -3,6 +3,7 @@ import { openPostgresStore, type PostgresStore } from '../../src/engines/postgre
 import { NodeLogger } from '../../src/world/logger.ts'
 import { createNodeWorld } from '../../src/world/node-world.ts'
 import { expectTruth, Follower, putNumber, slackMs, Writer } from '../engines/fault-traffic.ts'
+import { expectFullWritesToBeRefused, expectUnreadWatchToBeBounded } from '../engines/full-stream.ts'
 import { PostgresServer, postgresUnavailable, urlAt } from '../engines/servers/postgres-server.ts'
 import { TcpProxy } from '../engines/servers/tcp-proxy.ts'
 
@@ -131,6 +132,20 @@ describe.skipIf(postgresUnavailable() !== undefined)('a real PostgreSQL, in trou
     await expectTruth(store, prefix, writer, follower)
     expect(writer.refused).toEqual([])
   })
+
+  test('a watcher that does not read is given no more than it may hold, and misses nothing', async () => {
+    const other = await openPostgresStore(world, { url: urlAt(server.address) })
+    await writer.stop()
+    await follower.stop()
+    // In hexadecimal digits.
+    await expectUnreadWatchToBeBounded(store, proxy, other, `${prefix}unread/`, 2)
+    await other.close()
+  })
+
+  test('writes past what may wait are refused at once, and no outcome is wrong', async () => {
+    await writer.stop()
+    await expectFullWritesToBeRefused(store, server, `${prefix}many/`)
+  }, 120_000)
 
   test('while nothing can be reached, calls fail in time with nothing done, and serve again by themselves', async () => {
     proxy.refuses = true

@@ -24,11 +24,15 @@ export type Repetition =
   | 'once'
 
 /** Sends a request to a member; `done` is called at most once. Returns how to give up. */
-export type Attempt<T> = (
-  endpoint: Endpoint,
-  headers: CallHeaders,
-  done: (error: AlthingError | undefined, value?: T) => void,
-) => () => void
+export interface Attempt<T> {
+  (
+    endpoint: Endpoint,
+    headers: CallHeaders,
+    done: (error: AlthingError | undefined, value?: T) => void,
+  ): () => void
+  /** Held until the call is over. */
+  readonly bytes?: number
+}
 
 export interface EtcdCall<T> {
   readonly attempt: Attempt<T>
@@ -45,8 +49,14 @@ export function unary<Request, Response>(
 ): Attempt<Response> {
   const data = method.encode(request)
   const encoded = { ...method, encode: () => data }
-  return (endpoint, headers, done) => endpoint.unary(encoded, request, headers, done)
+  const attempt: Attempt<Response> = (endpoint, headers, done) =>
+    endpoint.unary(encoded, request, headers, done)
+  return Object.assign(attempt, { bytes: data.byteLength })
 }
+
+/** Calls, and bytes of their requests, under way at a time. Past it: `overloaded`. */
+const callsMax = 20_000
+const bytesMax = 256 * 1024 * 1024
 
 /** A member that says nothing for this long is asked no more, if another can be. */
 const silenceMs = 2_000
@@ -64,6 +74,7 @@ export class EtcdCalls {
   /** Of a call that does not say itself. */
   readonly timeoutMs: number
   readonly #running = new Set<{ close(): void }>()
+  #bytes = 0
 
   constructor(
     world: World,
@@ -77,6 +88,10 @@ export class EtcdCalls {
   }
 
   make<T>(request: EtcdCall<T>): Promise<T> {
+    const { bytes = 0 } = request.attempt
+    if (this.#running.size >= callsMax || this.#bytes + bytes > bytesMax) {
+      return Promise.reject(overloaded(request))
+    }
     const timeoutMs = request.options.timeoutMs ?? this.timeoutMs
     const call = new Call<T>(this.#world, this.#endpoints, this.#authentication, request, timeoutMs)
     const bound = {
@@ -87,7 +102,10 @@ export class EtcdCalls {
     }
     return withDeadline<T>(this.#world, request.options, bound, (settle) => {
       this.#running.add(call)
-      call.start(settle, () => this.#running.delete(call))
+      this.#bytes += bytes
+      call.start(settle, () => {
+        if (this.#running.delete(call)) this.#bytes -= bytes
+      })
     })
   }
 
@@ -293,4 +311,12 @@ function withoutOutcome(error: AlthingError): AlthingError {
     retryable,
     ...(details === undefined ? {} : { details }),
   })
+}
+
+function overloaded({ repetition }: EtcdCall<unknown>): AlthingError {
+  return new AlthingError(
+    'overloaded',
+    `more than ${callsMax} calls, or ${bytesMax} bytes of their requests, wait for the servers`,
+    { details: { limit: callsMax }, ...(repetition === 'read' ? {} : { outcome: 'none' as const }) },
+  )
 }

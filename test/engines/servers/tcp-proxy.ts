@@ -12,6 +12,8 @@ export class TcpProxy {
   target: string
   /** Each piece of a stream is held up for so long. */
   delayMs = 0
+  /** Bytes that the server has sent, and clients have been passed. */
+  bytesToClients = 0
   /** 0: no bound. */
   bytesPerSecond = 0
   /** New connections are broken off at once. */
@@ -83,6 +85,9 @@ class Pair {
     this.#sockets = [client, server]
     this.#over = over
     this.#pump(proxy, client, server)
+    server.on('data', (piece: Buffer) => {
+      proxy.bytesToClients += piece.byteLength
+    })
     this.#pump(proxy, server, client)
   }
 
