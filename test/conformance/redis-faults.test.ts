@@ -73,7 +73,10 @@ describe.skipIf(redisUnavailable() !== undefined)('a real Redis that syncs every
   })
 
   test('connections that break off, again and again, cost nothing but time', async () => {
+    // A put that follows on the last acknowledged one is with the server then, and its answer on its way back.
+    proxy.delayMs = 10
     for (let round = 0; round < 10; round++) {
+      await wait(13)
       proxy.drop()
       await writer.progress(5)
     }
