@@ -1,5 +1,8 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NatsConnection as OurNatsConnection } from '../../src/engines/nats/nats-library.ts'
 import {
@@ -8,6 +11,7 @@ import {
   openNatsStore,
 } from '../../src/engines/nats/open-nats-store.ts'
 import { open } from '../../src/node/althing.ts'
+import { hasOpenssl, TestAuthority } from '../../src/world/certificates.test-support.ts'
 import { NodeLogger } from '../../src/world/logger.ts'
 import { createNodeWorld } from '../../src/world/node-world.ts'
 import { LoopThreads } from '../engines/loop-threads.ts'
@@ -257,5 +261,36 @@ describe.skipIf(natsUnavailable() !== undefined)('the engine of NATS', () => {
     expect(after.term).toBeGreaterThan(led.term)
     await after.resign()
     await Promise.all(programs.map((program) => program.close()))
+  })
+})
+
+describe.skipIf(natsUnavailable() !== undefined || !hasOpenssl)('NATS over TLS', () => {
+  test('serves a client with a certificate, and no other', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'althing-nats-tls-'))
+    const authority = new TestAuthority(folder)
+    const servers = await NatsServers.start({
+      members: 1,
+      tls: { caFile: authority.caFile, ...authority.issue('server') },
+    })
+    const url = `nats://${servers.addresses[0]}`
+    try {
+      const own = { caFile: authority.caFile, ...authority.issue('client') }
+      const program = await open(url, { world, tls: own })
+      await program.store.put('a', 'x')
+      expect((await program.store.get('a'))?.value).toBe('x')
+      await program.close()
+      const strange = new TestAuthority(folder, 'stranger')
+      for (const tls of [{ caFile: authority.caFile }, { ...own, caFile: strange.caFile }])
+        await expect(open(url, { world, tls, timeout: '1s' })).rejects.toMatchObject({ outcome: 'none' })
+      await expect(
+        open(url, { world, tls: { caFile: path.join(folder, 'none.pem') } }),
+      ).rejects.toMatchObject({
+        code: 'invalid-argument',
+        details: { field: 'tls.caFile' },
+      })
+    } finally {
+      await servers.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 })

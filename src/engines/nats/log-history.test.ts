@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { encodeMutation } from '../../models/store/codec.ts'
+import { encodeMessage } from './log-message.ts'
 import { capabilities, get, put, simulateSeed } from './shared-log-store.test-support.ts'
 import type { SharedLogStore } from './shared-log-store.ts'
 
@@ -113,6 +115,40 @@ describe('the history of a log', () => {
       lab.server.breakReaders()
       await lab.pass(2_000)
       await expect(get(store, 'k')).rejects.toMatchObject({ code: 'corrupt' })
+    })
+  })
+
+  test('a message that is lost in the middle stops those that have not read it, and nobody applies what follows', async () => {
+    await simulateSeed(11, async (lab) => {
+      const store = await lab.open()
+      for (let i = 0; i < 20; i++) await put(store, `k${i}`, String(i))
+      lab.server.loseMessage(10)
+      await expect(lab.open({ timeoutMs: 10_000 })).rejects.toMatchObject({
+        code: 'corrupt',
+        outcome: 'none',
+        details: { sequence: 10 },
+      })
+      // Who has read it goes on, and a snapshot of theirs mends the rest.
+      await put(store, 'k', 'last')
+      await store.host.makeRoom()
+      expect(await get(await lab.open(), 'k')).toBe('last')
+    })
+  })
+
+  test('a session that the store has given up is replaced, and no call notices', async () => {
+    await simulateSeed(12, async (lab) => {
+      const [store, other] = (await lab.several(2)) as [SharedLogStore, SharedLogStore]
+      await put(store, 'k', '1')
+      // As when ten thousand others were used since: the session of the first client is closed in the log.
+      await new Promise<void>((resolve) => {
+        const data = encodeMutation({ type: 'closeSession' }, { session: 1, sequence: 0, acknowledged: 0 })
+        void lab.server
+          .connect()
+          .append(encodeMessage({ writer: '00'.repeat(8), number: 1, items: [{ kind: 'command', data }] }))
+        lab.world.timers.after(100, resolve)
+      })
+      await Promise.all([put(store, 'a', '2'), put(store, 'b', '3'), put(other, 'c', '4')])
+      expect((await store.range({ key: 'a', end: 'd' })).kvs.map(({ version }) => version)).toEqual([1, 1, 1])
     })
   })
 

@@ -7,6 +7,8 @@ import type { LogMessage, SharedLog, SnapshotManifest } from './shared-log.ts'
 
 const retryMsMin = 50
 const retryMsMax = 1_000
+/** A message that the log says it has, and that so many readers one after the other were not given, is lost. */
+const gapsMax = 3
 
 export interface ReplicaObserver extends MachineObserver {
   /** A message is about to be applied: the log moves. */
@@ -46,6 +48,8 @@ export class Replica {
   #timer: Timer | undefined
   #failures = 0
   #isFollowing = false
+  /** How often the message after the last did not come, though a later one did. */
+  #gaps = 0
   #lastError: AlthingError | undefined
   #isOver = false
 
@@ -140,6 +144,7 @@ export class Replica {
     const revisionBefore = this.machine.model.revision
     await restoreMachine(this.#world, this.machine, manifest, this.#log.readSnapshot(manifest))
     this.#last = undefined
+    this.#gaps = 0
     if (this.machine.model.revision < revisionBefore) this.wentBack(manifest.sequence)
     if (!this.#isOver) this.#observer.replaced()
   }
@@ -175,11 +180,23 @@ export class Replica {
   #take(message: LogMessage): void {
     const { sequence } = this
     if (message.sequence > sequence + 1) {
-      this.#again(new AlthingError('unavailable', `message ${sequence + 1} of the log did not come`))
+      this.#again(this.#missing(sequence + 1))
       return
     }
     if (message.sequence === sequence + 1) this.#apply(message)
     else if (message.sequence === this.#last?.sequence) this.#compare(message, this.#last)
+  }
+
+  /** It was purged (then a snapshot has what it said), was lost on the way (then it comes the next time), or the log has lost it. */
+  #missing(sequence: number): AlthingError {
+    this.#gaps++
+    if (this.#gaps <= gapsMax)
+      return new AlthingError('unavailable', `message ${sequence} of the log did not come`)
+    return new AlthingError(
+      'corrupt',
+      `the log has lost message ${sequence}, and goes on after it: what it said is not known`,
+      { details: { sequence } },
+    )
   }
 
   #compare(message: LogMessage, last: LastApplied): void {
@@ -195,6 +212,7 @@ export class Replica {
 
   #apply(message: LogMessage): void {
     this.#failures = 0
+    this.#gaps = 0
     const { sequence, timeMs, data } = message
     this.#observer.moving()
     let content: AppliedMessage | undefined

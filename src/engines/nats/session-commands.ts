@@ -9,6 +9,9 @@ export type ReplyCallback = (error: AlthingError | undefined, reply: StoreReply 
 /** Stamped when it is sent, which is when the session is open. */
 const noStamp = { session: 0, sequence: 0, acknowledged: 0 }
 
+/** While a session that was given up is replaced. */
+const waitingMax = 4_096
+
 /** A command on its way. */
 interface Submission {
   data: Uint8Array
@@ -26,7 +29,7 @@ export class SessionCommands {
   readonly #publisher: Publisher
   readonly #ownerKey: () => string
   #stamps: CommandStamps | undefined
-  /** Commands that wait for a session. The publisher's bound holds for them: each is small against what it stands for, and no more come than callers wait. */
+  /** Commands that wait for a session: at most {@link waitingMax}. */
   readonly #waiting = new Set<Submission>()
   #isOpening = false
 
@@ -88,8 +91,7 @@ export class SessionCommands {
     if (submission.isOver) return
     const stamps = this.#stamps
     if (stamps === undefined) {
-      this.#waiting.add(submission)
-      if (!this.#isOpening) this.open(() => undefined)
+      this.#waitForSession(submission)
       return
     }
     const stamp = stamps.take()
@@ -103,6 +105,18 @@ export class SessionCommands {
       if (isExpired(reply)) this.#expired(submission, stamps, reply)
       else this.#end(submission, error, reply)
     })
+  }
+
+  #waitForSession(submission: Submission): void {
+    if (this.#waiting.size >= waitingMax) {
+      const full = new AlthingError('overloaded', `${waitingMax} commands wait for a session already`, {
+        outcome: 'none',
+      })
+      this.#end(submission, full, undefined)
+      return
+    }
+    this.#waiting.add(submission)
+    if (!this.#isOpening) this.open(() => undefined)
   }
 
   #expired(submission: Submission, stamps: CommandStamps, reply: StoreReply): void {

@@ -53,6 +53,7 @@ export class SimulatedLogServer {
   readonly messages: LogMessage[] = []
   first = 1
   #bytes = 0
+  readonly #lost = new Set<number>()
   snapshots: StoredSnapshot[] = []
   readonly world: World
   readonly readers = new Set<Reader>()
@@ -92,7 +93,7 @@ export class SimulatedLogServer {
   }
 
   message(sequence: number): LogMessage | undefined {
-    return this.messages[sequence - this.first]
+    return this.#lost.has(sequence) ? undefined : this.messages[sequence - this.first]
   }
 
   purge(sequence: number): void {
@@ -100,6 +101,12 @@ export class SimulatedLogServer {
       this.#bytes -= (this.messages.shift() as LogMessage).data.byteLength
       this.first++
     }
+  }
+
+  /** As when a block of the server's file is damaged: a message in the middle is gone, and those after it are there. */
+  loseMessage(sequence: number): void {
+    this.#lost.add(sequence)
+    this.breakReaders()
   }
 
   /** As when a machine loses its power: the last messages, acknowledged or not, are gone. */

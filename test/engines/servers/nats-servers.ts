@@ -21,8 +21,16 @@ export interface NatsServersOptions {
   readonly storeBytesMax?: number
   /** Lines for the configuration of each member: accounts, limits. */
   readonly configuration?: string
+  /** Clients must come over TLS, with a certificate of this authority. PEM files. */
+  readonly tls?: NatsTls
   /** The servers write to the disk, and not to memory where there is such a folder. */
   readonly onDisk?: boolean
+}
+
+export interface NatsTls {
+  readonly caFile: string
+  readonly certFile: string
+  readonly keyFile: string
 }
 
 /** Real NATS servers with JetStream on free ports of 127.0.0.1, with their data in a folder of their own. */
@@ -63,7 +71,7 @@ export class NatsServers {
     })
     for (const member of members) member.start()
     try {
-      const versions = await Promise.all(addresses.map(serves))
+      const versions = await Promise.all(addresses.map((address) => serves(address, options.tls)))
       return new NatsServers(members, addresses, versions[0] as string, folders, folder.remove)
     } catch (error) {
       await Promise.all(members.map((member) => member.kill()))
@@ -136,9 +144,10 @@ export class NatsServers {
   }
 }
 
-async function serves(address: string): Promise<string> {
+async function serves(address: string, tls?: NatsTls): Promise<string> {
   return await eventually(`NATS at ${address} serves`, readyWithinMs, async () => {
-    const connection = await connect({ servers: address, reconnect: false, timeout: 2_000 })
+    const secured = tls === undefined ? {} : { tls }
+    const connection = await connect({ servers: address, reconnect: false, timeout: 2_000, ...secured })
     try {
       const manager = await jetstreamManager(connection, { timeout: 2_000 })
       await manager.getAccountInfo()
@@ -158,7 +167,7 @@ function configurationOf(
   address: string,
   routes: readonly string[],
   folder: string,
-  { storeBytesMax, configuration = '' }: NatsServersOptions,
+  { storeBytesMax, configuration = '', tls }: NatsServersOptions,
 ): string {
   const clustered = `cluster { name: althing, listen: "${routes[index]}", routes: [${routes.map((route) => `"nats://${route}"`).join(', ')}] }`
   return `
@@ -166,6 +175,7 @@ function configurationOf(
     server_name: ${nameOf(index)}
     jetstream { store_dir: "${folder}"${storeBytesMax === undefined ? '' : `, max_file_store: ${storeBytesMax}`} }
     ${routes.length > 1 ? clustered : ''}
+    ${tls === undefined ? '' : `tls { ca_file: "${tls.caFile}", cert_file: "${tls.certFile}", key_file: "${tls.keyFile}", verify: true }`}
     ${configuration}
   `
 }
