@@ -74,7 +74,15 @@ describe('a store on a log that loses, doubles and delays messages', () => {
     for (const seed of seeds) {
       const { wrong, late, unknown } = await simulateSeed(seed, async (lab) => {
         const [store, witness] = (await lab.several(2)) as [SharedLogStore, SharedLogStore]
-        lab.server.faults = { ...manyFaults, lostAppend: 0.3, lostConnection: 0.05 }
+        // Most of all: what is in the log, though neither the acknowledgement nor the message comes in time.
+        lab.server.faults = {
+          ...manyFaults,
+          lostAppend: 0.2,
+          lostAcknowledgement: 0.5,
+          brokenReader: 0.5,
+          lostConnection: 0.02,
+          delayMsMax: 100,
+        }
         const told = new Map<string, string>()
         let late = 0
         for (let i = 0; i < 60; i++) {

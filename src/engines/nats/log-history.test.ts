@@ -135,6 +135,29 @@ describe('the history of a log', () => {
     })
   })
 
+  test('a watch tells of progress only while the log can be read', async () => {
+    await simulateSeed(13, async (lab) => {
+      const { SharedLogStore } = await import('./shared-log-store.ts')
+      const log = lab.server.connect()
+      const store = await SharedLogStore.open(lab.world, log, { capabilities })
+      let told = 0
+      void (async () => {
+        for await (const { kind } of store.watch({ key: 'k', progressMs: 1_000 }))
+          if (kind === 'progress') told++
+      })()
+      await lab.pass(5_000)
+      expect(told).toBeGreaterThan(2)
+      log.disconnect()
+      await lab.pass(1_000)
+      told = 0
+      await lab.pass(30_000)
+      expect(told).toBe(0)
+      log.connect()
+      await lab.pass(5_000)
+      expect(told).toBeGreaterThan(2)
+    })
+  })
+
   test('a session that the store has given up is replaced, and no call notices', async () => {
     await simulateSeed(12, async (lab) => {
       const [store, other] = (await lab.several(2)) as [SharedLogStore, SharedLogStore]

@@ -166,6 +166,7 @@ export class Replica {
       },
       ended: (error) => {
         if (stopped) return
+        stopped = true
         this.#stop = undefined
         this.#isFollowing = false
         this.#again(error)
