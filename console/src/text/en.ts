@@ -185,6 +185,8 @@ export const en = {
   'check.quota': 'Quota',
   'check.leases': 'Leases',
   'check.watchers': 'Watches',
+  'check.store': 'Store',
+  'check.guarantees': 'Guarantees',
   'check.access': 'Access',
   'check.certificates': 'Certificates',
   'check.audit': 'Audit log',

@@ -176,6 +176,8 @@ export const zh: Readonly<Record<TextKey, string>> = {
   'check.quota': '配额',
   'check.leases': '租约',
   'check.watchers': '监听',
+  'check.store': '存储',
+  'check.guarantees': '保证',
   'check.access': '访问控制',
   'check.certificates': '证书',
   'check.audit': '审计日志',

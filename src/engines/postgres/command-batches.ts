@@ -1,15 +1,14 @@
 import { storeLimits } from '../../contracts/store.ts'
 import type { Random } from '../../contracts/world.ts'
 import { type Command, jsonOf, type TxnReplyJson } from './command-json.ts'
-import type { Statement } from './connections.ts'
+import type { Statement, StatementBatch } from './connections.ts'
 import type { Place } from './place.ts'
-import type { StatementKind } from './statement-queue.ts'
 
 /**
  * Commands of one client, one statement at a time, each with the number by which the server knows a repeat of it. The replies are those of the server, refusals too. A batch of nothing but lone puts
  * goes to a function that is made for them (`sql/putting.ts`), any other one to `apply_batch` (`sql/applying.ts`).
  */
-export function commandBatches({ schema }: Place, random: Random): StatementKind<Command, object> {
+export function commandBatches({ schema }: Place, random: Random): StatementBatch<Command, object> {
   const client = uuidOf(random.bytes(16))
   const apply = `select ${schema}.apply_batch($1, $2, $3, $4) as reply`
   const putOne = `select ${schema}.apply_puts($1, $2, array[$3::bytea], array[$4::bytea]) as first`
@@ -28,7 +27,7 @@ export function commandBatches({ schema }: Place, random: Random): StatementKind
     sentMax: 1,
     requestsMax: 256,
     bytesMax: 4 * 1024 * 1024,
-    statementOf: (commands, number) => {
+    callOf: (commands, number) => {
       const puts = commands.filter((command) => typeof command !== 'string')
       if (puts.length === commands.length) return putStatement(puts, number)
       const json = `[${commands.map(jsonOf).join(',')}]`

@@ -1,10 +1,11 @@
 import type { AlthingError } from '../../contracts/errors.ts'
 import type { CallOptions } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
+import type { AttemptFailure, BatchAttempt, BatchCarrier, BatchKind, BatchQueue } from '../batch-queue.ts'
 import { withDeadline } from '../local/deadline.ts'
 import { type ConnectionSource, KeptConnections, PooledConnections } from './connection-source.ts'
 import { type PostgresClient, type PostgresPool, type QueryConfig, type Row, types } from './library.ts'
-import { type AttemptFailure, failureOf, standbyError } from './postgres-errors.ts'
+import { failureOf, standbyError } from './postgres-errors.ts'
 
 export interface Statement {
   readonly text: string
@@ -15,11 +16,15 @@ export interface Statement {
   readonly isOfStandby?: (first: Row) => boolean
 }
 
+/** What is gathered into one statement, and how. */
+export type StatementBatch<Request, Reply> = BatchKind<Request, Reply, Statement, readonly Row[]>
+export type StatementQueue<Request, Reply> = BatchQueue<Request, Reply, Statement, readonly Row[], Attempt>
+
 const retryMsMin = 10
 const retryMsMax = 500
 
 /** One statement on one connection. When nobody waits for it any more the connection is closed: nothing else tells a dead one from a slow one. */
-export class Attempt {
+export class Attempt implements BatchAttempt {
   readonly #source: ConnectionSource
   readonly #usesNames: boolean
   #client: PostgresClient | undefined
@@ -33,13 +38,14 @@ export class Attempt {
   }
 
   /** Rejects with whatever the library rejects with, and with `unavailable` where the answer may be old, being a standby's. */
-  async run({ text, values = [], name, isOfStandby }: Statement): Promise<readonly Row[]> {
+  async run(statement: Statement | (() => Statement)): Promise<readonly Row[]> {
     const client = await this.#source.take()
     if (this.#isAbandoned) {
       this.#source.give(client)
       throw new Error('nobody waits for the statement any more')
     }
     this.#client = client
+    const { text, values = [], name, isOfStandby } = typeof statement === 'function' ? statement() : statement
     this.wasSent = true
     const config: QueryConfig = { text, values, types }
     try {
@@ -99,14 +105,31 @@ export class Connections {
     return new Attempt(this.#kept, this.#usesNames)
   }
 
+  /** For batches, each attempt of which is given up after `limitMs`, and an answer looked for on another connection. */
+  carrier(limitMs: number): BatchCarrier<Statement, readonly Row[], Attempt> {
+    return {
+      world: this.world,
+      attempt: () => this.attemptInSeries(),
+      try: async (compose, attempt) => {
+        const tried = await this.try(compose, limitMs, attempt)
+        return 'rows' in tried ? { answer: tried.rows } : tried
+      },
+      retryMs: (failures) => this.retryMs(failures),
+    }
+  }
+
   /** Gives up what is under way: nobody waits for it any more. */
   abandonAll(): void {
     this.#kept.close()
     for (const attempt of this.#running) attempt.abandon()
   }
 
-  /** One attempt, given up after `limitMs`. Never rejects. */
-  async try(statement: Statement, limitMs: number, attempt = this.attempt()): Promise<Tried> {
+  /** One attempt, given up after `limitMs`. Never rejects. A statement that is a function is made when it is sent. */
+  async try(
+    statement: Statement | (() => Statement),
+    limitMs: number,
+    attempt = this.attempt(),
+  ): Promise<Tried> {
     this.#running.add(attempt)
     try {
       return { rows: await within(attempt, statement, this.world, limitMs) }
@@ -182,7 +205,7 @@ function decoded<T>(
 /** A pool may keep a caller waiting for a connection for longer than the caller has. */
 function within(
   attempt: Attempt,
-  statement: Statement,
+  statement: Statement | (() => Statement),
   world: World,
   limitMs: number,
 ): Promise<readonly Row[]> {

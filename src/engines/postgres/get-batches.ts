@@ -1,9 +1,9 @@
 import type { ByteString } from '../../base/bytes.ts'
 import type { KeyValue, RangeReply } from '../../contracts/store.ts'
+import type { StatementBatch } from './connections.ts'
 import { bufferOf } from './key-bounds.ts'
 import type { Row } from './library.ts'
 import type { Place } from './place.ts'
-import type { StatementKind } from './statement-queue.ts'
 
 /**
  * Reads of one key each, as the store is now: those that wait together are one statement, which sees one moment later than the call of each. The numbers of a row come as one text: every column costs
@@ -12,7 +12,7 @@ import type { StatementKind } from './statement-queue.ts'
  *     numbers   the newest revision, or -1 from a standby; then, where there is the key, its create and mod revision, version and lease
  *     value     null where there is no such key
  */
-export function getBatches({ schema }: Place): StatementKind<ByteString, RangeReply> {
+export function getBatches({ schema }: Place): StatementBatch<ByteString, RangeReply> {
   const columns = `concat_ws(' ', case when pg_is_in_recovery() then -1 else m.revision end,
   k.create_revision, k.mod_revision, k.version, k.lease) as numbers, k.value`
   // A plan for one key is made once; one for an array of them is made anew, for its length.
@@ -25,7 +25,7 @@ left join ${schema}.keys k on k.key = wanted.wanted_key order by wanted.place`
     sentMax: 2,
     requestsMax: 256,
     bytesMax: Number.MAX_SAFE_INTEGER,
-    statementOf: (keys) => {
+    callOf: (keys) => {
       const values = keys.map(bufferOf)
       return values.length === 1
         ? { name: `althing_get_${schema}`, text: one, values, isOfStandby }

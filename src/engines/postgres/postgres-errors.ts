@@ -1,14 +1,7 @@
+import type { AttemptFailure } from '../batch-queue.ts'
 import { AlthingError, asAlthingError, type ErrorCode, isAlthingError } from '../../contracts/errors.ts'
 
 /** What a failed attempt means. */
-export interface AttemptFailure {
-  readonly error: AlthingError
-  /** Another attempt may fare better. */
-  readonly isPassing: boolean
-  /** The server may have committed what was sent, or may do so yet. Never for what was not sent. */
-  readonly isAmbiguous: boolean
-}
-
 /** By SQLSTATE, whole or by class (its first two characters). What is not named is `internal`. */
 const codes: Readonly<Record<string, ErrorCode>> = {
   '08': 'unavailable',

@@ -32,7 +32,7 @@ import {
   sizeOf,
   type TxnReplyJson,
 } from './command-json.ts'
-import type { Connections, Statement } from './connections.ts'
+import type { Connections, Statement, StatementQueue } from './connections.ts'
 import { boundsProblem } from './key-bounds.ts'
 import { getBatches } from './get-batches.ts'
 import { LeaseCalls } from './lease-calls.ts'
@@ -43,7 +43,7 @@ import { isRefusal, refusalError } from './refusals.ts'
 import { limits } from './server-settings.ts'
 import { Upkeep } from './upkeep.ts'
 import { WatchFeed } from './watch-feed.ts'
-import { StatementQueue } from './statement-queue.ts'
+import { BatchQueue } from '../batch-queue.ts'
 
 export interface PostgresStoreParts {
   readonly connections: Connections
@@ -82,9 +82,9 @@ export class PostgresStore implements Store {
     this.#connections = connections
     this.#options = options
     const { place } = options
-    const attemptMs = options.timeoutMs / 2
-    this.#writes = new StatementQueue(connections, commandBatches(place, connections.world.random), attemptMs)
-    this.#gets = new StatementQueue(connections, getBatches(place), attemptMs)
+    const carrier = connections.carrier(options.timeoutMs / 2)
+    this.#writes = new BatchQueue(carrier, commandBatches(place, connections.world.random))
+    this.#gets = new BatchQueue(carrier, getBatches(place))
     this.#leases = new LeaseCalls(connections, options.place)
     this.#feed = new WatchFeed(connections, options.place)
     this.#upkeep = new Upkeep(connections, options.place, options.history)

@@ -1,7 +1,7 @@
 import type { ByteString } from '../../base/bytes.ts'
 import { type RangeReply, storeLimits } from '../../contracts/store.ts'
 import type { Random } from '../../contracts/world.ts'
-import type { CallKind } from './call-queue.ts'
+import type { ScriptBatch } from './connections.ts'
 import { bufferOf } from './command-args.ts'
 import { headedOf } from './key-values.ts'
 import type { RedisArgument } from './library.ts'
@@ -18,7 +18,10 @@ export interface EncodedCommand {
 /**
  * Commands of one client, one batch at a time, each with the number by which the server knows a repeat of it. The replies are those of the server, refusals too.
  */
-export function commandBatches(place: Place, random: Random): CallKind<EncodedCommand, readonly unknown[]> {
+export function commandBatches(
+  place: Place,
+  random: Random,
+): ScriptBatch<EncodedCommand, readonly unknown[]> {
   const session = place.session(Buffer.from(random.bytes(16)).toString('hex'))
   return {
     isMutation: true,
@@ -44,7 +47,7 @@ export function commandBatches(place: Place, random: Random): CallKind<EncodedCo
 }
 
 /** Reads of one key each, as the store is now: those that wait together are read at one moment, later than the call of each. */
-export const getBatches: CallKind<ByteString, RangeReply> = {
+export const getBatches: ScriptBatch<ByteString, RangeReply> = {
   isMutation: false,
   sentMax: 2,
   requestsMax: 256,

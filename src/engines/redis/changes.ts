@@ -129,7 +129,7 @@ export class ChangesReader {
       attempt,
     )
     if ('failure' in tried) throw tried.failure.error
-    const [name, run, lost, newest, compactRevision, purgedRevision, upTo, cut, changes] = tried.reply as [
+    const [name, run, lost, newest, compactRevision, purgedRevision, upTo, cut, changes] = tried.answer as [
       Buffer,
       Buffer,
       number,

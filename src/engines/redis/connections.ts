@@ -1,11 +1,19 @@
 import { AlthingError } from '../../contracts/errors.ts'
 import type { CallOptions } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
+import type {
+  AttemptFailure,
+  BatchAttempt,
+  BatchCarrier,
+  BatchKind,
+  BatchQueue,
+  Tried as BatchTried,
+} from '../batch-queue.ts'
 import { withDeadline } from '../local/deadline.ts'
 import type { ClientFactory, RedisArgument } from './library.ts'
 import { Link } from './link.ts'
 import type { Place } from './place.ts'
-import { type AttemptFailure, failureOf, replyCodeOf } from './redis-errors.ts'
+import { failureOf, replyCodeOf } from './redis-errors.ts'
 import { type Script, scripts } from './script.ts'
 
 /** A script and what it is given after the identity of the store. */
@@ -15,6 +23,11 @@ export interface ScriptCall {
   /** A key besides those of the store. */
   readonly session?: string
 }
+
+/** What is gathered into one run of a script, and how. */
+export type ScriptBatch<Request, Reply> = BatchKind<Request, Reply, ScriptCall, unknown>
+export type ScriptCarrier = BatchCarrier<ScriptCall, unknown, Attempt>
+export type ScriptQueue<Request, Reply> = BatchQueue<Request, Reply, ScriptCall, unknown, Attempt>
 
 export interface ConnectionsOptions {
   readonly world: World
@@ -32,7 +45,7 @@ const retryMsMin = 10
 const retryMsMax = 500
 
 /** One attempt to have a script run. */
-export class Attempt {
+export class Attempt implements BatchAttempt {
   /** It has left for the server. */
   wasSent = false
   #isAbandoned = false
@@ -56,10 +69,10 @@ export class Attempt {
   }
 }
 
-export type Tried = { readonly reply: unknown } | { readonly failure: AttemptFailure }
+export type Tried = BatchTried<unknown>
 
 /** The connection of a store, made anew when it breaks: scripts with deadlines and retries. */
-export class Connections {
+export class Connections implements ScriptCarrier {
   readonly world: World
   readonly place: Place
   readonly factory: ClientFactory
@@ -99,10 +112,14 @@ export class Connections {
     return await this.#opening
   }
 
+  attempt(): Attempt {
+    return new Attempt()
+  }
+
   /** One attempt. Never rejects. A call that is a function is made when it is sent. */
   async try(call: ScriptCall | (() => ScriptCall), attempt = new Attempt()): Promise<Tried> {
     try {
-      return { reply: await attempt.run(() => this.#run(call, attempt)) }
+      return { answer: await attempt.run(() => this.#run(call, attempt)) }
     } catch (error) {
       const word = replyCodeOf(error)
       if (word === 'ALTHINGGONE' || word === 'ALTHINGOTHER') return { failure: await this.#lost(error) }
@@ -120,7 +137,7 @@ export class Connections {
     return this.repeat(options, timeoutMs, async (attempt) => {
       const tried = await this.try(call, attempt)
       if ('failure' in tried) return tried
-      return { value: decode(tried.reply) }
+      return { value: decode(tried.answer) }
     })
   }
 
@@ -185,8 +202,8 @@ export class Connections {
     const link = await this.link()
     if (link.isOver) throw new Error('the connection was closed')
     if (attempt.isAbandoned) throw new Error('nobody waits for the answer any more')
-    attempt.wasSent = true
     const { script, args, session } = typeof call === 'function' ? call() : call
+    attempt.wasSent = true
     const keys = session === undefined ? this.place.keys : [...this.place.keys, session]
     return await link.run(script, keys, [this.#identity, ...args])
   }

@@ -71,6 +71,6 @@ export class LeaseCalls {
   async #run(attempt: Attempt, script: Script, argument: string): Promise<unknown> {
     const tried = await this.#connections.try({ script, args: [argument] }, attempt)
     if ('failure' in tried) throw tried.failure.error
-    return tried.reply
+    return tried.answer
   }
 }

@@ -228,7 +228,7 @@ export class RangeReader {
   async #run(attempt: Attempt, script: Script, args: readonly (string | Buffer)[]): Promise<unknown> {
     const tried = await this.#connections.try({ script, args }, attempt)
     if ('failure' in tried) throw tried.failure.error
-    return tried.reply
+    return tried.answer
   }
 }
 

@@ -23,9 +23,9 @@ import type { StoreMutation } from '../../models/store/types.ts'
 import { validateMutation, validateRange } from '../../models/store/validate.ts'
 import { closedError } from '../local/local-store.ts'
 import { commandBatches, type EncodedCommand, getBatches } from './batches.ts'
-import { CallQueue } from './call-queue.ts'
+import { BatchQueue } from '../batch-queue.ts'
 import { bytesOf, commandArgs, type RawTxnReply, txnArgs, txnReplyOf } from './command-args.ts'
-import type { Connections } from './connections.ts'
+import type { Connections, ScriptCarrier, ScriptQueue } from './connections.ts'
 import type { HistoryLine } from './history-line.ts'
 import { LeaseCalls } from './lease-calls.ts'
 import type { CheckedOptions } from './options.ts'
@@ -59,8 +59,8 @@ export class RedisStore implements Store {
   readonly #connections: Connections
   readonly #options: CheckedOptions
   readonly #line: HistoryLine
-  readonly #writes: CallQueue<EncodedCommand, readonly unknown[]>
-  readonly #gets: CallQueue<ByteString, RangeReply>
+  readonly #writes: ScriptQueue<EncodedCommand, readonly unknown[]>
+  readonly #gets: ScriptQueue<ByteString, RangeReply>
   readonly #ranges: RangeReader
   readonly #leases: LeaseCalls
   readonly #feed: WatchFeed
@@ -74,8 +74,9 @@ export class RedisStore implements Store {
     this.#connections = connections
     this.#options = options
     this.#line = line
-    this.#writes = new CallQueue(connections, commandBatches(connections.place, connections.world.random))
-    this.#gets = new CallQueue(connections, getBatches)
+    const carrier: ScriptCarrier = connections
+    this.#writes = new BatchQueue(carrier, commandBatches(connections.place, connections.world.random))
+    this.#gets = new BatchQueue(carrier, getBatches)
     this.#ranges = new RangeReader(connections)
     this.#leases = new LeaseCalls(connections)
     this.#feed = new WatchFeed({ connections, ranges: this.#ranges, line })

@@ -91,6 +91,6 @@ export class Upkeep {
   async #run(script: Script, args: readonly string[]): Promise<number | undefined> {
     if (this.#isClosed) return undefined
     const tried = await this.#connections.try({ script, args })
-    return 'reply' in tried ? (tried.reply as number) : undefined
+    return 'answer' in tried ? (tried.answer as number) : undefined
   }
 }

@@ -1,23 +1,48 @@
-import { AlthingError, withOutcome } from '../../contracts/errors.ts'
-import type { CallOptions } from '../../contracts/store.ts'
-import type { Timer } from '../../contracts/world.ts'
-import { type Settle, withDeadline } from '../local/deadline.ts'
-import { Attempt, type Connections, type ScriptCall } from './connections.ts'
-import type { AttemptFailure } from './redis-errors.ts'
+import { AlthingError, withOutcome } from '../contracts/errors.ts'
+import type { CallOptions } from '../contracts/store.ts'
+import type { Timer, World } from '../contracts/world.ts'
+import { type Settle, withDeadline } from './local/deadline.ts'
 
-/** What is gathered into one run of a script, and how. */
-export interface CallKind<Request, Reply> {
+/** What is gathered into one call of a server, and how. */
+export interface BatchKind<Request, Reply, Call, Answer> {
   /** Failures tell their `outcome`. */
   readonly isMutation: boolean
-  /** Runs on their way at the same time. */
+  /** Batches on their way at the same time. */
   readonly sentMax: number
-  /** Requests, and bytes of them, of one run. A single one may be larger. */
+  /** Requests, and bytes of them, of one batch. A single one may be larger. */
   readonly requestsMax: number
   readonly bytesMax: number
-  /** `number` grows with each run; a repeat has the number it had, and is told to be one. */
-  callOf(requests: readonly Request[], number: number, isRepeat: boolean): ScriptCall
+  /** `number` grows with each batch; a repeat has the number it had, and is told to be one. */
+  callOf(requests: readonly Request[], number: number, isRepeat: boolean): Call
   /** Of the first requests, in their order: at least one. What is not answered was not looked at. */
-  repliesOf(reply: unknown, requests: readonly Request[]): readonly Reply[]
+  repliesOf(answer: Answer, requests: readonly Request[]): readonly Reply[]
+}
+
+/** How calls get to the server. */
+export interface BatchCarrier<Call, Answer, A extends BatchAttempt = BatchAttempt> {
+  readonly world: World
+  attempt(): A
+  /** One attempt. Never rejects. `compose` makes the call: at the last moment before `attempt.wasSent` is true, and never once the attempt is abandoned. */
+  try(compose: () => Call, attempt: A): Promise<Tried<Answer>>
+  /** How long to wait after so many failures in a row. */
+  retryMs(failures: number): number
+}
+
+export interface BatchAttempt {
+  /** It has left for the server. */
+  readonly wasSent: boolean
+  /** Nobody waits for it any more. What was sent may be carried out all the same; what was not never is. */
+  abandon(): void
+}
+
+export type Tried<Answer> = { readonly answer: Answer } | { readonly failure: AttemptFailure }
+
+export interface AttemptFailure {
+  readonly error: AlthingError
+  /** Another attempt may fare better. */
+  readonly isPassing: boolean
+  /** The server may have carried out what was sent, or may do so yet. Never for what was not sent. */
+  readonly isAmbiguous: boolean
 }
 
 /** Requests, and bytes of them, that may wait. Past it: `overloaded`. */
@@ -40,17 +65,17 @@ interface Batch<Request, Reply> {
   entries: readonly Waiting<Request, Reply>[]
   /** An attempt was sent of which it is not known, and will not become known but by another's answer, whether it was applied. */
   isAmbiguous: boolean
-  attempt: Attempt | undefined
+  attempt: BatchAttempt | undefined
   wait: Timer | undefined
 }
 
 /**
- * Requests of one client on their way to the server: what gathers while scripts run goes out together in the next. So many callers share one journey, and one sync of the disk. A run whose fate is unknown is sent again, under
- * its number, until there is an answer or nobody waits for one any more.
+ * Requests of one client on their way to a server: what gathers while calls are under way goes out together in the next. So many callers share one journey, and one sync of the disk. A batch whose fate is unknown is sent
+ * again, under its number, until there is an answer or nobody waits for one any more.
  */
-export class CallQueue<Request, Reply> {
-  readonly #connections: Connections
-  readonly #kind: CallKind<Request, Reply>
+export class BatchQueue<Request, Reply, Call, Answer, A extends BatchAttempt = BatchAttempt> {
+  readonly #carrier: BatchCarrier<Call, Answer, A>
+  readonly #kind: BatchKind<Request, Reply, Call, Answer>
   readonly #sent = new Set<Batch<Request, Reply>>()
   #waiting: Waiting<Request, Reply>[] = []
   #waitingBytes = 0
@@ -59,8 +84,8 @@ export class CallQueue<Request, Reply> {
   #isClosed = false
   #lastError: AlthingError | undefined
 
-  constructor(connections: Connections, kind: CallKind<Request, Reply>) {
-    this.#connections = connections
+  constructor(carrier: BatchCarrier<Call, Answer, A>, kind: BatchKind<Request, Reply, Call, Answer>) {
+    this.#carrier = carrier
     this.#kind = kind
   }
 
@@ -77,7 +102,7 @@ export class CallQueue<Request, Reply> {
         if (entry !== undefined) this.#abandon(entry)
       },
     }
-    return withDeadline<Reply>(this.#connections.world, options, bound, (settle) => {
+    return withDeadline<Reply>(this.#carrier.world, options, bound, (settle) => {
       entry = { request, bytes, settle, isOver: false, batch: undefined }
       this.#waiting.push(entry)
       this.#waitingBytes += bytes
@@ -139,32 +164,32 @@ export class CallQueue<Request, Reply> {
 
   async #send(batch: Batch<Request, Reply>): Promise<void> {
     for (let failures = 0; isWanted(batch); failures++) {
-      const attempt = new Attempt()
+      const attempt = this.#carrier.attempt()
       batch.attempt = attempt
-      const tried = await this.#connections.try(() => this.#compose(batch), attempt)
+      const tried = await this.#carrier.try(() => this.#compose(batch), attempt)
       batch.attempt = undefined
-      if ('reply' in tried) return this.#answer(batch, tried.reply)
+      if ('answer' in tried) return this.#answer(batch, tried.answer)
       if (tried.failure.isAmbiguous) batch.isAmbiguous = true
       if (!tried.failure.isPassing) return this.#refuse(batch, tried.failure)
       this.#lastError = tried.failure.error
-      await this.#pause(batch, this.#connections.retryMs(failures))
+      await this.#pause(batch, this.#carrier.retryMs(failures))
     }
   }
 
   /** At the last moment: whoever gave up before was told that nothing was done, and nothing is. */
-  #compose(batch: Batch<Request, Reply>): ScriptCall {
+  #compose(batch: Batch<Request, Reply>): Call {
     if (!batch.isAmbiguous) batch.entries = batch.entries.filter((entry) => !entry.isOver)
     return this.#kind.callOf(requestsOf(batch), batch.number, batch.isAmbiguous)
   }
 
-  #answer(batch: Batch<Request, Reply>, reply: unknown): void {
+  #answer(batch: Batch<Request, Reply>, answer: Answer): void {
     this.#lastError = undefined
-    const replies = this.#kind.repliesOf(reply, requestsOf(batch))
+    const replies = this.#kind.repliesOf(answer, requestsOf(batch))
     for (const [i, reply] of replies.entries()) {
       const entry = batch.entries[i] as Waiting<Request, Reply>
       settleWith(entry, () => entry.settle.resolve(reply))
     }
-    // The script has stopped before them: they are the first of the next.
+    // The server has stopped before them: they are the first of the next.
     const left = batch.entries.slice(replies.length).filter((entry) => !entry.isOver)
     for (const entry of left) {
       entry.batch = undefined
@@ -183,7 +208,7 @@ export class CallQueue<Request, Reply> {
   #pause(batch: Batch<Request, Reply>, ms: number): Promise<void> {
     if (!isWanted(batch)) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer = this.#connections.world.timers.after(ms, resolve)
+      const timer = this.#carrier.world.timers.after(ms, resolve)
       batch.wait = {
         cancel: () => {
           timer.cancel()
@@ -227,7 +252,7 @@ function requestsOf<Request, Reply>({ entries }: Batch<Request, Reply>): readonl
 
 interface AnyBatch {
   readonly entries: readonly { readonly isOver: boolean }[]
-  readonly attempt: Attempt | undefined
+  readonly attempt: BatchAttempt | undefined
   readonly wait: Timer | undefined
 }
 
