@@ -2,16 +2,22 @@
 import { filesBelow } from './tree.mjs'
 
 const oneAtATime = ['--no-file-parallelism']
+/** On two cores vitest would run one file at a time; these wait for much of their time, or are many. */
+const twoAtATime = ['--maxWorkers=2']
 
 const all = [
-  { name: 'unit', args: ['--project', 'unit'], holds: () => true },
-  { name: 'conformance', args: ['--project', 'conformance'], holds: below('test/conformance', '.test.ts') },
+  { name: 'unit', args: ['--project', 'unit', ...twoAtATime], holds: () => true },
+  {
+    name: 'conformance',
+    args: ['--project', 'conformance', ...twoAtATime],
+    holds: below('test/conformance', '.test.ts'),
+  },
   {
     name: 'recipes',
     args: ['--project', 'recipes', ...oneAtATime],
     holds: below('test/recipes', '.test.ts'),
   },
-  { name: 'simulation', args: ['--project', 'simulation'], holds: below('test/simulation', '.test.ts') },
+  { name: 'simulation', args: ['--project', 'simulation', ...twoAtATime], holds: below('test/simulation', '.test.ts') },
   {
     name: 'processes',
     args: ['--project', 'processes', ...oneAtATime],

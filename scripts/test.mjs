@@ -92,11 +92,12 @@ async function everything() {
   )
   if (!(await preparation('build', build))) return
   for (const each of checks) await check(each.name, each.run)
-  for (const each of suites()) await suite(each.name, each)
+  const all = suites()
+  for (const each of all) await suite(each.name, each)
   const node = await ltsNode()
   const name = `unit, Node ${ltsVersion.split('.')[0]}`
   if (node === undefined) notTested.push(`${name}: its binary could not be fetched`)
-  else await suite(name, { args: ['--project', 'unit'], node })
+  else await suite(name, { ...all.find((each) => each.name === 'unit'), node })
 }
 
 try {
