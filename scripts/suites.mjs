@@ -17,7 +17,11 @@ const all = [
     args: ['--project', 'recipes', ...oneAtATime],
     holds: below('test/recipes', '.test.ts'),
   },
-  { name: 'simulation', args: ['--project', 'simulation', ...twoAtATime], holds: below('test/simulation', '.test.ts') },
+  {
+    name: 'simulation',
+    args: ['--project', 'simulation', ...twoAtATime],
+    holds: below('test/simulation', '.test.ts'),
+  },
   {
     name: 'processes',
     args: ['--project', 'processes', ...oneAtATime],
