@@ -45,8 +45,10 @@ local meta = call('HMGET', META, 'id', 'layout', 'epoch', 'revision')
 if meta[1] then return { meta[1], tonumber(meta[2]), meta[3], tonumber(meta[4]) } end
 local identity, time = take(), readClock()
 revision = 1
+-- Somewhere, so that the lease of a store that was lost is not another's in this one.
+nextLease = tonumber(string.sub(identity, 1, 11), 16) + 1
 beginEpoch(time)
-call('HSET', META, 'id', identity, 'layout', layout, 'revision', 1, 'compacted', 0, 'purged', 0, 'nextLease', 1,
+call('HSET', META, 'id', identity, 'layout', layout, 'revision', 1, 'compacted', 0, 'purged', 0, 'nextLease', digits(nextLease),
   'run', run, 'epoch', epoch, 'leaseEpoch', 1, 'seen', digits(now))
 return { identity, layout, epoch, 1 }
 `

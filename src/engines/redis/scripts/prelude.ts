@@ -67,6 +67,8 @@ end
 export const timekeeping = String.raw`
 local silentMsMax, backMsMax = 5000, 100
 local epochsMax = 128
+-- Leases that the process before may have granted and forgotten: their ids are not given again, or their holders would renew those of others.
+local lostLeasesMax = 1048576
 
 local function readClock()
   local time = call('TIME')
@@ -88,9 +90,12 @@ end
 local function refresh()
   local time = readClock()
   if not isStale() then return end
-  if storedRun ~= run then beginEpoch(time) end
+  if storedRun ~= run then
+    beginEpoch(time)
+    nextLease = nextLease + lostLeasesMax
+  end
   leaseEpoch, seen, storedRun = leaseEpoch + 1, now, run
-  call('HSET', META, 'run', run, 'epoch', epoch, 'leaseEpoch', digits(leaseEpoch), 'seen', digits(seen))
+  call('HSET', META, 'run', run, 'epoch', epoch, 'leaseEpoch', digits(leaseEpoch), 'seen', digits(seen), 'nextLease', digits(nextLease))
 end
 `
 
