@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { guarantees } from '../coordination/guarantees.ts'
+import { LockService } from '../coordination/lock.ts'
 import { formatLocks } from './format-locks.ts'
 import { print } from './output.ts'
 import { type TargetOptions, withStore, withTargetOptions } from './target.ts'
@@ -15,13 +16,14 @@ export function registerLocksCommand(program: Command): void {
 }
 
 async function locks(name: string | undefined, options: TargetOptions): Promise<void> {
-  await withStore(
-    options,
-    async (althing) => {
-      const found = name === undefined ? await althing.locks.list() : [await althing.locks.explain(name)]
-      await print(options.json, found, formatLocks(found, althing.world.clock.wallMs()))
-    },
-    // To look on needs no guarantee.
-    { accept: guarantees },
-  )
+  await withStore(options, async ({ raw, world }) => {
+    // To look on needs no guarantee, and is nothing that the doctor has to tell of.
+    const service = new LockService({ store: raw, world, accept: guarantees })
+    try {
+      const found = name === undefined ? await service.list() : [await service.explain(name)]
+      await print(options.json, found, formatLocks(found, world.clock.wallMs()))
+    } finally {
+      await service.close()
+    }
+  })
 }

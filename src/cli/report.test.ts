@@ -25,7 +25,7 @@ describe('a failure', () => {
 
   test('for want of a sign-in says how to sign in here', () => {
     expect(failureText(new AlthingError('unauthenticated', 'access control is on'))).toBe(
-      'althing: access control is on [unauthenticated]\nSet ALTHING_TOKEN, or ALTHING_USER and ALTHING_PASSWORD: they say who calls.\n',
+      'althing: access control is on [unauthenticated]\nSet ALTHING_TOKEN, or ALTHING_USER and ALTHING_PASSWORD: they say who calls. (PostgreSQL and Redis are told in the URL.)\n',
     )
   })
 })

@@ -12,7 +12,7 @@ export function failureText({ code, message }: AlthingError): string {
   const text = `althing: ${message} [${code}]\n`
   // A node cannot know how its caller takes a token: here it is the environment.
   return code === 'unauthenticated'
-    ? `${text}Set ALTHING_TOKEN, or ALTHING_USER and ALTHING_PASSWORD: they say who calls.\n`
+    ? `${text}Set ALTHING_TOKEN, or ALTHING_USER and ALTHING_PASSWORD: they say who calls. (PostgreSQL and Redis are told in the URL.)\n`
     : text
 }
 
