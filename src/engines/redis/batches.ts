@@ -47,18 +47,20 @@ export function commandBatches(
 }
 
 /** Reads of one key each, as the store is now: those that wait together are read at one moment, later than the call of each. */
-export const getBatches: ScriptBatch<ByteString, RangeReply> = {
-  isMutation: false,
-  sentMax: 2,
-  requestsMax: 256,
-  bytesMax: 4 * 1024 * 1024,
-  callOf: (keys) => ({ script: scripts.gets, args: keys.map(bufferOf) }),
-  repliesOf: (reply, keys) => {
-    const [revision, ...parts] = reply as [number, ...Buffer[]]
-    return keys.slice(0, parts.length / 2).map((key, i) => {
-      const [head, record] = parts.slice(2 * i, 2 * i + 2) as [Buffer, Buffer]
-      const kvs = head.byteLength === 0 ? [] : [headedOf(key, head, record)]
-      return { revision, kvs, count: kvs.length, more: false }
-    })
-  },
+export function getBatches(place: Place): ScriptBatch<ByteString, RangeReply> {
+  return {
+    isMutation: false,
+    sentMax: 2,
+    requestsMax: 256,
+    bytesMax: 4 * 1024 * 1024,
+    callOf: (keys) => ({ script: scripts.gets, keys: place.keysOfGets, args: keys.map(bufferOf) }),
+    repliesOf: (reply, keys) => {
+      const [revision, ...parts] = reply as [number, ...Buffer[]]
+      return keys.slice(0, parts.length / 2).map((key, i) => {
+        const [head, record] = parts.slice(2 * i, 2 * i + 2) as [Buffer, Buffer]
+        const kvs = head.byteLength === 0 ? [] : [headedOf(key, head, record)]
+        return { revision, kvs, count: kvs.length, more: false }
+      })
+    },
+  }
 }

@@ -20,6 +20,8 @@ import { type Script, scripts } from './script.ts'
 export interface ScriptCall {
   readonly script: Script
   readonly args: readonly RedisArgument[]
+  /** Default: those of the store. */
+  readonly keys?: readonly string[]
   /** A key besides those of the store. */
   readonly session?: string
 }
@@ -202,9 +204,9 @@ export class Connections implements ScriptCarrier {
     const link = await this.link()
     if (link.isOver) throw new Error('the connection was closed')
     if (attempt.isAbandoned) throw new Error('nobody waits for the answer any more')
-    const { script, args, session } = typeof call === 'function' ? call() : call
+    const { script, args, session, keys: own = this.place.keys } = typeof call === 'function' ? call() : call
     attempt.wasSent = true
-    const keys = session === undefined ? this.place.keys : [...this.place.keys, session]
+    const keys = session === undefined ? own : [...own, session]
     return await link.run(script, keys, [this.#identity, ...args])
   }
 

@@ -8,6 +8,8 @@ export interface Place {
   readonly name: string
   /** In the order in which the scripts expect them. */
   readonly keys: readonly string[]
+  /** Of them those that a read of single keys needs. */
+  readonly keysOfGets: readonly string[]
   /** Revisions are published here. */
   readonly channel: string
   /** To try commands on. */
@@ -28,6 +30,7 @@ export function placeOf(name: string): Place {
   return {
     name,
     keys: parts.map(key),
+    keysOfGets: ['meta', 'heads', 'data'].map(key),
     channel: key('changed'),
     tried: key('tried'),
     session: (client) => key(`session:${client}`),

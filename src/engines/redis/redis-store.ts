@@ -76,7 +76,7 @@ export class RedisStore implements Store {
     this.#line = line
     const carrier: ScriptCarrier = connections
     this.#writes = new BatchQueue(carrier, commandBatches(connections.place, connections.world.random))
-    this.#gets = new BatchQueue(carrier, getBatches)
+    this.#gets = new BatchQueue(carrier, getBatches(connections.place))
     this.#ranges = new RangeReader(connections)
     this.#leases = new LeaseCalls(connections)
     this.#feed = new WatchFeed({ connections, ranges: this.#ranges, line })

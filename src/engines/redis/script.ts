@@ -28,7 +28,7 @@ export const scripts = {
   found: script('found', whereFull, prelude, timekeeping, foundMain),
   apply: script('apply', prelude, timekeeping, scanning, reading, writing, applyMain),
   readTxn: script('readTxn', prelude, scanning, reading, readTxnMain),
-  gets: script('gets', prelude, scanning, getsMain),
+  gets: script('gets', getsMain),
   page: script('page', prelude, scanning, pageMain),
   versions: script('versions', prelude, versionsMain),
   changes: script('changes', prelude, timekeeping, scanning, reading, changesMain),

@@ -217,22 +217,37 @@ end
 return { revision, held and 1 or 0, replies }
 `
 
-/** Single keys as they are now. ARGV: store, keys. -> { revision, head, record, head, record, ... }, empty where there is none. Stops at the bytes of a reply: the rest is asked for again. */
+/**
+ * Single keys as they are now. The commonest script: by itself, with no more keys and calls than it needs. KEYS: META, HEADS, DATA. ARGV: store, keys.
+ * -> { revision, head, record, head, record, ... }, empty where there is none. Stops at the bytes of a reply: the rest is asked for again.
+ */
 export const getsMain = String.raw`
-local bytesMax = 8388608
-if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then fail('READONLY', 'this server is a replica') end
+local META, HEADS, DATA, call = KEYS[1], KEYS[2], KEYS[3], redis.call
+local bytesMax, atOnce = 8388608, 8
+if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then return redis.error_reply('READONLY this server is a replica') end
 local meta = call('HMGET', META, 'id', 'revision')
-if not meta[1] then fail('ALTHINGGONE', 'the store is not there') end
-if meta[1] ~= ARGV[1] then fail('ALTHINGOTHER', meta[1]) end
+if not meta[1] then return redis.error_reply('ALTHINGGONE the store is not there') end
+if meta[1] ~= ARGV[1] then return redis.error_reply('ALTHINGOTHER ' .. meta[1]) end
 local answer, bytes = { tonumber(meta[2]) }, 0
-for i = 2, #ARGV do
-  local key = ARGV[i]
-  local head, _, mod = headOf(key)
-  local record = head and call('HGET', DATA, field(mod, key)) or ''
-  bytes = bytes + #record
-  if bytes > bytesMax and i > 2 then return answer end
-  answer[#answer + 1] = head or ''
-  answer[#answer + 1] = record
+for first = 2, #ARGV, atOnce do
+  local heads = call('HMGET', HEADS, unpack(ARGV, first, math.min(first + atOnce - 1, #ARGV)))
+  local fields, found = {}, 0
+  for i, head in ipairs(heads) do
+    -- As field() makes it, of the mod revision as it lies in the head.
+    if head then fields[#fields + 1] = string.sub(head, 9, 16) .. ARGV[first + i - 1] end
+  end
+  local records = #fields > 0 and call('HMGET', DATA, unpack(fields)) or fields
+  for i, head in ipairs(heads) do
+    local record = ''
+    if head then
+      found = found + 1
+      record = records[found] or ''
+    end
+    bytes = bytes + #record
+    if bytes > bytesMax and first + i > 3 then return answer end
+    answer[#answer + 1] = head or ''
+    answer[#answer + 1] = record
+  end
 end
 return answer
 `
