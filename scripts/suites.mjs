@@ -14,7 +14,7 @@ const all = [
   },
   {
     name: 'recipes',
-    args: ['--project', 'recipes', ...oneAtATime],
+    args: ['--project', 'recipes', ...twoAtATime],
     holds: below('test/recipes', '.test.ts'),
   },
   {

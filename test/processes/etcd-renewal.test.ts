@@ -6,6 +6,9 @@ import { Child, fixture, killAllChildren } from './support/child.ts'
 import { eventually } from './support/eventually.ts'
 import { world } from './support/node-cluster.ts'
 
+// Of several members before 3.4.31 and 3.5.13 a leader that stood still may end leases: here it is killed, and ends none.
+const accept = ['lease-survives-failover'] as const
+
 describe.skipIf(etcdUnavailable() !== undefined)('the holder of a lock on etcd', () => {
   let servers: EtcdServers
   let url: string
@@ -14,7 +17,7 @@ describe.skipIf(etcdUnavailable() !== undefined)('the holder of a lock on etcd',
   beforeAll(async () => {
     servers = await EtcdServers.start({ members: 3, flags: quickElections })
     url = `etcd://${servers.addresses.join(',')}`
-    other = await open(url, { world })
+    other = await open(url, { world, accept })
   })
 
   afterAll(async () => {
@@ -24,7 +27,7 @@ describe.skipIf(etcdUnavailable() !== undefined)('the holder of a lock on etcd',
   })
 
   test('keeps it while its event loop is blocked for 8 s, and the leader dies meanwhile', async () => {
-    const child = Child.script(fixture('lock-holder'), [url, 'blocked', '3s', '30s'])
+    const child = Child.script(fixture('lock-holder'), [url, 'blocked', '3s', '30s', ...accept])
     const { token } = await child.event({ event: 'held' })
     child.say('block 8000')
     await child.event({ event: 'blocking' })
@@ -43,7 +46,7 @@ describe.skipIf(etcdUnavailable() !== undefined)('the holder of a lock on etcd',
   })
 
   test('loses it to the next when it dies', async () => {
-    const child = Child.script(fixture('lock-holder'), [url, 'dead', '2s', '30s'])
+    const child = Child.script(fixture('lock-holder'), [url, 'dead', '2s', '30s', ...accept])
     const { token } = await child.event({ event: 'held' })
     process.kill(child.pid, 'SIGKILL')
     const next = await other.locks.acquire('dead', { waitTimeout: '30s' })
