@@ -1,5 +1,5 @@
 import { formatDurationMs } from '../base/duration.ts'
-import type { LockExplanation, LockParty } from '../coordination/lock-types.ts'
+import type { LockExplanation, LockParty } from '../coordination/locks/lock-types.ts'
 
 /** Each lock with its holder and those who wait, in order. */
 export function formatLocks(locks: readonly LockExplanation[], nowMs: number): string {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { guarantees } from '../coordination/guarantees.ts'
-import { LockService } from '../coordination/lock.ts'
+import { LockService } from '../coordination/locks/lock.ts'
 import { formatLocks } from './format-locks.ts'
 import { print } from './output.ts'
 import { type TargetOptions, withStore, withTargetOptions } from './target.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { bytesFromText } from '../base/bytes.ts'
 import { AcceptanceNotices, acceptedPrefix, acceptedWeaknesses } from './accepted-weaknesses.ts'
-import { LeaseKeeper } from './lease-keeper.ts'
+import { LeaseKeeper } from './leases/lease-keeper.ts'
 import { eventually, keysUnder, sleep, withBed } from './test-bed.test-support.ts'
 
 test('what a program has accepted stands in the store while it runs, and goes when it closes or dies', async () => {

@@ -3,9 +3,9 @@ import type { KeyValue, ReadOptions, Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { pause, untilAborted } from './abortable.ts'
 import type { Guarantee } from './guarantees.ts'
-import type { KeptLease } from './kept-lease.ts'
-import type { LeaseKeeper } from './lease-keeper.ts'
-import { prefixRange } from './lock-entry.ts'
+import type { KeptLease } from './leases/kept-lease.ts'
+import type { LeaseKeeper } from './leases/lease-keeper.ts'
+import { prefixRange } from './locks/lock-entry.ts'
 import { randomId } from './names.ts'
 
 /** A program runs a recipe on this store without guarantees that the recipe needs, as its code has accepted. */

@@ -3,9 +3,9 @@ import { AlthingError, isAlthingError, withOutcome } from '../contracts/errors.t
 import type { CallOptions, LeaseId, Operation, Store, TxnReply, WatchEvent } from '../contracts/store.ts'
 import type { Timer, World } from '../contracts/world.ts'
 import { type Fence, type FencedTxnRequest, fencedTxn, staleToken } from './fencing.ts'
-import type { KeptLease } from './kept-lease.ts'
-import type { LeaseKeeper } from './lease-keeper.ts'
-import { lostError } from './loss-cause.ts'
+import type { KeptLease } from './leases/kept-lease.ts'
+import type { LeaseKeeper } from './leases/lease-keeper.ts'
+import { lostError } from './leases/loss-cause.ts'
 
 /** A right that ends sooner than this is not worth a watch of its own. */
 const watchAfterMs = 1_000

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Store, StoreCapabilities } from '../contracts/store.ts'
 import { assertGuarantees } from './guarantees.ts'
-import { lockRequirements } from './lock.ts'
+import { lockRequirements } from './locks/lock.ts'
 
 const full: StoreCapabilities = {
   linearizable: true,

@@ -7,19 +7,30 @@ export {
 export { assertGuarantees, type Guarantee, missingGuarantees, type Requirements } from './guarantees.ts'
 export { recipes } from './recipes.ts'
 export { type Fence, type FencedTxnRequest, fenceCompare, fencedTxn } from './fencing.ts'
-export type { KeptLease } from './kept-lease.ts'
-export { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.ts'
-export type { LossCause } from './loss-cause.ts'
-export { lockDefaults, lockRequirements, LockService, type LockServiceOptions } from './lock.ts'
-export type { AcquireOptions, ForcedRelease, Lock, LockExplanation, LockParty } from './lock-types.ts'
+export type { KeptLease } from './leases/kept-lease.ts'
+export { LeaseKeeper, type LeaseKeeperOptions } from './leases/lease-keeper.ts'
+export type { LossCause } from './leases/loss-cause.ts'
+export { lockDefaults, lockRequirements, LockService, type LockServiceOptions } from './locks/lock.ts'
+export type { AcquireOptions, ForcedRelease, Lock, LockExplanation, LockParty } from './locks/lock-types.ts'
 export {
   electionDefaults,
   electionRequirements,
   ElectionService,
   type ElectionServiceOptions,
-} from './election.ts'
-export type { CampaignOptions, Candidate, ElectionState, Leader, Leadership } from './election-types.ts'
-export { Discovery, discoveryDefaults, type DiscoveryOptions, discoveryRequirements } from './discovery.ts'
+} from './election/election.ts'
+export type {
+  CampaignOptions,
+  Candidate,
+  ElectionState,
+  Leader,
+  Leadership,
+} from './election/election-types.ts'
+export {
+  Discovery,
+  discoveryDefaults,
+  type DiscoveryOptions,
+  discoveryRequirements,
+} from './discovery/discovery.ts'
 export {
   type FlapOptions,
   type HealthCheck,
@@ -36,4 +47,4 @@ export {
   type ServiceDirectory,
   type ServiceInstance,
   type WatchServiceOptions,
-} from './discovery-types.ts'
+} from './discovery/discovery-types.ts'

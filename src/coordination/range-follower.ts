@@ -4,7 +4,7 @@ import type { KeyValue, Store, WatchBatch } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { pause } from './abortable.ts'
 import { readWholeRange } from './range-pages.ts'
-import { probeReachability } from './reachability-probe.ts'
+import { probeReachability } from './discovery/reachability-probe.ts'
 
 export interface RangeFollowerOptions {
   readonly store: Store

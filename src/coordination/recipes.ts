@@ -1,7 +1,7 @@
-import { discoveryRequirements } from './discovery.ts'
-import { electionRequirements } from './election.ts'
+import { discoveryRequirements } from './discovery/discovery.ts'
+import { electionRequirements } from './election/election.ts'
 import type { Requirements } from './guarantees.ts'
-import { lockRequirements } from './lock.ts'
+import { lockRequirements } from './locks/lock.ts'
 
 /** Every recipe of this folder, with what it needs of a store. */
 export const recipes: readonly Requirements[] = [

@@ -8,16 +8,16 @@ import { type AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { AcceptanceNotices } from '../coordination/accepted-weaknesses.ts'
-import { Discovery, discoveryRequirements } from '../coordination/discovery.ts'
-import { electionRequirements, ElectionService } from '../coordination/election.ts'
+import { Discovery, discoveryRequirements } from '../coordination/discovery/discovery.ts'
+import { electionRequirements, ElectionService } from '../coordination/election/election.ts'
 import {
   assertGuarantees,
   type Guarantee,
   missingGuarantees,
   type Requirements,
 } from '../coordination/guarantees.ts'
-import { LeaseKeeper } from '../coordination/lease-keeper.ts'
-import { lockRequirements, LockService, type LockServiceOptions } from '../coordination/lock.ts'
+import { LeaseKeeper } from '../coordination/leases/lease-keeper.ts'
+import { lockRequirements, LockService } from '../coordination/locks/lock.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -166,6 +166,13 @@ async function openNats(url: string, options: OpenOptions): Promise<Althing> {
   return new Althing(store, world, options)
 }
 
+interface RecipeParts {
+  readonly store: Store
+  readonly world: World
+  readonly keeper: LeaseKeeper
+  readonly accept: readonly Guarantee[]
+}
+
 /** A store and the blocks above it, for one application process. Close it when done. */
 export class Althing {
   /** JSON values under text keys. */
@@ -175,9 +182,8 @@ export class Althing {
   readonly world: World
   readonly #keeper: LeaseKeeper
   readonly #accept: readonly Guarantee[]
-  #locks: LockService | undefined
-  #elections: ElectionService | undefined
-  #discovery: Discovery | undefined
+  /** The recipes used so far, by name, in the order of their first use. */
+  readonly #recipes = new Map<string, { close(): Promise<void> }>()
   #notices: AcceptanceNotices | undefined
   #closing: Promise<void> | undefined
 
@@ -193,23 +199,25 @@ export class Althing {
 
   /** Throws `missing-guarantee` where the engine lacks what locks need, unless that is accepted ({@link OpenOptions.accept}); so do the others. */
   get locks(): LockService {
-    this.#locks ??= new LockService(this.#partsOf(lockRequirements))
-    return this.#locks
+    return this.#recipe(lockRequirements, (parts) => new LockService(parts))
   }
 
   get elections(): ElectionService {
-    this.#elections ??= new ElectionService(this.#partsOf(electionRequirements))
-    return this.#elections
+    return this.#recipe(electionRequirements, (parts) => new ElectionService(parts))
   }
 
   get discovery(): Discovery {
-    this.#discovery ??= new Discovery(this.#partsOf(discoveryRequirements))
-    return this.#discovery
+    return this.#recipe(discoveryRequirements, (parts) => new Discovery(parts))
   }
 
-  #partsOf(
-    recipe: Requirements,
-  ): Pick<LockServiceOptions, 'store' | 'world' | 'accept'> & { readonly keeper: LeaseKeeper } {
+  /** One of each recipe, made at its first use and closed with the rest. */
+  #recipe<T extends { close(): Promise<void> }>(needs: Requirements, make: (parts: RecipeParts) => T): T {
+    const made = this.#recipes.get(needs.recipe) ?? make(this.#partsOf(needs))
+    this.#recipes.set(needs.recipe, made)
+    return made as T
+  }
+
+  #partsOf(recipe: Requirements): RecipeParts {
     const { raw: store, world } = this
     const parts = { store, world, keeper: this.#keeper, accept: this.#accept }
     assertGuarantees(store, recipe, parts)
@@ -232,8 +240,8 @@ export class Althing {
   }
 
   async #close(): Promise<void> {
-    const recipes = [this.#locks, this.#elections, this.#discovery, this.#notices]
-    await Promise.allSettled(recipes.map(async (each) => each?.close()))
+    const recipes = [...this.#recipes.values()].reverse()
+    await Promise.allSettled([...recipes, this.#notices].map(async (each) => each?.close()))
     try {
       await this.#keeper.close()
     } finally {

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type { Registration } from '../coordination/discovery-types.ts'
+import type { Registration } from '../coordination/discovery/discovery-types.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../traffic/gateway.ts'
 import { NodeHttpProxyHost } from '../world/http-proxy.ts'
 import { type Althing, open } from './althing.ts'

@@ -7,7 +7,7 @@ import type {
   ProxyStep,
 } from '../contracts/http.ts'
 import type { Clock, Logger } from '../contracts/world.ts'
-import type { ServiceInstance } from '../coordination/discovery-types.ts'
+import type { ServiceInstance } from '../coordination/discovery/discovery-types.ts'
 import type { ClientIdentity } from './client-identity.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import type { GatewayCounters } from './gateway-metrics.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ServiceInstance } from '../coordination/discovery-types.ts'
+import type { ServiceInstance } from '../coordination/discovery/discovery-types.ts'
 import { createKeyHash, type KeyHash } from '../protocols/ring/key-hash.ts'
 import { parseRoutingOptions, type RoutingOptions } from './gateway-options.ts'
 import { GatewayPolicy, type Route, type RouteQuestion } from './gateway-policy.ts'

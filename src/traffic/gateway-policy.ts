@@ -1,6 +1,6 @@
 import type { ProxyRequest } from '../contracts/http.ts'
 import type { Random } from '../contracts/world.ts'
-import { isEligible, type ServiceInstance } from '../coordination/discovery-types.ts'
+import { isEligible, type ServiceInstance } from '../coordination/discovery/discovery-types.ts'
 import { HashRing } from '../protocols/ring/hash-ring.ts'
 import type { KeyHash } from '../protocols/ring/key-hash.ts'
 import { type Balancer, type Candidate, createBalancer } from './balancer.ts'

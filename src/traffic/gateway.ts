@@ -9,7 +9,7 @@ import type {
   ProxyRequest,
 } from '../contracts/http.ts'
 import type { World } from '../contracts/world.ts'
-import type { LiveSet, ServiceDirectory } from '../coordination/discovery-types.ts'
+import type { LiveSet, ServiceDirectory } from '../coordination/discovery/discovery-types.ts'
 import { createKeyHash } from '../protocols/ring/key-hash.ts'
 import type { ClientIdentity } from './client-identity.ts'
 import { type ExchangeContext, GatewayExchange } from './gateway-exchange.ts'

@@ -1,4 +1,4 @@
-import type { LiveSet, LiveSetState, ServiceInstance } from '../coordination/discovery-types.ts'
+import type { LiveSet, LiveSetState, ServiceInstance } from '../coordination/discovery/discovery-types.ts'
 
 /** An instance as discovery would tell of it. */
 export function instanceOf(id: string, changes: Partial<ServiceInstance> = {}): ServiceInstance {

@@ -129,7 +129,7 @@ describe('the rules themselves', () => {
     expect(forbiddenUses([own])).toEqual([
       expect.stringContaining('src/engines/etcd/x.ts:2 uses Math.random'),
     ])
-    for (const path of ['src/coordination/lock.ts', 'src/engines/cluster/x.ts', 'src/node/x.ts'])
+    for (const path of ['src/coordination/locks/lock.ts', 'src/engines/cluster/x.ts', 'src/node/x.ts'])
       expect(forbiddenUses([source(path, library)])).toEqual([
         expect.stringContaining('src/engines/etcd/ alone'),
       ])

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Compare, Operation, Store } from '../../src/contracts/store.ts'
-import { LockService } from '../../src/coordination/lock.ts'
+import { LockService } from '../../src/coordination/locks/lock.ts'
 import { openEtcdStore } from '../../src/engines/etcd/etcd-store.ts'
 import { leavesLeasesToSuccessor, parseServerVersion } from '../../src/engines/etcd/server-version.ts'
 import { NodeLogger } from '../../src/world/logger.ts'

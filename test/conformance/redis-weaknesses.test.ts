@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Store, WatchBatch } from '../../src/contracts/store.ts'
-import { LockService } from '../../src/coordination/lock.ts'
+import { LockService } from '../../src/coordination/locks/lock.ts'
 import { openRedisStore, type RedisStore } from '../../src/engines/redis/open-redis-store.ts'
 import { createNodeWorld } from '../../src/world/node-world.ts'
 import { RedisServer, redisUnavailable, urlAt } from '../engines/servers/redis-server.ts'

@@ -1,7 +1,12 @@
 import type { KeyValue, ReadOptions, Store } from '../../contracts/store.ts'
-import type { Candidate, Leader } from '../../coordination/election-types.ts'
-import { candidateOf, electionKeys, electionView, leaderOf } from '../../coordination/election-view.ts'
-import { prefixRange } from '../../coordination/lock-entry.ts'
+import type { Candidate, Leader } from '../../coordination/election/election-types.ts'
+import {
+  candidateOf,
+  electionKeys,
+  electionView,
+  leaderOf,
+} from '../../coordination/election/election-view.ts'
+import { prefixRange } from '../../coordination/locks/lock-entry.ts'
 import { nameOfSegment } from '../../coordination/names.ts'
 import { readWholeRange } from '../../coordination/range-pages.ts'
 

@@ -1,6 +1,6 @@
 import { request } from 'undici'
 import { AlthingError } from '../../contracts/errors.ts'
-import type { ServiceInstance } from '../../coordination/discovery-types.ts'
+import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
 
 /** One gateway and what it says of itself. */
 export interface GatewayView {

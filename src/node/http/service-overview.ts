@@ -1,7 +1,7 @@
 import type { ReadOptions, Store } from '../../contracts/store.ts'
-import type { ServiceInstance } from '../../coordination/discovery-types.ts'
-import { decodeInstance, serviceRange, servicesPrefix } from '../../coordination/instance-entry.ts'
-import { prefixRange } from '../../coordination/lock-entry.ts'
+import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
+import { decodeInstance, serviceRange, servicesPrefix } from '../../coordination/discovery/instance-entry.ts'
+import { prefixRange } from '../../coordination/locks/lock-entry.ts'
 import { readWholeRange } from '../../coordination/range-pages.ts'
 
 export interface ServiceView {

@@ -1,7 +1,7 @@
 import { bytesFromText } from '../../base/bytes.ts'
 import { fencedTxn } from '../../coordination/fencing.ts'
-import { LockService } from '../../coordination/lock.ts'
-import type { Lock } from '../../coordination/lock-types.ts'
+import { LockService } from '../../coordination/locks/lock.ts'
+import type { Lock } from '../../coordination/locks/lock-types.ts'
 import { attempt, type ClientContext, type ClientProgram, sleep, think } from './client-process.ts'
 
 /** The ttl of locks: with it a dead holder's lock passes on within the run. */

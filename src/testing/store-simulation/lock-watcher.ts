@@ -1,4 +1,4 @@
-import type { Lock } from '../../coordination/lock-types.ts'
+import type { Lock } from '../../coordination/locks/lock-types.ts'
 import type { LockTenure } from '../checkers/lock-holders.ts'
 
 interface Held {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AlthingError } from '../../../contracts/errors.ts'
-import { LockOverview } from '../../../coordination/lock-overview.ts'
+import { LockOverview } from '../../../coordination/locks/lock-overview.ts'
 import * as answers from '../answers.ts'
 import { listElections } from '../election-overview.ts'
 import { wholeField } from '../fields.ts'

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { bytesFromText } from '../base/bytes.ts'
-import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { Store } from '../contracts/store.ts'
-import { fencedTxn } from './fencing.ts'
+import { bytesFromText } from '../../base/bytes.ts'
+import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
+import type { Store } from '../../contracts/store.ts'
+import { fencedTxn } from '../fencing.ts'
 import { LockService } from './lock.ts'
 import type { Lock } from './lock-types.ts'
-import { LeaseKeeper } from './lease-keeper.ts'
+import { LeaseKeeper } from '../leases/lease-keeper.ts'
 import {
   type App,
   aborted,
@@ -17,7 +17,7 @@ import {
   sleep,
   testInSimulator,
   withBed,
-} from './test-bed.test-support.ts'
+} from '../test-bed.test-support.ts'
 
 const put = (key: string, value: string) => ({ op: 'put', key, value: bytesFromText(value) }) as const
 

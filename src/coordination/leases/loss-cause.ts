@@ -1,6 +1,6 @@
-import { formatDurationMs } from '../base/duration.ts'
-import { AlthingError } from '../contracts/errors.ts'
-import type { LoopStall } from '../protocols/lease/loop-watch.ts'
+import { formatDurationMs } from '../../base/duration.ts'
+import { AlthingError } from '../../contracts/errors.ts'
+import type { LoopStall } from '../../protocols/lease/loop-watch.ts'
 
 /** Why a lease was lost; `details.cause` of the error that says so. */
 export type LossCause =

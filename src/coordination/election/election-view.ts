@@ -1,9 +1,9 @@
-import { bytesFromText, textFromBytes, type ByteString } from '../base/bytes.ts'
-import type { Compare, KeyValue, LeaseId, Operation } from '../contracts/store.ts'
+import { bytesFromText, textFromBytes, type ByteString } from '../../base/bytes.ts'
+import type { Compare, KeyValue, LeaseId, Operation } from '../../contracts/store.ts'
 import type { Candidate, Leader } from './election-types.ts'
-import { prefixRange } from './lock-entry.ts'
-import { keySegment, nameOfSegment } from './names.ts'
-import { byCreation } from './range-pages.ts'
+import { prefixRange } from '../locks/lock-entry.ts'
+import { keySegment, nameOfSegment } from '../names.ts'
+import { byCreation } from '../range-pages.ts'
 
 /**
  * The keys of an election and what they mean. Each hangs on the lease of the one whom it names.

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
-import { isAlthingError } from '../contracts/errors.ts'
+import { isAlthingError } from '../../contracts/errors.ts'
 import { LockService } from './lock.ts'
 import type { Lock } from './lock-types.ts'
-import { type App, sleep, TestBed, testInSimulator } from './test-bed.test-support.ts'
+import { type App, sleep, TestBed, testInSimulator } from '../test-bed.test-support.ts'
 
 const workers = ['w1', 'w2', 'w3', 'w4']
 

@@ -1,6 +1,6 @@
-import type { Duration } from '../base/duration.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../contracts/store.ts'
-import type { Fence, FencedTxnRequest } from './fencing.ts'
+import type { Duration } from '../../base/duration.ts'
+import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
+import type { Fence, FencedTxnRequest } from '../fencing.ts'
 
 export interface AcquireOptions {
   /**

@@ -1,6 +1,6 @@
-import { bytesFromText, prefixEnd, textFromBytes, type ByteString } from '../base/bytes.ts'
-import type { KeyRange, KeyValue, LeaseStatus } from '../contracts/store.ts'
-import { keySegment, nameOfSegment } from './names.ts'
+import { bytesFromText, prefixEnd, textFromBytes, type ByteString } from '../../base/bytes.ts'
+import type { KeyRange, KeyValue, LeaseStatus } from '../../contracts/store.ts'
+import { keySegment, nameOfSegment } from '../names.ts'
 import type { ForcedRelease, LockParty } from './lock-types.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytesFromText } from '../base/bytes.ts'
+import { bytesFromText } from '../../base/bytes.ts'
 import type { ElectionState, Leadership } from './election-types.ts'
 import { ElectionService } from './election.ts'
 import {
@@ -11,7 +11,7 @@ import {
   sleep,
   withBed,
   type Bed,
-} from './test-bed.test-support.ts'
+} from '../test-bed.test-support.ts'
 
 /** A process that campaigns under its own name, and leads until told otherwise. */
 function contender(

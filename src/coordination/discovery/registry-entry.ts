@@ -1,11 +1,11 @@
-import { AlthingError } from '../contracts/errors.ts'
-import type { KeyValue, LeaseId, Store } from '../contracts/store.ts'
-import type { World } from '../contracts/world.ts'
-import { ExclusiveHold } from './exclusive-hold.ts'
-import { fenceCompare } from './fencing.ts'
+import { AlthingError } from '../../contracts/errors.ts'
+import type { KeyValue, LeaseId, Store } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { ExclusiveHold } from '../exclusive-hold.ts'
+import { fenceCompare } from '../fencing.ts'
 import { instanceKey } from './instance-entry.ts'
-import type { KeptLease } from './kept-lease.ts'
-import type { LeaseKeeper } from './lease-keeper.ts'
+import type { KeptLease } from '../leases/kept-lease.ts'
+import type { LeaseKeeper } from '../leases/lease-keeper.ts'
 
 export interface RegistryDependencies {
   readonly store: Store

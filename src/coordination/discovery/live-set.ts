@@ -1,12 +1,12 @@
-import { createDeferred } from '../base/deferred.ts'
-import type { ByteString } from '../base/bytes.ts'
-import { AlthingError } from '../contracts/errors.ts'
-import type { KeyValue, Store } from '../contracts/store.ts'
-import type { Timer, World } from '../contracts/world.ts'
-import { Conflated } from './conflated.ts'
+import { createDeferred } from '../../base/deferred.ts'
+import type { ByteString } from '../../base/bytes.ts'
+import { AlthingError } from '../../contracts/errors.ts'
+import type { KeyValue, Store } from '../../contracts/store.ts'
+import type { Timer, World } from '../../contracts/world.ts'
+import { Conflated } from '../conflated.ts'
 import type { LiveSet, LiveSetState, ServiceInstance } from './discovery-types.ts'
 import { decodeInstance, serviceRange } from './instance-entry.ts'
-import { followRange } from './range-follower.ts'
+import { followRange } from '../range-follower.ts'
 
 export interface LiveSetOptions {
   readonly store: Store

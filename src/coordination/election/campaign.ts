@@ -1,8 +1,8 @@
-import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { KeyValue, Store } from '../contracts/store.ts'
-import type { World } from '../contracts/world.ts'
-import { createDeferred } from '../base/deferred.ts'
-import { abortedError, pause, untilAborted } from './abortable.ts'
+import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
+import type { KeyValue, Store } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { createDeferred } from '../../base/deferred.ts'
+import { abortedError, pause, untilAborted } from '../abortable.ts'
 import {
   type ElectionEntry,
   type ElectionKeys,
@@ -11,10 +11,10 @@ import {
   isTurnOf,
   takeSeat,
 } from './election-view.ts'
-import { ExclusiveHold } from './exclusive-hold.ts'
-import type { KeptLease } from './kept-lease.ts'
-import type { LeaseKeeper } from './lease-keeper.ts'
-import { followRange, type RangeState } from './range-follower.ts'
+import { ExclusiveHold } from '../exclusive-hold.ts'
+import type { KeptLease } from '../leases/kept-lease.ts'
+import type { LeaseKeeper } from '../leases/lease-keeper.ts'
+import { followRange, type RangeState } from '../range-follower.ts'
 
 export interface CampaignRequest {
   readonly election: string

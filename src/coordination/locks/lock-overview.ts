@@ -1,7 +1,7 @@
-import { AlthingError, invalidArgument } from '../contracts/errors.ts'
-import type { KeyValue, LeaseStatus, ReadOptions, Store } from '../contracts/store.ts'
-import type { World } from '../contracts/world.ts'
-import { fenceCompare } from './fencing.ts'
+import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
+import type { KeyValue, LeaseStatus, ReadOptions, Store } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { fenceCompare } from '../fencing.ts'
 import {
   decodeForcedRelease,
   decodeLockEntry,
@@ -16,8 +16,8 @@ import {
   prefixRange,
 } from './lock-entry.ts'
 import type { ForcedRelease, LockExplanation } from './lock-types.ts'
-import { shortText } from './names.ts'
-import { byCreation, readWholeRange } from './range-pages.ts'
+import { shortText } from '../names.ts'
+import { byCreation, readWholeRange } from '../range-pages.ts'
 
 const auditKeptMs = 30 * 86_400_000
 

@@ -1,4 +1,4 @@
-import type { Duration } from '../base/duration.ts'
+import type { Duration } from '../../base/duration.ts'
 
 /** Where an instance stands in its life. `draining`: it still serves what it has, and must be given nothing new. */
 export type InstanceState = 'up' | 'draining'

@@ -1,7 +1,7 @@
-import type { ByteString } from '../base/bytes.ts'
-import type { Store } from '../contracts/store.ts'
-import type { World } from '../contracts/world.ts'
-import { pause } from './abortable.ts'
+import type { ByteString } from '../../base/bytes.ts'
+import type { Store } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { pause } from '../abortable.ts'
 
 /**
  * Asks the store every `everyMs` whether it is there, one question at a time, until the signal fires: for engines whose watches report progress more rarely than that. It shows that the store can be

@@ -1,6 +1,6 @@
-import type { Duration } from '../base/duration.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../contracts/store.ts'
-import type { Fence, FencedTxnRequest } from './fencing.ts'
+import type { Duration } from '../../base/duration.ts'
+import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
+import type { Fence, FencedTxnRequest } from '../fencing.ts'
 
 export interface CampaignOptions {
   /** What the candidate says of itself when it leads: an address, for example. At most 65536 characters, default `''`. */

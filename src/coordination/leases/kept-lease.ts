@@ -1,8 +1,8 @@
-import type { AlthingError } from '../contracts/errors.ts'
-import type { CallOptions, LeaseId } from '../contracts/store.ts'
-import type { Timer, World } from '../contracts/world.ts'
-import { localDeadlineMs } from '../protocols/lease/local-deadline.ts'
-import type { SharedSlots } from '../protocols/lease/shared-slots.ts'
+import type { AlthingError } from '../../contracts/errors.ts'
+import type { CallOptions, LeaseId } from '../../contracts/store.ts'
+import type { Timer, World } from '../../contracts/world.ts'
+import { localDeadlineMs } from '../../protocols/lease/local-deadline.ts'
+import type { SharedSlots } from '../../protocols/lease/shared-slots.ts'
 
 /** A lease that is renewed until it is released or lost. */
 export interface KeptLease {

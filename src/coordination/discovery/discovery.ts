@@ -1,7 +1,7 @@
-import { AlthingError, invalidArgument } from '../contracts/errors.ts'
-import type { Store } from '../contracts/store.ts'
-import type { World } from '../contracts/world.ts'
-import { abortedError } from './abortable.ts'
+import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
+import type { Store } from '../../contracts/store.ts'
+import type { World } from '../../contracts/world.ts'
+import { abortedError } from '../abortable.ts'
 import type {
   HealthCheck,
   LiveSet,
@@ -11,7 +11,7 @@ import type {
   ServiceInstance,
   WatchServiceOptions,
 } from './discovery-types.ts'
-import { assertGuarantees, type Guarantee, type Requirements } from './guarantees.ts'
+import { assertGuarantees, type Guarantee, type Requirements } from '../guarantees.ts'
 import { checkDefaults } from './health-checker.ts'
 import { healthDefaults, HealthTracker, type HealthThresholds } from './health-tracker.ts'
 import {
@@ -24,11 +24,11 @@ import {
   serviceRange,
   servicesPrefix,
 } from './instance-entry.ts'
-import { LeaseKeeper } from './lease-keeper.ts'
+import { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { WatchedLiveSet } from './live-set.ts'
-import { prefixRange } from './lock-entry.ts'
-import { durationMs, leaseTtlMs, randomId, wholeNumber } from './names.ts'
-import { readWholeRange } from './range-pages.ts'
+import { prefixRange } from '../locks/lock-entry.ts'
+import { durationMs, leaseTtlMs, randomId, wholeNumber } from '../names.ts'
+import { readWholeRange } from '../range-pages.ts'
 import { RegistrationHandle } from './registration.ts'
 
 export const discoveryRequirements: Requirements = {

@@ -1,6 +1,6 @@
-import { bytesFromText, textFromBytes, type ByteString } from '../base/bytes.ts'
-import { invalidArgument } from '../contracts/errors.ts'
-import type { KeyValue } from '../contracts/store.ts'
+import { bytesFromText, textFromBytes, type ByteString } from '../../base/bytes.ts'
+import { invalidArgument } from '../../contracts/errors.ts'
+import type { KeyValue } from '../../contracts/store.ts'
 import type {
   InstanceHealth,
   InstanceState,
@@ -8,7 +8,7 @@ import type {
   RegisterOptions,
   ServiceInstance,
 } from './discovery-types.ts'
-import { prefixRange } from './lock-entry.ts'
+import { prefixRange } from '../locks/lock-entry.ts'
 
 /** One key `/althing/services/SERVICE/ID` per instance, which hangs on the lease of its registration. */
 export const servicesPrefix: ByteString = '/althing/services/'

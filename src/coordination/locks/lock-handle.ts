@@ -1,11 +1,11 @@
-import type { Duration } from '../base/duration.ts'
-import { textFromBytes } from '../base/bytes.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../contracts/store.ts'
-import type { ExclusiveHold } from './exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, fenceCompare, staleToken } from './fencing.ts'
+import type { Duration } from '../../base/duration.ts'
+import { textFromBytes } from '../../base/bytes.ts'
+import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
+import type { ExclusiveHold } from '../exclusive-hold.ts'
+import { type Fence, type FencedTxnRequest, fenceCompare, staleToken } from '../fencing.ts'
 import { encodeLockEntry, type LockEntry } from './lock-entry.ts'
 import type { Lock } from './lock-types.ts'
-import { leaseTtlMs } from './names.ts'
+import { leaseTtlMs } from '../names.ts'
 
 /** One hold and the number of handles on it. The last one to go releases it. */
 export class SharedHold {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { bytesFromText } from '../base/bytes.ts'
-import { AlthingError } from '../contracts/errors.ts'
-import type { KeyValue } from '../contracts/store.ts'
+import { bytesFromText } from '../../base/bytes.ts'
+import { AlthingError } from '../../contracts/errors.ts'
+import type { KeyValue } from '../../contracts/store.ts'
 import { Discovery } from './discovery.ts'
 import { isEligible, type LiveSetState, type Registration } from './discovery-types.ts'
 import {
@@ -12,7 +12,7 @@ import {
   settle,
   sleep,
   withBed,
-} from './test-bed.test-support.ts'
+} from '../test-bed.test-support.ts'
 
 const idsOf = (state: LiveSetState) => state.instances.map(({ id }) => id)
 

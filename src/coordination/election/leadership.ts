@@ -1,11 +1,11 @@
-import { textFromBytes } from '../base/bytes.ts'
-import { AlthingError, isAlthingError } from '../contracts/errors.ts'
-import type { CallOptions, Compare, Operation, Store, TxnReply, TxnRequest } from '../contracts/store.ts'
+import { textFromBytes } from '../../base/bytes.ts'
+import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
+import type { CallOptions, Compare, Operation, Store, TxnReply, TxnRequest } from '../../contracts/store.ts'
 import type { Leadership } from './election-types.ts'
 import { type ElectionKeys, encodeElectionEntry, nameHeir } from './election-view.ts'
-import type { ExclusiveHold } from './exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, fenceCompare } from './fencing.ts'
-import { shortText } from './names.ts'
+import type { ExclusiveHold } from '../exclusive-hold.ts'
+import { type Fence, type FencedTxnRequest, fenceCompare } from '../fencing.ts'
+import { shortText } from '../names.ts'
 
 export interface LeadershipDetails {
   readonly store: Store

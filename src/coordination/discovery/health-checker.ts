@@ -1,8 +1,8 @@
-import { AlthingError } from '../contracts/errors.ts'
-import type { World } from '../contracts/world.ts'
-import { WaitLimit, pause, untilAborted } from './abortable.ts'
+import { AlthingError } from '../../contracts/errors.ts'
+import type { World } from '../../contracts/world.ts'
+import { WaitLimit, pause, untilAborted } from '../abortable.ts'
 import type { HealthCheck } from './discovery-types.ts'
-import { durationMs } from './names.ts'
+import { durationMs } from '../names.ts'
 
 export const checkDefaults = { interval: '5s', timeout: '2s' } as const
 
