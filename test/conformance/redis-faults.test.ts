@@ -4,6 +4,7 @@ import { concurrentRun } from '../../src/testing/conformance/concurrent-run.ts'
 import { NodeLogger } from '../../src/world/logger.ts'
 import { createNodeWorld } from '../../src/world/node-world.ts'
 import { expectTruth, Follower, putNumber, slackMs, Writer } from '../engines/fault-traffic.ts'
+import { expectFullWritesToBeRefused, expectUnreadWatchToBeBounded } from '../engines/full-stream.ts'
 import { RedisServer, redisUnavailable, urlAt } from '../engines/servers/redis-server.ts'
 import { TcpProxy } from '../engines/servers/tcp-proxy.ts'
 
@@ -136,6 +137,19 @@ describe.skipIf(redisUnavailable() !== undefined)('a real Redis that syncs every
     await refused
     expect(performance.now() - startedMs).toBeLessThan(slackMs)
   })
+
+  test('a watcher that does not read is given no more than it may hold, and misses nothing', async () => {
+    const other = await openRedisStore(world, { url: server.url })
+    await writer.stop()
+    await follower.stop()
+    await expectUnreadWatchToBeBounded(store, proxy, other, `${prefix}unread/`)
+    await other.close()
+  })
+
+  test('writes past what may wait are refused at once, and no outcome is wrong', async () => {
+    await writer.stop()
+    await expectFullWritesToBeRefused(store, server, `${prefix}many/`)
+  }, 120_000)
 
   test('a slow server is only slow', async () => {
     proxy.delayMs = 50

@@ -136,9 +136,8 @@ export const bytes: FieldType<Uint8Array, Uint8Array> = {
 }
 
 export function message<F extends Fields>(fields: F): Message<MessageIn<F>, MessageOut<F>> {
-  const names = Object.keys(fields)
-  const all = names.map((name) => [name, fields[name] as Fields[string]] as const)
-  const byNumber = new Map(names.map((name) => [(fields[name] as Fields[string]).number, name]))
+  const all = Object.entries(fields)
+  const byNumber = new Map(all.map(([name, field]) => [field.number, { name, field }]))
   const writeFields = (writer: BinaryWriter, value: Readonly<Record<string, unknown>>): void => {
     for (const [name, field] of all) {
       const given = value[name]
@@ -147,14 +146,13 @@ export function message<F extends Fields>(fields: F): Message<MessageIn<F>, Mess
   }
   const readFields = (reader: BinaryReader, end: number): MessageOut<F> => {
     const value: Record<string, unknown> = {}
-    for (const name of names) value[name] = (fields[name] as Fields[string]).initial()
+    for (const [name, field] of all) value[name] = field.initial()
     while (reader.pos < end) {
       const [number, wireType] = reader.tag()
-      const name = byNumber.get(number)
-      const field = name === undefined ? undefined : fields[name]
-      if (name === undefined || field === undefined) reader.skip(wireType, number)
-      else if (field.wireType !== wireType) throw malformed(`field ${number} has wire type ${wireType}`)
-      else value[name] = field.read(reader, value[name])
+      const known = byNumber.get(number)
+      if (known === undefined) reader.skip(wireType, number)
+      else if (known.field.wireType !== wireType) throw malformed(`field ${number} has wire type ${wireType}`)
+      else value[known.name] = known.field.read(reader, value[known.name])
     }
     if (reader.pos !== end) throw malformed('a field ends after its message')
     return value as MessageOut<F>
