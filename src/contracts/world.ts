@@ -8,6 +8,7 @@ export interface World {
   readonly timers: Timers
   readonly random: Random
   readonly network: Network
+  readonly datagrams: Datagrams
   readonly disk: Disk
   readonly threads: Threads
   readonly logger: Logger
@@ -110,6 +111,38 @@ export interface ConnectionHandler {
   /** `queuedBytes` has fallen to zero after it had grown over 64 KiB. */
   drained?(): void
 }
+
+/**
+ * Single packets (UDP) between machines: each may be lost, doubled, or overtaken by a later one, and is not told of. Never encrypted and never
+ * authenticated, also where {@link Network} is: what must be believed has to be signed by its sender.
+ */
+export interface Datagrams {
+  /** Binds `host:port`; port 0 takes a free one. Rejects with `unavailable` when the address is taken or not of this machine. */
+  bind(address: string): Promise<DatagramSocket>
+}
+
+/** The owner sets the handler synchronously after `bind` resolves; no packet is delivered before. */
+export interface DatagramSocket {
+  /** `host:port` as bound. */
+  readonly address: string
+  /** Packets given to `send` that were dropped here: the system had {@link datagramQueueBytesMax} of earlier ones to take. */
+  readonly droppedCount: number
+  /** `from` is `host:port`, fit to be given to `send`. Packets that come faster than they are handled are lost. */
+  handle(handler: (packet: Uint8Array, from: string) => void): void
+  /**
+   * Sends one packet to `host:port`. A host given by name is looked up each time. Throws `too-large` over {@link maxDatagramBytes}; does
+   * nothing after close. The bytes are not changed afterwards by the caller.
+   */
+  send(packet: Uint8Array, to: string): void
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+/** What one UDP packet over IPv4 can carry. Over about 1,200 bytes it travels in pieces, and is lost with any of them. */
+export const maxDatagramBytes = 65_507
+
+/** Bytes of packets that wait to be taken by the system (when sending) or by the program (when receiving); more are dropped. */
+export const datagramQueueBytesMax = 1024 * 1024
 
 /** 16 MiB: a frame announced as larger closes the connection before a byte of it is stored. */
 export const maxFrameBytes = 16 * 1024 * 1024

@@ -8,6 +8,7 @@ import {
   maxFrameBytes,
 } from '../contracts/world.ts'
 import { assert } from '../base/assert.ts'
+import { formatAddress } from './address.ts'
 import { encodeFrameHeader, FrameDecoder, frameHeaderBytes, preface } from './framing.ts'
 
 /** How long the other side has for its preface. */
@@ -203,9 +204,4 @@ export function joinFrames(frames: readonly Uint8Array[]): Uint8Array[] {
     first = end + 1
   }
   return pieces
-}
-
-export function formatAddress(host: string | undefined, port: number | undefined): string {
-  if (host === undefined) return 'unknown'
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

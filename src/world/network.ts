@@ -1,6 +1,6 @@
 import net from 'node:net'
 import tls from 'node:tls'
-import { AlthingError, isAlthingError, invalidArgument } from '../contracts/errors.ts'
+import { AlthingError, isAlthingError } from '../contracts/errors.ts'
 import type {
   Connection,
   ConnectionIdentity,
@@ -9,7 +9,8 @@ import type {
   Logger,
   Network,
 } from '../contracts/world.ts'
-import { formatAddress, NodeConnection } from './connection.ts'
+import { formatAddress, parseAddress } from './address.ts'
+import { NodeConnection } from './connection.ts'
 import type { TransportSecurity } from './transport-security.ts'
 
 const connectTimeoutMsDefault = 5_000
@@ -182,16 +183,6 @@ class NodeListener implements Listener {
   #greeted(name: string): void {
     if (this.#greeting.delete(name)) this.#handshakes--
   }
-}
-
-function parseAddress(address: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  if (host === undefined || port > 65_535) {
-    throw invalidArgument('address', address, '`host:port`, with an IPv6 host in brackets')
-  }
-  return { host, port }
 }
 
 function nameOf(socket: net.Socket): string {

@@ -1,5 +1,6 @@
 import type { Logger, World } from '../contracts/world.ts'
 import { NodeClock } from './clock.ts'
+import { NodeDatagrams } from './datagrams.ts'
 import { NodeDisk } from './disk.ts'
 import { NodeLogger } from './logger.ts'
 import { NodeNetwork } from './network.ts'
@@ -28,6 +29,7 @@ export function createNodeWorld(options: NodeWorldOptions): World {
     timers: new NodeTimers(clock),
     random: new NodeRandom(),
     network: new NodeNetwork(logger, security),
+    datagrams: new NodeDatagrams(logger),
     disk: new NodeDisk(options.dataFolder),
     threads: new NodeThreads(options.dataFolder, options.tls),
     logger,

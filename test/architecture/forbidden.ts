@@ -26,7 +26,7 @@ const modules: Readonly<Record<string, string>> = {
   'node:fs/promises': 'world.disk',
   'node:net': 'world.network',
   'node:tls': 'world.network',
-  'node:dgram': 'world.network',
+  'node:dgram': 'world.datagrams',
   'node:dns': 'world.network',
   'node:dns/promises': 'world.network',
   'node:http': 'world.network, or a part of src/node',

@@ -1,11 +1,11 @@
-import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
+import { AlthingError } from '../../contracts/errors.ts'
 import type { ConnectOptions, Connection, Listener, Network } from '../../contracts/world.ts'
 import { ConnectAttempt } from './connect-attempt.ts'
+import { machineAddress } from './machine-address.ts'
 import { SimulatedConnection } from './simulated-connection.ts'
 import type { SimulatedLoop } from './simulated-loop.ts'
 import type { SimulatedNetwork } from './simulated-network.ts'
 
-const ownNames: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '0.0.0.0', '[::1]', '[::]', ''])
 /** How many connections may wait for a process that does not accept them. */
 const backlogMax = 511
 
@@ -22,7 +22,7 @@ export class NetworkPort implements Network {
   }
 
   async listen(address: string, accept: (connection: Connection) => void): Promise<Listener> {
-    const { host, port } = this.#parse(address)
+    const { host, port } = machineAddress(address, this.#host)
     const bound = port === 0 ? this.#network.freePort(host) : port
     const listener = new SimulatedListener(this.#loop, this.#network, `${host}:${bound}`, accept)
     return this.#soon((resolve, reject) => {
@@ -39,7 +39,7 @@ export class NetworkPort implements Network {
   }
 
   async connect(address: string, options: ConnectOptions = {}): Promise<Connection> {
-    const { host, port } = this.#parse(address)
+    const { host, port } = machineAddress(address, this.#host)
     if (this.#loop.isEnded) return new Promise(() => {})
     return new ConnectAttempt(this.#loop, this.#network, this.#host, host, `${host}:${port}`, options)
       .connection
@@ -54,16 +54,6 @@ export class NetworkPort implements Network {
         act(resolve, reject)
       })
     })
-  }
-
-  #parse(address: string): { readonly host: string; readonly port: number } {
-    const colon = address.lastIndexOf(':')
-    const port = Number(address.slice(colon + 1))
-    const isValid =
-      colon >= 0 && address.length > colon + 1 && Number.isInteger(port) && port >= 0 && port <= 65_535
-    if (!isValid) throw invalidArgument('address', address, "of the form 'host:port'")
-    const host = address.slice(0, colon)
-    return { host: ownNames.has(host) ? this.#host : host, port }
   }
 }
 

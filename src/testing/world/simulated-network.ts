@@ -1,3 +1,4 @@
+import type { SimulatedDatagramSocket } from './datagram-port.ts'
 import { NetworkLinks, type LinkConditions, type NetworkRule } from './network-links.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Carrier, SimulatedConnection } from './simulated-connection.ts'
@@ -32,6 +33,7 @@ export class SimulatedNetwork implements Carrier {
   readonly #connections = new Set<SimulatedConnection>()
   readonly #giveUps = new Map<SimulatedConnection, GiveUpTimer>()
   readonly #sockets = new Map<string, ListeningSocket>()
+  readonly #datagramSockets = new Map<string, SimulatedDatagramSocket>()
   readonly #darkHosts = new Set<string>()
   readonly #refusingHosts = new Map<string, number>()
   readonly #freePorts = new Map<string, number>()
@@ -156,10 +158,25 @@ export class SimulatedNetwork implements Carrier {
     return (this.#refusingHosts.get(host) ?? 0) > 0 ? undefined : this.#sockets.get(address)
   }
 
+  /** Returns false when the address is taken. */
+  bind(socket: SimulatedDatagramSocket): boolean {
+    if (this.#datagramSockets.has(socket.address)) return false
+    this.#datagramSockets.set(socket.address, socket)
+    return true
+  }
+
+  unbind(socket: SimulatedDatagramSocket): void {
+    this.#datagramSockets.delete(socket.address)
+  }
+
+  datagramSocketAt(address: string): SimulatedDatagramSocket | undefined {
+    return this.#datagramSockets.get(address)
+  }
+
   /** A port of the machine that has not been given before. */
   freePort(host: string): number {
     let port = this.#freePorts.get(host) ?? 49_152
-    while (this.#sockets.has(`${host}:${port}`)) port++
+    while (this.#sockets.has(`${host}:${port}`) || this.#datagramSockets.has(`${host}:${port}`)) port++
     this.#freePorts.set(host, port >= 65_535 ? 49_152 : port + 1)
     return port
   }

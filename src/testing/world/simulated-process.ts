@@ -3,6 +3,7 @@ import { createDeferred, type Deferred } from '../../base/deferred.ts'
 import type { World } from '../../contracts/world.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
+import { DatagramPort } from './datagram-port.ts'
 import { DiskPort } from './disk-port.ts'
 import { LogBook, SimulatedLogger } from './simulated-logger.ts'
 import { SimulatedLoop } from './simulated-loop.ts'
@@ -191,6 +192,7 @@ export class SimulatedProcess {
       timers: new SimulatedTimers(loop, this.clock),
       random: simulation.random(`random/${loop.name}`),
       network: new NetworkPort(loop, simulation.network, this.host),
+      datagrams: new DatagramPort(loop, simulation.network, this.host),
       disk: new DiskPort(loop, this.disk, this.name),
       threads: this.#createThreads(incarnation, loop),
       logger: new SimulatedLogger(loop, this.log),
