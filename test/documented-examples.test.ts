@@ -12,10 +12,12 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
     ['as the model'],
   ],
   'consistent-hashing': [[true, 3, true], [true]],
+  'counters-crdt': [[7n, 7n]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
   gateway: [[503]],
   lock: [[null], [2]],
+  'logical-clocks': [[-1], ['concurrent', 'before', 'after'], ['concurrent', 1], [true, 10_000_000]],
   simulator: [[true, 2]],
   store: [
     [true, ['stock/apples 2', 'stock/pears 5']],
