@@ -3,6 +3,7 @@ import { benchElectionStability } from './areas/election-stability.ts'
 import { benchEngines } from './areas/engines.ts'
 import { benchFailover } from './areas/failover.ts'
 import { benchIdleGroups } from './areas/idle-groups.ts'
+import { benchLock } from './areas/lock.ts'
 import { benchLeases } from './areas/leases.ts'
 import { benchMemory } from './areas/memory.ts'
 import { benchScale } from './areas/scale.ts'
@@ -29,6 +30,7 @@ const peers = { etcd, nats } as const
 function run(options: BenchOptions, print: (text: string) => void): Promise<AreaResult> {
   const { area, peer } = options
   if (area === 'engines') return benchEngines(options, print)
+  if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
   return peerAreas[area](ourCluster, peers[peer], options, print)
 }
 

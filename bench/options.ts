@@ -11,6 +11,7 @@ export const areas = [
   'idle-groups',
   'scale',
   'engines',
+  'lock',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -59,14 +60,15 @@ Areas
   idle-groups         CPU and memory of three idle nodes with one group, and with a hundred more
   scale               watchers, leases, memory and idle-groups, one after the other
   engines             the same recipes on every engine, and our layer beside each engine's bare client
+  lock                acquire and release: three members beside etcd's lock, and the embedded engine beside redlock on one Redis
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)
   --operation NAME[,NAME]  of area store: ${measurements.join(', ')} (default all)
                      of area engines: ${engineMeasurements.join(', ')} (default all)
   --engine NAME[,NAME]  of area engines: ${engineNames.join(', ')} (default all)
-  --clients N[,N]    closed-loop clients of put (default 1,16,64,256; beside NATS 1,64,256), and of get in area engines (default
-                     1,16,64); all else is measured with 64
+  --clients N[,N]    closed-loop clients of put (default 1,16,64,256; beside NATS 1,64,256), and of get in area engines and of
+                     lock (default 1,16,64); all else is measured with 64
   --seconds N        length of one measurement (default 3; area engines 1)
   --rounds N         measurements of each, ours and the peer's in turn (default 3; area engines 7; area failover: kills, default 5)
   --minutes N        length of election-stability (default 2)
@@ -96,6 +98,7 @@ interface Defaults {
 
 function defaultsOf(area: Area, peer: Peer): Defaults {
   if (area === 'engines') return { clients: '1,16,64', seconds: '1', rounds: '7' }
+  if (area === 'lock') return { clients: '1,16,64', seconds: '2', rounds: '5' }
   const clients = peer === 'nats' ? '1,64,256' : '1,16,64,256'
   return { clients, seconds: '3', rounds: area === 'failover' ? '5' : '3' }
 }

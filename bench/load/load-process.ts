@@ -4,10 +4,12 @@ import { runEngineRates } from './engine-rates.ts'
 import { runEngineRecipe } from './engine-recipes.ts'
 import { runFanOut } from './fan-out.ts'
 import type { LoadRequest } from './load.ts'
+import { runLocks } from './locks.ts'
 
 async function run(request: LoadRequest): Promise<unknown> {
   if (request.kind === 'engine-rates') return await runEngineRates(request)
   if (request.kind === 'engine-recipe') return await runEngineRecipe(request)
+  if (request.kind === 'locks') return await runLocks(request)
   if (request.kind === 'fan-out') {
     const driver = await connectStore(request.target)
     const report = await runFanOut(driver, request)

@@ -1,9 +1,15 @@
 import type { Guarantee } from 'althing/coordination'
 import type { LoadTarget, Operation } from '../cluster.ts'
 import type { BareTarget } from '../engines/bare/bare-client.ts'
+import type { LockTarget } from '../locks/lock-driver.ts'
 
 /** What a load process is asked to do. Travels as JSON. */
-export type LoadRequest = ClosedLoopRequest | FanOutRequest | EngineRatesRequest | EngineRecipeRequest
+export type LoadRequest =
+  | ClosedLoopRequest
+  | FanOutRequest
+  | EngineRatesRequest
+  | EngineRecipeRequest
+  | LocksRequest
 
 export interface ClosedLoopRequest {
   readonly kind: 'closed-loop'
@@ -103,10 +109,34 @@ export interface EngineRecipeReport {
   readonly rounds: readonly number[]
 }
 
+/** Acquire and release, again and again. */
+export interface LocksRequest {
+  readonly kind: 'locks'
+  readonly target: LockTarget
+  readonly clients: number
+  /** All clients want the same lock; otherwise each has one of its own. */
+  readonly isContended: boolean
+  readonly warmupMs: number
+  readonly measuredMs: number
+}
+
+export interface LocksReport {
+  /** Acquires that were released again. */
+  readonly operationsPerSecond: number
+  /** From asking for the lock to having it. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+  /** Of all turns, those before which another had had two since the client asked: 0 where the first come is the first served. */
+  readonly overtakenShare: number
+}
+
 /** Longest time that the load itself takes, without connecting and setting up. */
 export function durationMs(request: LoadRequest): number {
   if (request.kind === 'closed-loop') return request.warmupMs + request.measuredMs
   if (request.kind === 'fan-out') return 60_000
+  // The last of those who wait for one lock has it a while after the end.
+  if (request.kind === 'locks') return 2 * (request.warmupMs + request.measuredMs) + 60_000
   const contenders = request.kind === 'engine-rates' ? request.bare.length + 1 : 1
   // A slice waits for the calls that it has begun.
   return contenders * (request.warmupMs + 2 * request.rounds * request.sliceMs) + 60_000

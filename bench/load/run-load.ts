@@ -12,6 +12,8 @@ import {
   type FanOutReport,
   type FanOutRequest,
   type LoadRequest,
+  type LocksReport,
+  type LocksRequest,
 } from './load.ts'
 
 const program = fileURLToPath(new URL('./load-process.js', import.meta.url))
@@ -22,6 +24,7 @@ export function runLoad(request: ClosedLoopRequest): Promise<ClosedLoopReport>
 export function runLoad(request: FanOutRequest): Promise<FanOutReport>
 export function runLoad(request: EngineRatesRequest): Promise<EngineRatesReport>
 export function runLoad(request: EngineRecipeRequest): Promise<EngineRecipeReport>
+export function runLoad(request: LocksRequest): Promise<LocksReport>
 export async function runLoad(request: LoadRequest): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(request)], {
     timeout: durationMs(request) + setUpMs,
