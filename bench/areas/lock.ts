@@ -151,7 +151,8 @@ function resultOf(
   { rounds, seconds }: BenchOptions,
   setup: Readonly<Record<string, unknown>>,
 ): AreaResult {
-  const headline = figures.findLast(
+  const rates = figures.filter(({ unit }) => unit === 'op/s')
+  const headline = rates.findLast(
     ({ name }) => name.startsWith('own locks') && name.endsWith('cluster / etcd'),
   )
   const median = (values: readonly number[] = []) =>
@@ -161,7 +162,7 @@ function resultOf(
     ours: median(headline?.ours),
     peer: median(headline?.peer),
     ratio: headline === undefined ? null : ratioOf(headline),
-    unit: 'ops/s',
+    unit: 'op/s',
     setup: {
       headline: headline?.name ?? null,
       rounds,

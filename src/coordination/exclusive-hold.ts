@@ -2,7 +2,7 @@ import { bytesFromText } from '../base/bytes.ts'
 import { AlthingError, isAlthingError, withOutcome } from '../contracts/errors.ts'
 import type { CallOptions, LeaseId, Operation, Store, TxnReply, WatchEvent } from '../contracts/store.ts'
 import type { Timer, World } from '../contracts/world.ts'
-import { type Fence, type FencedTxnRequest, fencedTxn, staleToken } from './fencing.ts'
+import { type Fence, type FencedTxnRequest, fenceCompare, fencedTxn, staleToken } from './fencing.ts'
 import type { KeptLease } from './leases/kept-lease.ts'
 import type { LeaseKeeper } from './leases/lease-keeper.ts'
 import { lostError } from './leases/loss-cause.ts'
@@ -64,7 +64,12 @@ export class ExclusiveHold {
 
   async txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply> {
     this.#assertHeld()
-    return await fencedTxn(this.#options.store, this.fence, request, options)
+    try {
+      return await fencedTxn(this.#options.store, this.fence, request, options)
+    } catch (error) {
+      if (isAlthingError(error, 'stale-token')) this.#onRemoved(undefined)
+      throw error
+    }
   }
 
   /** Writes the key's value; lease and token stay. */
@@ -106,10 +111,30 @@ export class ExclusiveHold {
     }
   }
 
-  /** Ends the right here at once, then in the store: the leases with all that hangs on them. */
+  /** Ends the right here at once, then in the store. May be called again when it has failed. */
   async release(options?: CallOptions): Promise<void> {
+    const isKnown = this.isHeld && this.#leases.length === 1
     this.#stop()
+    if (isKnown) await this.#deleteKey(this.#leases[0] as KeptLease, options)
     await Promise.all(this.#leases.map((lease) => lease.release(options)))
+  }
+
+  /**
+   * Nothing hangs on the lease but the key, so another may use it: a later acquire saves a grant, and this one a revocation. A transaction under the
+   * fence that is still on its way is refused when it comes.
+   */
+  async #deleteKey(lease: KeptLease, options?: CallOptions): Promise<void> {
+    try {
+      await this.#options.store.txn(
+        { compare: [fenceCompare(this.fence)], then: [{ op: 'delete', key: this.fence.key }] },
+        options,
+      )
+    } catch (error) {
+      lease.abandon()
+      throw error
+    }
+    this.#leases = []
+    lease.giveBack()
   }
 
   async #moveToLease(ttlMs: number, valueOf: () => string, options?: CallOptions): Promise<void> {

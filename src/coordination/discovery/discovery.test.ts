@@ -49,6 +49,7 @@ describe('discovery', () => {
       expect(await discovery.services()).toEqual(['api'])
       await registration.deregister()
       expect(await discovery.instances('api')).toEqual([])
+      await discovery.close()
       expect(await store.leases()).toEqual([])
     })
   })

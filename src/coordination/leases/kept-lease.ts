@@ -19,6 +19,13 @@ export interface KeptLease {
   readonly lost: AbortSignal
   /** Stops the renewal at once, and ends the lease in the store together with its keys. `lost` does not fire. Idempotent. */
   release(options?: CallOptions): Promise<void>
+  /**
+   * For a lease on which nothing hangs, now or ever: another call of the keeper may have it, which saves both a write. Unless any write under it may still be
+   * on its way; then {@link release} is the only way to be sure that it comes to nothing. `lost` is not for the former user any more.
+   */
+  giveBack(): void
+  /** Renews it no more, and leaves its end in the store to time, or to {@link release}. `lost` does not fire. */
+  abandon(): void
 }
 
 /** What a kept lease needs of its keeper. */
@@ -29,6 +36,7 @@ export interface KeptLeaseOwner {
   lapseError(lease: KeptLeaseHandle): AlthingError
   /** The lease ended here: renew it no more. */
   forget(lease: LeaseId): void
+  takeBack(lease: KeptLeaseHandle): void
   revoke(lease: LeaseId, options?: CallOptions): Promise<void>
 }
 
@@ -82,7 +90,14 @@ export class KeptLeaseHandle implements KeptLease {
     this.#lost.abort(error)
   }
 
-  /** Ends without `lost`, and without a word to the store. */
+  giveBack(): void {
+    if (!this.isValid) return
+    this.#endedAt = { validUntilMs: this.validUntilMs() }
+    this.#deadline?.cancel()
+    this.#released = Promise.resolve()
+    this.#owner.takeBack(this)
+  }
+
   abandon(): void {
     if (this.#endedAt === undefined) this.#end(() => undefined)
   }

@@ -5,7 +5,15 @@ import { openLocalStore } from '../../engines/local/local-store.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LockService } from '../locks/lock.ts'
 import type { Lock } from '../locks/lock-types.ts'
-import { aborted, simulate, sleep, type TestBed, testInSimulator, withBed } from '../test-bed.test-support.ts'
+import {
+  aborted,
+  eventually,
+  simulate,
+  sleep,
+  type TestBed,
+  testInSimulator,
+  withBed,
+} from '../test-bed.test-support.ts'
 
 const blocked = 'it blocks the event loop of one process alone'
 const stopped = 'it stops one process alone'
@@ -159,6 +167,52 @@ describe('lease keeper', () => {
       await lease.release()
       expect(await store.leases()).toEqual([])
       expect([lease.isValid, lease.lost.aborted, keeper.size]).toEqual([false, false, 0])
+    })
+  })
+
+  test('a lease that was given back is used again, and revoked when nobody wants it for a while', async () => {
+    await withBed(async ({ store, world }) => {
+      const keeper = new LeaseKeeper(store, world, { leasesMax: 1 })
+      const first = await keeper.keep('10s')
+      first.giveBack()
+      expect([first.isValid, first.lost.aborted, keeper.size]).toEqual([false, false, 0])
+      const other = await keeper.keep('20s')
+      expect(other.id).not.toBe(first.id)
+      await other.release()
+      const again = await keeper.keep('10s')
+      expect(again.id).toBe(first.id)
+      // Their former user has no say over it any more.
+      first.giveBack()
+      first.abandon()
+      await first.release()
+      await sleep(world, 30_000)
+      expect([again.isValid, first.lost.aborted]).toEqual([true, false])
+      again.giveBack()
+      await eventually(world, async () => expect(await store.leases()).toEqual([]))
+    })
+  })
+
+  test('closing revokes the leases that nobody uses', async () => {
+    await withBed(async ({ store, world }) => {
+      const keeper = new LeaseKeeper(store, world)
+      const lease = await keeper.keep('60s')
+      lease.giveBack()
+      await keeper.close()
+      expect(await store.leases()).toEqual([])
+    })
+  })
+
+  test('a lease that its former user gave back is renewed on time, or not used again', async () => {
+    await withBed(async ({ store, world }, bed) => {
+      const keeper = new LeaseKeeper(store, world)
+      const lease = await keeper.keep('4s')
+      lease.giveBack()
+      const heal = bed.isolate('app')
+      await sleep(world, 4_500)
+      heal()
+      const next = await keeper.keep('4s')
+      expect(next.id).not.toBe(lease.id)
+      expect(next.validUntilMs() - world.clock.monotonicMs()).toBeGreaterThan(3_000)
     })
   })
 

@@ -1,6 +1,6 @@
 import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
 import type { CallOptions, LeaseGrant, LeaseId, Store } from '../../contracts/store.ts'
-import type { World } from '../../contracts/world.ts'
+import type { Timer, World } from '../../contracts/world.ts'
 import { isHeldAt } from '../../protocols/lease/local-deadline.ts'
 import { LoopWatch } from '../../protocols/lease/loop-watch.ts'
 import type { RenewalNotice, RenewalRequest } from '../../protocols/lease/renewal-messages.ts'
@@ -21,6 +21,12 @@ export interface LeaseKeeperOptions {
 
 const defaults = { maxStall: '30s', leasesMax: 4096 } as const
 
+/** How long a lease that was given back waits for its next use before it is revoked. */
+const idleMs = 5_000
+/** Bound on those that wait; more are revoked at once. */
+const idleMax = 256
+const revokeTimeoutMs = 1_000
+
 /** How often the loop shows that it is alive, at most. */
 const aliveIntervalMs = 250
 
@@ -39,13 +45,19 @@ export class LeaseKeeper {
   readonly #store: Store
   readonly #world: World
   readonly #maxStallMs: number
+  readonly #leasesMax: number
   readonly #slots: SharedSlots
   readonly #freeSlots: number[]
   readonly #slotOf = new Map<LeaseId, number>()
   readonly #kept = new Map<LeaseId, KeptLeaseHandle>()
+  /** Given back, and renewed until they are used again or revoked: the oldest first. */
+  readonly #idle = new Map<LeaseId, { readonly lease: KeptLeaseHandle; readonly sinceMs: number }>()
+  #idleTimer: Timer | undefined
   readonly #failures = new Map<LeaseId, string>()
   readonly #watch: LoopWatch
   readonly #owner: KeptLeaseOwner
+  /** Leases that are asked for, and not there yet. */
+  #granting = 0
   #renewer: Renewer | undefined
   #hasThread = false
   #isClosed = false
@@ -55,8 +67,11 @@ export class LeaseKeeper {
     this.#world = world
     this.#maxStallMs = Math.max(1, durationMs('maxStall', options.maxStall ?? defaults.maxStall))
     const leasesMax = wholeNumber('leasesMax', options.leasesMax ?? defaults.leasesMax, 1, 1_000_000)
-    this.#slots = SharedSlots.allocate(leasesMax)
-    this.#freeSlots = Array.from({ length: leasesMax }, (_, index) => firstLeaseSlot + leasesMax - 1 - index)
+    this.#leasesMax = leasesMax
+    // Leases that wait for their next use take no place from those in use.
+    const slots = leasesMax + idleMax
+    this.#slots = SharedSlots.allocate(slots)
+    this.#freeSlots = Array.from({ length: slots }, (_, index) => firstLeaseSlot + slots - 1 - index)
     this.#watch = new LoopWatch(world, {
       intervalMs: Math.min(aliveIntervalMs, this.#maxStallMs / 4),
       onTick: (nowMs) => {
@@ -66,24 +81,27 @@ export class LeaseKeeper {
     this.#owner = this.#createOwner()
   }
 
-  /** How many leases are kept now. */
+  /** How many leases are in use now. */
   get size(): number {
-    return this.#kept.size
+    return this.#kept.size - this.#idle.size
   }
 
   /**
-   * Grants a lease and keeps it. Rejects like `grantLease`, and with `timeout` when the grant took so long that the lease is not
+   * Keeps a lease on which nothing hangs: one that was given back, or one that is granted now. Rejects like `grantLease`, and with `timeout` when the grant took so long that the lease is not
    * surely alive any more.
    */
   async keep(ttl: Duration, options: CallOptions = {}): Promise<KeptLease> {
     const ttlMs = leaseTtlMs('ttl', ttl)
     this.#assertOpen()
-    const slot = this.#freeSlots.pop()
+    const idle = options.signal?.aborted === true ? undefined : this.#takeIdle(ttlMs)
+    if (idle !== undefined) return idle
+    const slot = this.size + this.#granting < this.#leasesMax ? this.#freeSlots.pop() : undefined
     if (slot === undefined) {
       throw new AlthingError('overloaded', 'the keeper holds as many leases as it may (leasesMax)', {
         outcome: 'none',
       })
     }
+    this.#granting += 1
     try {
       const sentMs = this.#world.clock.monotonicMs()
       const grant = await this.#grant(ttlMs, options)
@@ -91,20 +109,27 @@ export class LeaseKeeper {
     } catch (error) {
       this.#freeSlots.push(slot)
       throw error
+    } finally {
+      this.#granting -= 1
     }
   }
 
-  /** Gives all leases up (`lost` fires with cause `closed`), and leaves their end in the store to time. Idempotent. */
-  close(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve()
+  /**
+   * Gives all leases up (`lost` fires with cause `closed`), and leaves their end in the store to time; those that nobody uses are revoked,
+   * where the store answers. Idempotent.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
     this.#isClosed = true
+    this.#idleTimer?.cancel()
+    const revoked = Promise.all([...this.#idle.values()].map(({ lease }) => this.#dropIdle(lease)))
     for (const kept of [...this.#kept.values()]) {
       kept.lose(lostError('closed', 'the keeper of the lease was closed'))
     }
     this.#renewer?.close()
     this.#renewer = undefined
     this.#watch.stop()
-    return Promise.resolve()
+    await revoked
   }
 
   #assertOpen(): void {
@@ -149,6 +174,44 @@ export class LeaseKeeper {
     return kept
   }
 
+  /** The one used last, so that the others grow old and go. */
+  #takeIdle(ttlMs: number): KeptLease | undefined {
+    const nowMs = this.#world.clock.monotonicMs()
+    for (const { lease } of [...this.#idle.values()].reverse()) {
+      if (lease.ttlMs !== ttlMs || !lease.isValid || lease.validUntilMs() - nowMs < ttlMs / 2) continue
+      this.#idle.delete(lease.id)
+      return lease
+    }
+    return undefined
+  }
+
+  /** Its former user keeps a handle that has ended; the next one gets another. */
+  #takeBack({ id, ttlMs, slot }: KeptLeaseHandle): void {
+    const lease = new KeptLeaseHandle(this.#owner, { lease: id, ttlMs, slot })
+    this.#kept.set(id, lease)
+    this.#idle.set(id, { lease, sinceMs: this.#world.clock.monotonicMs() })
+    if (this.#idle.size > idleMax) void this.#dropIdle(lease)
+    else this.#idleTimer ??= this.#world.timers.after(idleMs, () => this.#sweepIdle())
+  }
+
+  #sweepIdle(): void {
+    this.#idleTimer = undefined
+    const nowMs = this.#world.clock.monotonicMs()
+    for (const { lease, sinceMs } of [...this.#idle.values()]) {
+      const leftMs = sinceMs + idleMs - nowMs
+      if (leftMs > 0) {
+        this.#idleTimer = this.#world.timers.after(leftMs, () => this.#sweepIdle())
+        return
+      }
+      void this.#dropIdle(lease)
+    }
+  }
+
+  async #dropIdle(lease: KeptLeaseHandle): Promise<void> {
+    lease.abandon()
+    await this.#revokeQuietly(lease.id, { timeoutMs: revokeTimeoutMs })
+  }
+
   #startedRenewer(lease: LeaseId): Renewer {
     try {
       this.#renewer ??= this.#startRenewer()
@@ -176,12 +239,14 @@ export class LeaseKeeper {
           lastFailure: this.#failures.get(lease.id),
         }),
       forget: (lease) => this.#forget(lease),
+      takeBack: (lease) => this.#takeBack(lease),
       revoke: (lease, options) => this.#revoke(lease, options),
     }
   }
 
   #forget(lease: LeaseId): void {
     this.#kept.delete(lease)
+    this.#idle.delete(lease)
     this.#failures.delete(lease)
     this.#renewer?.request({ type: 'remove', lease })
     if (this.#kept.size === 0) this.#watch.stop()
@@ -195,9 +260,9 @@ export class LeaseKeeper {
     }
   }
 
-  async #revokeQuietly(lease: LeaseId): Promise<void> {
+  async #revokeQuietly(lease: LeaseId, options?: CallOptions): Promise<void> {
     try {
-      await this.#revoke(lease)
+      await this.#revoke(lease, options)
     } catch (error) {
       this.#world.logger.log('debug', 'a lease that nobody wanted could not be revoked; it ends by itself', {
         lease,

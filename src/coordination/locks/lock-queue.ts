@@ -4,7 +4,7 @@ import type { KeyValue, Store } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { WaitLimit, abortedError, pause, untilAborted } from '../abortable.ts'
 import { ExclusiveHold } from '../exclusive-hold.ts'
-import { fenceCompare, type Fence } from '../fencing.ts'
+import type { Fence } from '../fencing.ts'
 import type { KeptLease } from '../leases/kept-lease.ts'
 import type { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { decodeLockEntry, encodeLockEntry, lockQueueRange, type LockEntry } from './lock-entry.ts'
@@ -18,6 +18,12 @@ export interface LockQueueOptions {
   readonly keeper: LeaseKeeper
   /** More than this many before one: `overloaded`. */
   readonly waitersMax: number
+}
+
+/** The right, and what the line should say of its holder. */
+export interface Turn {
+  readonly hold: ExclusiveHold
+  readonly entry: LockEntry
 }
 
 export interface TurnRequest {
@@ -45,7 +51,7 @@ export class LockQueue {
   }
 
   /** Resolves with the lock held. Otherwise rejects, and nothing is left in the line (or, out of reach of the store, nothing after the ttl). */
-  async takeTurn(request: TurnRequest): Promise<ExclusiveHold> {
+  async takeTurn(request: TurnRequest): Promise<Turn> {
     const limit = new WaitLimit()
       .endWith(request.signal)
       .endAfter(this.#options.world, request.waitTimeoutMs, () => waitTimedOut(request))
@@ -78,25 +84,27 @@ export class LockQueue {
     lease: KeptLease,
     limit: WaitLimit,
     signal: AbortSignal | undefined,
-  ): Promise<ExclusiveHold> {
+  ): Promise<Turn> {
     const { fence, before } = await untilAborted(this.#enqueue(request, lease), signal, reasonOf(limit))
     limit.endWith(lease.lost, (signal) => placeLost(request.name, signal.reason))
     const predecessor = before.at(-1)
     if (predecessor !== undefined) {
       if (before.length > this.#options.waitersMax) throw tooManyWaiters(request.name, before.length)
       if (request.waitTimeoutMs === 0) throw waitTimedOut(request)
-      await this.#waitUntilFirst(request, fence, predecessor, limit)
-      await this.#confirm(request, fence)
+      await this.#waitUntilFirst(request, fence, before, limit)
     }
     // The grant of the turn says nothing about the own lease, which may have run out meanwhile.
     if (!lease.isValid) throw placeLost(request.name, lease.lost.reason)
-    return new ExclusiveHold({
+    const hold = new ExclusiveHold({
       ...this.#options,
       fence,
       lease,
       what: `lock "${request.name}"`,
       takenAway: (value) => forcedReason(value),
     })
+    const { entry } = request
+    if (predecessor === undefined) return { hold, entry }
+    return { hold, entry: { ...entry, heldSinceMs: this.#options.world.clock.wallMs() } }
   }
 
   async #enqueue(
@@ -122,20 +130,27 @@ export class LockQueue {
     return { fence, before: (await this.#readLine(request, fence)).before }
   }
 
+  /**
+   * Who stands before us can only leave. So the end of the last one is our turn, and no reading of the line is needed to know it: that the own key is
+   * there still follows from the lease, which the caller looks at, unless somebody removes it by force, who is heard of as any holder hears of it.
+   */
   async #waitUntilFirst(
     request: TurnRequest,
     fence: Fence,
-    first: KeyValue,
+    line: readonly KeyValue[],
     limit: WaitLimit,
   ): Promise<void> {
-    let predecessor: KeyValue | undefined = first
+    let standing = line
     let revision = fence.token
-    while (predecessor !== undefined) {
-      await this.#waitUntilGone(predecessor.key, revision + 1, limit.signal)
+    for (;;) {
+      const predecessor = standing.at(-1)
+      if (predecessor === undefined) return
+      const isGone = await this.#waitUntilGone(predecessor.key, revision + 1, limit.signal)
       limit.throwIfEnded()
-      const line = await untilAborted(this.#readLine(request, fence), limit.signal, reasonOf(limit))
-      predecessor = line.before.at(-1)
-      revision = line.revision
+      if (isGone && standing.length === 1) return
+      const read = await untilAborted(this.#readLine(request, fence), limit.signal, reasonOf(limit))
+      standing = read.before
+      revision = read.revision
     }
   }
 
@@ -150,34 +165,24 @@ export class LockQueue {
     return { revision, before: before(kvs, fence) }
   }
 
-  /** Returns too when the watch breaks: the caller reads the line again. */
-  async #waitUntilGone(key: ByteString, fromRevision: number, signal: AbortSignal): Promise<void> {
+  /** False when the watch breaks: then nothing is known. */
+  async #waitUntilGone(key: ByteString, fromRevision: number, signal: AbortSignal): Promise<boolean> {
     const { store, world } = this.#options
     const watch = store.watch({ key, fromRevision, signal })
     try {
       for await (const batch of watch) {
-        if (batch.kind === 'resync' && batch.kvs.length === 0) return
-        if (batch.kind === 'events' && batch.events.some((event) => event.type === 'delete')) return
+        if (batch.kind === 'resync' && batch.kvs.length === 0) return true
+        if (batch.kind === 'events' && batch.events.some((event) => event.type === 'delete')) return true
       }
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) return false
       if (isAlthingError(error, 'closed')) throw error
       world.logger.log('debug', 'the watch of a waiter broke and is set again', { key, error: String(error) })
       await pause(world, watchRetryMs, signal)
     } finally {
       watch.close()
     }
-  }
-
-  /** Writes since when the lock is held; at the same time the proof, by the store's order, that the own key has not expired. */
-  async #confirm(request: TurnRequest, fence: Fence): Promise<void> {
-    const { store, world } = this.#options
-    const value = encodeLockEntry({ ...request.entry, heldSinceMs: world.clock.wallMs() })
-    const reply = await store.txn({
-      compare: [fenceCompare(fence)],
-      then: [{ op: 'put', key: fence.key, value, lease: 'keep' }],
-    })
-    if (!reply.succeeded) throw placeLost(request.name, undefined)
+    return false
   }
 
   /** Takes the own key out of the line. Once that is done it is certain that the call left nothing, whatever it met before. */

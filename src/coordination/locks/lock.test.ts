@@ -23,8 +23,9 @@ const put = (key: string, value: string) => ({ op: 'put', key, value: bytesFromT
 
 const everyTurn = 'the order of turns of one event loop'
 
-async function leftBehind(store: Store): Promise<readonly unknown[]> {
-  return [...(await keysUnder(store, '/althing/locks/')), ...(await store.leases())]
+/** Keys. A lease on which nothing hangs may wait a few seconds for its next use: `lease-keeper.test.ts`. */
+async function leftBehind(store: Store): Promise<readonly string[]> {
+  return await keysUnder(store, '/althing/locks/')
 }
 
 describe('lock', () => {

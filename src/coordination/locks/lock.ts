@@ -8,7 +8,7 @@ import { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { lockQueueRange } from './lock-entry.ts'
 import { LockHandle, SharedHold } from './lock-handle.ts'
 import { LockOverview } from './lock-overview.ts'
-import { LockQueue, type TurnRequest, waitTimedOut } from './lock-queue.ts'
+import { LockQueue, type Turn, type TurnRequest, waitTimedOut } from './lock-queue.ts'
 import type { AcquireOptions, ForcedRelease, Lock, LockExplanation } from './lock-types.ts'
 import { durationMs, keySegment, leaseTtlMs, shortText, wholeNumber } from '../names.ts'
 
@@ -176,8 +176,9 @@ export class LockService {
 
   async #acquire(request: TurnRequest, owner: string | undefined): Promise<Lock> {
     if (owner === undefined) {
-      const hold = await this.#takeTurn(request)
-      return new LockHandle(request.name, new SharedHold(hold, request.entry, () => this.#held.delete(hold)))
+      const turn = await this.#takeTurn(request)
+      const shared = new SharedHold(this.#world, turn, () => this.#held.delete(turn.hold))
+      return new LockHandle(request.name, shared)
     }
     return await this.#acquireShared(request, `${owner}\u0000${request.name}`)
   }
@@ -217,9 +218,9 @@ export class LockService {
 
   async #makeShared(request: TurnRequest, key: string): Promise<Lock> {
     const making = this.#takeTurn(request).then(
-      (hold) =>
-        new SharedHold(hold, request.entry, () => {
-          this.#held.delete(hold)
+      (turn) =>
+        new SharedHold(this.#world, turn, () => {
+          this.#held.delete(turn.hold)
           if (this.#shared.get(key) === making) this.#shared.delete(key)
         }),
     )
@@ -232,16 +233,16 @@ export class LockService {
     }
   }
 
-  async #takeTurn(request: TurnRequest): Promise<ExclusiveHold> {
+  async #takeTurn(request: TurnRequest): Promise<Turn> {
     const { signal } = request
     const closing = this.#closing.signal
     if (closing.aborted) throw closing.reason
     if (signal?.aborted === true) throw abortedError(signal)
     const both = signal === undefined ? closing : AbortSignal.any([signal, closing])
     try {
-      const hold = await this.#queue.takeTurn({ ...request, signal: both })
-      this.#held.add(hold)
-      return hold
+      const turn = await this.#queue.takeTurn({ ...request, signal: both })
+      this.#held.add(turn.hold)
+      return turn
     } catch (error) {
       throw closedOr(error, closing, signal)
     }
