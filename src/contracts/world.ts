@@ -9,6 +9,7 @@ export interface World {
   readonly random: Random
   readonly network: Network
   readonly datagrams: Datagrams
+  readonly probes: Probes
   readonly disk: Disk
   readonly threads: Threads
   readonly logger: Logger
@@ -143,6 +144,49 @@ export const maxDatagramBytes = 65_507
 
 /** Bytes of packets that wait to be taken by the system (when sending) or by the program (when receiving); more are dropped. */
 export const datagramQueueBytesMax = 1024 * 1024
+
+/**
+ * Questions to what does not speak Althing's frames: is it there, and what does it say? For health checks. Each rejects with `timeout` after
+ * `timeoutMs` and with `aborted`; nothing of it is left then.
+ */
+export interface Probes {
+  /** Resolves once a TCP connection with `host:port` stands; it is closed at once. Rejects with `unavailable`. */
+  tcp(address: string, options: ProbeOptions): Promise<void>
+  /** One request on a connection of its own; a redirect is an answer like any other. Rejects with `unavailable`, and `invalid-argument` for a URL that is neither `http:` nor `https:`. */
+  http(request: HttpProbe, options: ProbeOptions): Promise<HttpProbeReply>
+  /**
+   * Runs a program, without a shell, in an environment that has `PATH` only, and kills it with its children at the time-out. Rejects with `not-found` when there is no such program.
+   */
+  command(argv: readonly [string, ...string[]], options: ProbeOptions): Promise<CommandResult>
+}
+
+export interface ProbeOptions {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+export interface HttpProbe {
+  readonly url: string
+  /** Default `'GET'`. */
+  readonly method?: 'GET' | 'HEAD'
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface HttpProbeReply {
+  readonly status: number
+  /** The first {@link probeTextBytesMax} bytes of the body. */
+  readonly text: string
+}
+
+export interface CommandResult {
+  /** `undefined` when a signal ended it. */
+  readonly exitCode: number | undefined
+  /** The first {@link probeTextBytesMax} bytes of what it wrote to its standard output and error. */
+  readonly output: string
+}
+
+/** What is kept of an answer or an output; the rest is read and thrown away. */
+export const probeTextBytesMax = 4_096
 
 /** 16 MiB: a frame announced as larger closes the connection before a byte of it is stored. */
 export const maxFrameBytes = 16 * 1024 * 1024

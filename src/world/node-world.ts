@@ -4,6 +4,7 @@ import { NodeDatagrams } from './datagrams.ts'
 import { NodeDisk } from './disk.ts'
 import { NodeLogger } from './logger.ts'
 import { NodeNetwork } from './network.ts'
+import { NodeProbes } from './probes.ts'
 import { NodeRandom } from './random.ts'
 import { NodeThreads } from './threads.ts'
 import { NodeTimers } from './timers.ts'
@@ -30,6 +31,7 @@ export function createNodeWorld(options: NodeWorldOptions): World {
     random: new NodeRandom(),
     network: new NodeNetwork(logger, security),
     datagrams: new NodeDatagrams(logger),
+    probes: new NodeProbes(),
     disk: new NodeDisk(options.dataFolder),
     threads: new NodeThreads(options.dataFolder, options.tls),
     logger,

@@ -1,6 +1,7 @@
 export type { LoggedEvent } from './event-log.ts'
 export { type CrashRule, sectorBytes } from './file-content.ts'
 export { defaultLink, type LinkConditions, type NetworkRule } from './network-links.ts'
+export { answerHttp, type SimulatedCommands } from './probe-port.ts'
 export { SeededRandom } from './seeded-random.ts'
 export { SimulatedClock } from './simulated-clock.ts'
 export {

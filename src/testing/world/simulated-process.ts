@@ -8,6 +8,7 @@ import { DiskPort } from './disk-port.ts'
 import { LogBook, SimulatedLogger } from './simulated-logger.ts'
 import { SimulatedLoop } from './simulated-loop.ts'
 import { NetworkPort } from './network-port.ts'
+import { ProbePort, type SimulatedCommands } from './probe-port.ts'
 import { SimulatedThreads } from './simulated-threads.ts'
 import { SimulatedTimers } from './simulated-timers.ts'
 import type { Simulation } from './simulation.ts'
@@ -19,6 +20,8 @@ export interface ProcessOptions {
   readonly autoStart?: boolean
   /** Share another process's disk. Default a disk of its own. A loss of power of one then hits the disk of both. */
   readonly disk?: SimulatedDisk
+  /** The programs of its machine. Default: there are none. */
+  readonly commands?: SimulatedCommands
   /**
    * Called when the process ended by itself: `main` threw or rejected, or an exception or a rejection was not handled. Returns true
    * when that is by design. Default: it never is, and the simulation fails.
@@ -55,6 +58,7 @@ export class SimulatedProcess {
   readonly #simulation: Simulation
   readonly #main: (world: World) => Promise<void> | void
   readonly #acceptExit: (exit: ProcessExit) => boolean
+  readonly #commands: SimulatedCommands
   #incarnation: Incarnation | undefined
   #isPaused = false
   #startCount = 0
@@ -71,6 +75,7 @@ export class SimulatedProcess {
     this.#simulation = simulation
     this.#main = main
     this.#acceptExit = options.acceptExit ?? (() => false)
+    this.#commands = options.commands ?? (() => undefined)
     this.disk = options.disk ?? new SimulatedDisk(simulation, name)
     const originMs = simulation.random(`clock/${name}`).integer(0, 100_000_000)
     this.clock = new SimulatedClock(() => simulation.nowUs, originMs)
@@ -187,12 +192,14 @@ export class SimulatedProcess {
 
   #createWorld(incarnation: Incarnation, loop: SimulatedLoop): World {
     const simulation = this.#simulation
+    const network = new NetworkPort(loop, simulation.network, this.host)
     return {
       clock: this.clock,
       timers: new SimulatedTimers(loop, this.clock),
       random: simulation.random(`random/${loop.name}`),
-      network: new NetworkPort(loop, simulation.network, this.host),
+      network,
       datagrams: new DatagramPort(loop, simulation.network, this.host),
+      probes: new ProbePort(loop, network, this.#commands),
       disk: new DiskPort(loop, this.disk, this.name),
       threads: this.#createThreads(incarnation, loop),
       logger: new SimulatedLogger(loop, this.log),
