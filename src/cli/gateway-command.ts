@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { invalidArgument } from '../contracts/errors.ts'
 import { startGatewayServer } from '../node/gateway-server.ts'
 import { isLoopback } from '../node/exposure.ts'
-import { type BalancerName, balancerNames } from '../traffic/balancer.ts'
+import { type BalancerName, balancerNames } from '../coordination/discovery/balancing-policies.ts'
 import { untilStopped } from './until-stopped.ts'
 
 interface GatewayCommandOptions {

@@ -32,8 +32,6 @@ export {
   discoveryRequirements,
 } from './discovery/discovery.ts'
 export {
-  type FlapOptions,
-  type HealthCheck,
   type HealthResult,
   type HealthState,
   type InstanceHealth,
@@ -48,3 +46,27 @@ export {
   type ServiceInstance,
   type WatchServiceOptions,
 } from './discovery/discovery-types.ts'
+export type {
+  ActiveCheck,
+  CheckRunner,
+  CheckSchedule,
+  CheckSpec,
+  FlapOptions,
+  FunctionCheck,
+  HealthCheck,
+  HttpCheck,
+  ScriptCheck,
+  TcpCheck,
+} from './discovery/check-types.ts'
+export { CheckDuty, type CheckDutyOptions } from './discovery/check-duty.ts'
+export {
+  type HostedPlace,
+  HostedRegistrations,
+  type HostOptions,
+} from './discovery/hosted-registrations.ts'
+export {
+  type BalancerOptions,
+  type BalancingPolicy,
+  type Picked,
+  ServiceBalancer,
+} from './discovery/service-balancer.ts'

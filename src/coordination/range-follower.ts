@@ -22,6 +22,8 @@ export interface RangeFollowerOptions {
 export interface RangeState {
   readonly revision: number
   readonly kvs: ReadonlyMap<ByteString, KeyValue>
+  /** The keys that may differ from the state before; absent when any may. */
+  readonly changed?: readonly ByteString[]
 }
 
 const retryMsMin = 100
@@ -74,7 +76,9 @@ async function followOnce(options: RangeFollowerOptions, onSuccess: () => void):
       if (signal.aborted) return
       const changed = applyBatch(kvs, batch)
       options.onHeard?.(batch.revision)
-      if (changed) options.onState({ revision: batch.revision, kvs })
+      if (changed === undefined) continue
+      const { revision } = batch
+      options.onState(changed === 'any' ? { revision, kvs } : { revision, kvs, changed })
     }
   } finally {
     over.abort()
@@ -89,17 +93,22 @@ async function probeWhereWatchesAreSilent(options: RangeFollowerOptions, signal:
   await probeReachability({ store, world, key: range.key }, progressMs, signal, () => options.onHeard?.(0))
 }
 
-/** Returns whether anything changed. */
-function applyBatch(kvs: Map<ByteString, KeyValue>, batch: WatchBatch): boolean {
+/** The keys that changed; `undefined` when none did. */
+function applyBatch(
+  kvs: Map<ByteString, KeyValue>,
+  batch: WatchBatch,
+): readonly ByteString[] | 'any' | undefined {
   if (batch.kind === 'resync') {
     kvs.clear()
     for (const kv of batch.kvs) kvs.set(kv.key, kv)
-    return true
+    return 'any'
   }
-  if (batch.kind !== 'events') return false
+  if (batch.kind !== 'events') return undefined
+  const changed: ByteString[] = []
   for (const event of batch.events) {
+    changed.push(event.type === 'put' ? event.kv.key : event.key)
     if (event.type === 'put') kvs.set(event.kv.key, event.kv)
     else kvs.delete(event.key)
   }
-  return batch.events.length > 0
+  return changed.length > 0 ? changed : undefined
 }

@@ -1,10 +1,10 @@
 import { type Duration, parseDurationMs } from '../base/duration.ts'
 import { invalidArgument } from '../contracts/errors.ts'
 import type { ProxyRequest } from '../contracts/http.ts'
-import { type BalancerName, balancerNames } from './balancer.ts'
+import { type BalancerName, balancerNames } from '../coordination/discovery/balancing-policies.ts'
 import type { ClientIdentityOptions } from './client-identity.ts'
 import { IpNetworks } from './ip-address.ts'
-import type { OutlierEjectionOptions } from './outlier-ejection.ts'
+import type { OutlierEjectionOptions } from '../coordination/discovery/outlier-ejection.ts'
 import type { RetryBudgetOptions } from './retry-budget.ts'
 import type { SessionTableOptions } from './session-table.ts'
 

@@ -3,10 +3,14 @@ import type { Random } from '../contracts/world.ts'
 import { isEligible, type ServiceInstance } from '../coordination/discovery/discovery-types.ts'
 import { HashRing } from '../protocols/ring/hash-ring.ts'
 import type { KeyHash } from '../protocols/ring/key-hash.ts'
-import { type Balancer, type Candidate, createBalancer } from './balancer.ts'
+import {
+  type Balancer,
+  type Candidate,
+  createBalancer,
+} from '../coordination/discovery/balancing-policies.ts'
 import { type ClientIdentity, identifyClient, identityLengthMax } from './client-identity.ts'
 import type { RoutingConfig } from './gateway-options.ts'
-import { type OutcomeOfAttempt, OutlierEjection } from './outlier-ejection.ts'
+import { type OutcomeOfAttempt, OutlierEjection } from '../coordination/discovery/outlier-ejection.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { SessionTable } from './session-table.ts'
 

@@ -12,6 +12,7 @@ export function instanceOf(id: string, changes: Partial<ServiceInstance> = {}): 
     metadata: {},
     state: 'up',
     health: { state: 'healthy', flapping: false, results: [] },
+    registrar: 'process',
     registeredAtMs: 0,
     registrationRevision: 1,
     revision: 1,

@@ -1,4 +1,4 @@
-export { type BalancerName, balancerNames } from './balancer.ts'
+export { type BalancerName, balancerNames } from '../coordination/discovery/balancing-policies.ts'
 export {
   createGateway,
   type Gateway,

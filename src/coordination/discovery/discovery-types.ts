@@ -1,4 +1,5 @@
 import type { Duration } from '../../base/duration.ts'
+import type { CheckSpec, HealthCheck } from './check-types.ts'
 
 /** Where an instance stands in its life. `draining`: it still serves what it has, and must be given nothing new. */
 export type InstanceState = 'up' | 'draining'
@@ -40,6 +41,10 @@ export interface ServiceInstance {
   readonly metadata: Readonly<Record<string, string>>
   readonly state: InstanceState
   readonly health: InstanceHealth
+  /** The active check; absent where a function, or nothing, checks. */
+  readonly check?: CheckSpec
+  /** `'process'`: it registered itself. `'api'`: it was registered over HTTP, by a script or a program in another language. */
+  readonly registrar: 'process' | 'api'
   /** Wall time of the instance's machine at registration, milliseconds since 1970. */
   readonly registeredAtMs: number
   /** Grows with each registration of this id: the later of two registrations has the larger one. */
@@ -66,6 +71,7 @@ export interface RegisterOptions {
   readonly metadata?: Readonly<Record<string, string>>
   /** After the instance's death it is in the live sets for at most this long. Default 15 s. */
   readonly ttl?: Duration
+  /** Default: none; the instance is healthy as long as it is registered. */
   readonly check?: HealthCheck
   /** Replace a live registration of the same id, which is then lost: for a fixed id after a restart. Default false. */
   readonly takeOver?: boolean
@@ -73,29 +79,6 @@ export interface RegisterOptions {
   readonly reregister?: boolean
   /** For the registration call itself. */
   readonly signal?: AbortSignal
-}
-
-/** The registrar's own look at itself. */
-export interface HealthCheck {
-  /** Healthy: resolves with nothing or true. Unhealthy: resolves with false, throws, or takes longer than `timeout`. */
-  readonly run: (signal: AbortSignal) => unknown
-  /** From the end of one run to the start of the next. Default 5 s. */
-  readonly interval?: Duration
-  /** Default 2 s. */
-  readonly timeout?: Duration
-  /** Failures in a row that make a healthy instance unhealthy. Default 3. */
-  readonly unhealthyAfter?: number
-  /** Successes in a row that make an unhealthy instance healthy. Default 2. */
-  readonly healthyAfter?: number
-  readonly flap?: FlapOptions
-}
-
-/** Damping: more than `changesMax` changes of the verdict within `window` hold the instance at `unhealthy` until a whole window was quiet. */
-export interface FlapOptions {
-  /** Default 4. */
-  readonly changesMax?: number
-  /** Default 60 s. */
-  readonly window?: Duration
 }
 
 export type InstanceUpdate = Partial<

@@ -1,9 +1,9 @@
 import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
 import type { Store } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
-import { abortedError } from '../abortable.ts'
+import { createKeyHash } from '../../protocols/ring/key-hash.ts'
+import { abortedError, untilAborted } from '../abortable.ts'
 import type {
-  HealthCheck,
   LiveSet,
   RegisterOptions,
   Registration,
@@ -12,8 +12,8 @@ import type {
   WatchServiceOptions,
 } from './discovery-types.ts'
 import { assertGuarantees, type Guarantee, type Requirements } from '../guarantees.ts'
-import { checkDefaults } from './health-checker.ts'
-import { healthDefaults, HealthTracker, type HealthThresholds } from './health-tracker.ts'
+import { checkSpec, checkTiming } from './check-plan.ts'
+import { HealthTracker } from './health-tracker.ts'
 import {
   decodeInstance,
   describeInstance,
@@ -27,9 +27,11 @@ import {
 import { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { WatchedLiveSet } from './live-set.ts'
 import { prefixRange } from '../locks/lock-entry.ts'
-import { durationMs, leaseTtlMs, randomId, wholeNumber } from '../names.ts'
+import { durationMs, leaseTtlMs, randomId } from '../names.ts'
 import { readWholeRange } from '../range-pages.ts'
 import { RegistrationHandle } from './registration.ts'
+import { assertBalancerOptions, type BalancerOptions, ServiceBalancer } from './service-balancer.ts'
+import { SharedLeases } from './shared-leases.ts'
 
 export const discoveryRequirements: Requirements = {
   recipe: 'discovery',
@@ -52,6 +54,7 @@ export class Discovery implements ServiceDirectory {
   readonly #world: World
   readonly #keeper: LeaseKeeper
   readonly #ownsKeeper: boolean
+  readonly #leases: SharedLeases
   readonly #registrations = new Set<RegistrationHandle>()
   readonly #liveSets = new Set<WatchedLiveSet>()
   #isClosed = false
@@ -62,15 +65,20 @@ export class Discovery implements ServiceDirectory {
     this.#world = options.world
     this.#ownsKeeper = options.keeper === undefined
     this.#keeper = options.keeper ?? new LeaseKeeper(options.store, options.world)
+    this.#leases = new SharedLeases({ store: this.#store, world: this.#world, keeper: this.#keeper })
   }
 
   async register(options: RegisterOptions): Promise<Registration> {
     this.#assertOpen()
     const { check, signal } = options
     if (signal?.aborted === true) throw abortedError(signal)
-    const tracker = new HealthTracker(check === undefined ? 'healthy' : 'unknown', thresholdsOf(check))
+    const spec = check === undefined ? undefined : checkSpec(check)
+    const tracker = new HealthTracker(check === undefined ? 'healthy' : 'unknown', checkTiming(check ?? {}))
+    const nonce = randomId(this.#world)
     const entry: InstanceEntry = {
       ...describeInstance(options),
+      nonce,
+      ...(spec === undefined ? {} : { check: spec }),
       state: 'up',
       health: tracker.health,
       registeredAtMs: this.#world.clock.wallMs(),
@@ -79,11 +87,13 @@ export class Discovery implements ServiceDirectory {
       store: this.#store,
       world: this.#world,
       keeper: this.#keeper,
+      leases: this.#leases,
+      nonce,
       service: registryName('service', options.service),
       id: registryName('id', options.id ?? randomId(this.#world)),
       ttlMs: leaseTtlMs('ttl', options.ttl ?? instanceDefaults.ttl),
       entry,
-      check,
+      check: check !== undefined && 'run' in check ? check : undefined,
       tracker,
       reregister: options.reregister ?? true,
       onEnd: () => this.#registrations.delete(registration),
@@ -133,6 +143,25 @@ export class Discovery implements ServiceDirectory {
     return liveSet
   }
 
+  /**
+   * Chooses among the instances of a service, by a live set of its own; close it when done. Resolves when the set has been read. Rejects with
+   * `invalid-argument` and `aborted`.
+   */
+  async balancer(
+    service: string,
+    options: BalancerOptions & WatchServiceOptions = {},
+  ): Promise<ServiceBalancer> {
+    assertBalancerOptions(options)
+    const liveSet = this.watch(service, options)
+    try {
+      await untilAborted(liveSet.ready, options.signal)
+      return new ServiceBalancer(this.#world, liveSet, await createKeyHash(), options)
+    } catch (error) {
+      liveSet.close()
+      throw error
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -147,32 +176,5 @@ export class Discovery implements ServiceDirectory {
 
   #assertOpen(): void {
     if (this.#isClosed) throw new AlthingError('closed', 'discovery is closed', { outcome: 'none' })
-  }
-}
-
-function thresholdsOf(check: HealthCheck | undefined): HealthThresholds {
-  if (check === undefined) return healthDefaults
-  durationMs('check.interval', check.interval ?? checkDefaults.interval)
-  durationMs('check.timeout', check.timeout ?? checkDefaults.timeout)
-  return {
-    unhealthyAfter: wholeNumber(
-      'check.unhealthyAfter',
-      check.unhealthyAfter ?? healthDefaults.unhealthyAfter,
-      1,
-      100,
-    ),
-    healthyAfter: wholeNumber(
-      'check.healthyAfter',
-      check.healthyAfter ?? healthDefaults.healthyAfter,
-      1,
-      100,
-    ),
-    flapChangesMax: wholeNumber(
-      'check.flap.changesMax',
-      check.flap?.changesMax ?? healthDefaults.flapChangesMax,
-      1,
-      100,
-    ),
-    flapWindowMs: durationMs('check.flap.window', check.flap?.window ?? healthDefaults.flapWindowMs),
   }
 }

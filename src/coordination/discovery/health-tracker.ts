@@ -1,21 +1,11 @@
+import { checkDefaults } from './check-plan.ts'
+import type { CheckTiming } from './check-types.ts'
 import type { HealthResult, HealthState, InstanceHealth } from './discovery-types.ts'
 
-export interface HealthThresholds {
-  /** Failures in a row that make it unhealthy. */
-  readonly unhealthyAfter: number
-  /** Successes in a row that make it healthy. */
-  readonly healthyAfter: number
-  /** More changes than this within the window: flapping. */
-  readonly flapChangesMax: number
-  readonly flapWindowMs: number
-}
-
-export const healthDefaults: HealthThresholds = {
-  unhealthyAfter: 3,
-  healthyAfter: 2,
-  flapChangesMax: 4,
-  flapWindowMs: 60_000,
-}
+type HealthThresholds = Pick<
+  CheckTiming,
+  'unhealthyAfter' | 'healthyAfter' | 'flapChangesMax' | 'flapWindowMs'
+>
 
 const resultsKept = 8
 
@@ -34,9 +24,20 @@ export class HealthTracker {
   #isFlapping = false
   #results: readonly HealthResult[] = []
 
-  constructor(initial: HealthState, thresholds: HealthThresholds = healthDefaults) {
-    this.#verdict = initial
+  /** Goes on from `initial`: with its state and results, but not with the times of its changes. */
+  constructor(
+    initial: HealthState | InstanceHealth,
+    thresholds: HealthThresholds = checkDefaults,
+    nowMs = 0,
+  ) {
+    const { state, results, flapping } =
+      typeof initial === 'string' ? { state: initial, results: [], flapping: false } : initial
+    this.#verdict = state
+    this.#results = results.slice(0, resultsKept)
     this.#thresholds = thresholds
+    this.#isFlapping = flapping
+    // Held for a whole quiet window more, as who held it before would have at most.
+    if (flapping) this.#changesMs = [nowMs]
   }
 
   get health(): InstanceHealth {

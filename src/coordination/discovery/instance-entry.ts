@@ -1,6 +1,7 @@
 import { bytesFromText, textFromBytes, type ByteString } from '../../base/bytes.ts'
 import { invalidArgument } from '../../contracts/errors.ts'
 import type { KeyValue } from '../../contracts/store.ts'
+import type { CheckSpec } from './check-types.ts'
 import type {
   InstanceHealth,
   InstanceState,
@@ -23,6 +24,11 @@ export interface InstanceEntry {
   readonly state: InstanceState
   readonly health: InstanceHealth
   readonly registeredAtMs: number
+  /** Default `'process'`: entries of earlier versions say nothing. */
+  readonly registrar?: 'process' | 'api'
+  readonly check?: CheckSpec
+  /** Drawn for each registration: by it a process knows its own entry after a write whose outcome it did not learn. */
+  readonly nonce?: string
 }
 
 export const instanceDefaults = { zone: '', version: '', weight: 100, ttl: '15s' } as const
@@ -37,6 +43,10 @@ export function serviceRange(service: string): { readonly key: ByteString; reado
 
 export function instanceKey(service: string, id: string): ByteString {
   return serviceRange(service).key + registryName('id', id)
+}
+
+export function idOfKey(key: ByteString): string {
+  return key.slice(key.indexOf('/', servicesPrefix.length) + 1)
 }
 
 export function serviceOfKey(key: ByteString): string {
@@ -70,12 +80,15 @@ export function encodeInstanceEntry(entry: InstanceEntry): Uint8Array {
 /** Undefined when the entry is not what this package writes: it is then left out, and harms no other. */
 export function decodeInstance(kv: KeyValue): ServiceInstance | undefined {
   const service = serviceOfKey(kv.key)
-  const id = kv.key.slice(servicesPrefix.length + service.length + 1)
-  if (!namePattern.test(id)) return undefined
+  const id = idOfKey(kv.key)
+  const entry = namePattern.test(id) ? decodeInstanceEntry(kv.value) : undefined
+  return entry === undefined ? undefined : instanceOf(service, id, entry, kv)
+}
+
+export function decodeInstanceEntry(value: Uint8Array): InstanceEntry | undefined {
   try {
-    const entry = JSON.parse(textFromBytes(kv.value)) as InstanceEntry
-    if (!isInstanceEntry(entry)) return undefined
-    return instanceOf(service, id, entry, kv)
+    const entry = JSON.parse(textFromBytes(value)) as InstanceEntry
+    return isInstanceEntry(entry) ? entry : undefined
   } catch {
     return undefined
   }
@@ -87,10 +100,12 @@ export function instanceOf(
   entry: InstanceEntry,
   revisions: { readonly createRevision: number; readonly modRevision: number },
 ): ServiceInstance {
+  const { nonce: _, registrar = 'process', ...told } = entry
   return {
-    ...entry,
+    ...told,
     service,
     id,
+    registrar,
     registrationRevision: revisions.createRevision,
     revision: revisions.modRevision,
   }
@@ -127,6 +142,28 @@ function isInstanceEntry(entry: Partial<InstanceEntry> | null): boolean {
     typeof entry?.address === 'string' &&
     typeof entry.weight === 'number' &&
     (entry.state === 'up' || entry.state === 'draining') &&
-    typeof entry.health?.state === 'string'
+    typeof entry.health?.state === 'string' &&
+    (entry.check === undefined || isCheckSpec(entry.check))
+  )
+}
+
+function isCheckSpec(spec: Partial<CheckSpec>): boolean {
+  const { kind, target, args = [], expectStatus = [200, 299], removeAfterMs = 1 } = spec
+  const numbers = [
+    spec.intervalMs,
+    spec.timeoutMs,
+    spec.unhealthyAfter,
+    spec.healthyAfter,
+    spec.flapChangesMax,
+    spec.flapWindowMs,
+    removeAfterMs,
+    ...expectStatus,
+  ]
+  return (
+    (kind === 'http' || kind === 'tcp' || kind === 'script') &&
+    typeof target === 'string' &&
+    args.every((argument) => typeof argument === 'string') &&
+    (spec.by === 'self' || spec.by === 'cluster') &&
+    numbers.every((number) => typeof number === 'number' && number > 0)
   )
 }

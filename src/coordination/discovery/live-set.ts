@@ -1,11 +1,11 @@
 import { createDeferred } from '../../base/deferred.ts'
-import type { ByteString } from '../../base/bytes.ts'
 import { AlthingError } from '../../contracts/errors.ts'
-import type { KeyValue, Store } from '../../contracts/store.ts'
+import type { Store } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
 import { Conflated } from '../conflated.ts'
-import type { LiveSet, LiveSetState, ServiceInstance } from './discovery-types.ts'
-import { decodeInstance, serviceRange } from './instance-entry.ts'
+import type { LiveSet, LiveSetState } from './discovery-types.ts'
+import { serviceRange } from './instance-entry.ts'
+import { InstanceList } from './instance-list.ts'
 import { followRange } from '../range-follower.ts'
 
 export interface LiveSetOptions {
@@ -25,6 +25,7 @@ export class WatchedLiveSet implements LiveSet {
   readonly #options: LiveSetOptions
   readonly #states = new Conflated<LiveSetState>()
   readonly #closing = new AbortController()
+  readonly #list: InstanceList
   #heardMs = 0
   #revision = 0
   #silence: Timer | undefined
@@ -32,6 +33,7 @@ export class WatchedLiveSet implements LiveSet {
   constructor(options: LiveSetOptions) {
     this.service = options.service
     this.#options = options
+    this.#list = new InstanceList(options.world.logger)
     this.#states.set(unknown)
     const ready = createDeferred<void>()
     this.ready = ready.promise
@@ -43,9 +45,10 @@ export class WatchedLiveSet implements LiveSet {
       signal: this.#closing.signal,
       progressMs: Math.ceil(options.staleAfterMs / 3),
       onHeard: (revision) => this.#onHeard(revision),
-      onState: ({ revision, kvs }) => {
+      onState: (state) => {
+        const { revision } = state
         this.#revision = revision
-        this.#states.set({ instances: this.#decode(kvs), stale: false, revision })
+        this.#states.set({ instances: this.#list.take(state), stale: false, revision })
         ready.resolve()
       },
     })
@@ -82,16 +85,6 @@ export class WatchedLiveSet implements LiveSet {
     this.#closing.abort()
     this.#states.end()
     this.#options.onClose()
-  }
-
-  #decode(kvs: ReadonlyMap<ByteString, KeyValue>): readonly ServiceInstance[] {
-    const instances: ServiceInstance[] = []
-    for (const kv of kvs.values()) {
-      const instance = decodeInstance(kv)
-      if (instance !== undefined) instances.push(instance)
-      else this.#options.world.logger.log('warn', 'an entry of the registry cannot be read', { key: kv.key })
-    }
-    return instances.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   #onHeard(revision: number): void {

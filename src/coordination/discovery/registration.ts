@@ -1,15 +1,25 @@
 import type { Duration } from '../../base/duration.ts'
 import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
-import type { LeaseId, Store } from '../../contracts/store.ts'
+import type { Store } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { abortedError, pause } from '../abortable.ts'
-import type { HealthCheck, InstanceUpdate, Registration, ServiceInstance } from './discovery-types.ts'
+import { runActiveCheck } from './active-check.ts'
+import { checkTiming } from './check-plan.ts'
+import type { FunctionCheck } from './check-types.ts'
+import type { InstanceHealth, InstanceUpdate, Registration, ServiceInstance } from './discovery-types.ts'
 import type { ExclusiveHold } from '../exclusive-hold.ts'
 import { runHealthChecks } from './health-checker.ts'
 import type { HealthTracker } from './health-tracker.ts'
-import { changeInstance, encodeInstanceEntry, type InstanceEntry, instanceOf } from './instance-entry.ts'
+import {
+  changeInstance,
+  decodeInstanceEntry,
+  encodeInstanceEntry,
+  type InstanceEntry,
+  instanceOf,
+} from './instance-entry.ts'
 import type { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { durationMs, shortText } from '../names.ts'
+import type { SharedLeases } from './shared-leases.ts'
 import { enterRegistry } from './registry-entry.ts'
 
 export interface RegistrationOptions {
@@ -18,9 +28,12 @@ export interface RegistrationOptions {
   readonly keeper: LeaseKeeper
   readonly service: string
   readonly id: string
+  readonly leases: SharedLeases
   readonly ttlMs: number
+  readonly nonce: string
   readonly entry: InstanceEntry
-  readonly check: HealthCheck | undefined
+  /** The check that is a function; an active one is in the entry. */
+  readonly check: FunctionCheck | undefined
   readonly tracker: HealthTracker
   readonly reregister: boolean
   readonly onEnd: () => void
@@ -35,11 +48,11 @@ export class RegistrationHandle implements Registration {
   readonly #lost = new AbortController()
   readonly #ending = new AbortController()
   #entry: InstanceEntry
+  #healthByCluster: InstanceHealth | undefined
   #hold: ExclusiveHold | undefined
   #revision = 0
   /** The last of the writes under way. */
   #writing: Promise<unknown> = Promise.resolve()
-  readonly #ownLeases = new Set<LeaseId>()
   #isPublishing = false
   #deregistering: Promise<void> | undefined
 
@@ -58,7 +71,10 @@ export class RegistrationHandle implements Registration {
 
   get instance(): ServiceInstance {
     const createRevision = this.#hold?.fence.token ?? 0
-    return instanceOf(this.service, this.id, this.#entry, { createRevision, modRevision: this.#revision })
+    return instanceOf(this.service, this.id, this.#entryNow(), {
+      createRevision,
+      modRevision: this.#revision,
+    })
   }
 
   get isRegistered(): boolean {
@@ -79,11 +95,20 @@ export class RegistrationHandle implements Registration {
       await this.deregister()
       throw abortedError(options.signal)
     }
-    const { check, world, tracker } = this.#options
-    if (check === undefined) return
+    this.#startChecks()
+  }
+
+  #startChecks(): void {
+    const { check, world, tracker, entry } = this.#options
+    const spec = entry.check?.by === 'self' ? entry.check : undefined
+    if (check === undefined && spec === undefined) return
     void runHealthChecks({
       world,
-      check,
+      timing: spec ?? checkTiming(check ?? {}),
+      run: async (signal) => {
+        if (spec !== undefined) return await runActiveCheck(world, spec, signal)
+        return (await check?.run(signal)) !== false
+      },
       signal: this.#ending.signal,
       hasVerdict: () => tracker.health.state !== 'unknown',
       onResult: (ok, note) => this.#onHealthResult(ok, note),
@@ -98,6 +123,15 @@ export class RegistrationHandle implements Registration {
 
   async reportHealth(ok: boolean, note?: string): Promise<void> {
     this.#assertOpen()
+    if (this.#isCheckedByCluster) {
+      throw new AlthingError(
+        'conflict',
+        'the cluster checks this instance: its health is not for it to report',
+        {
+          outcome: 'none',
+        },
+      )
+    }
     if (this.#takeHealthResult(ok, shortText('note', note, 256))) await this.#write()
   }
 
@@ -143,10 +177,9 @@ export class RegistrationHandle implements Registration {
   }
 
   async #enter(takeOver: boolean, formerToken: number | undefined): Promise<void> {
-    const dependencies = { ...this.#options, ownLeases: this.#ownLeases }
     const entered = this.#entry
     const value = encodeInstanceEntry(entered)
-    const hold = await enterRegistry(dependencies, value, { takeOver, formerToken })
+    const hold = await enterRegistry(this.#options, value, { takeOver, formerToken })
     this.#hold = hold
     this.#revision = hold.fence.token
     const onLost = (): void => void this.#onLost(hold)
@@ -207,10 +240,44 @@ export class RegistrationHandle implements Registration {
   async #writeNow(): Promise<void> {
     const hold = this.#hold
     if (hold?.isHeld !== true) return
+    if (this.#isCheckedByCluster) return await this.#writeBesideChecks(hold)
     const value = encodeInstanceEntry(this.#entry)
     try {
       const reply = await hold.txn({ then: [{ op: 'put', key: hold.fence.key, value, lease: 'keep' }] })
       this.#revision = reply.revision
+    } catch (error) {
+      if (isAlthingError(error, 'lost') || isAlthingError(error, 'stale-token')) return
+      throw error
+    }
+  }
+
+  /** With the health that the cluster has found, as of the last write. */
+  #entryNow(): InstanceEntry {
+    const health = this.#healthByCluster
+    return health === undefined ? this.#entry : { ...this.#entry, health }
+  }
+
+  get #isCheckedByCluster(): boolean {
+    return this.#entry.check?.by === 'cluster'
+  }
+
+  /** The health is written by the node that checks: it is carried over, whatever it has become meanwhile. */
+  async #writeBesideChecks(hold: ExclusiveHold): Promise<void> {
+    const { key } = hold.fence
+    try {
+      for (;;) {
+        const { kvs } = await this.#options.store.range({ key })
+        const [kv] = kvs
+        const found = kv === undefined ? undefined : decodeInstanceEntry(kv.value)
+        if (found !== undefined) this.#healthByCluster = found.health
+        const reply = await hold.txn({
+          compare: [{ target: 'modRevision', key, op: '=', value: kv?.modRevision ?? 0 }],
+          then: [{ op: 'put', key, value: encodeInstanceEntry(this.#entryNow()), lease: 'keep' }],
+        })
+        if (!reply.succeeded) continue
+        this.#revision = reply.revision
+        return
+      }
     } catch (error) {
       if (isAlthingError(error, 'lost') || isAlthingError(error, 'stale-token')) return
       throw error

@@ -1,11 +1,11 @@
 import { AlthingError } from '../../contracts/errors.ts'
-import type { KeyValue, LeaseId, Store } from '../../contracts/store.ts'
+import type { KeyValue, Store } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { ExclusiveHold } from '../exclusive-hold.ts'
 import { fenceCompare } from '../fencing.ts'
-import { instanceKey } from './instance-entry.ts'
-import type { KeptLease } from '../leases/kept-lease.ts'
+import { decodeInstanceEntry, instanceKey } from './instance-entry.ts'
 import type { LeaseKeeper } from '../leases/lease-keeper.ts'
+import type { LeaseShare, SharedLeases } from './shared-leases.ts'
 
 export interface RegistryDependencies {
   readonly store: Store
@@ -13,15 +13,16 @@ export interface RegistryDependencies {
   readonly keeper: LeaseKeeper
   readonly service: string
   readonly id: string
+  readonly leases: SharedLeases
   readonly ttlMs: number
-  /** The leases of one's own attempts whose end is not known: an entry on one of them is one's own. */
-  readonly ownLeases: Set<LeaseId>
+  /** An entry that has it is one's own, of an attempt whose outcome was unknown. */
+  readonly nonce: string
 }
 
 const attemptsMax = 5
 
 /**
- * Makes the key of an instance, on a new lease. An entry that is there already is replaced when it is one's own former one (`formerToken`, or of an
+ * Makes the key of an instance, on a lease of the process. An entry that is there already is replaced when it is one's own former one (`formerToken`, or of an
  * attempt whose outcome was unknown), or whoever's with `takeOver`; otherwise `conflict`.
  */
 export async function enterRegistry(
@@ -31,18 +32,18 @@ export async function enterRegistry(
 ): Promise<ExclusiveHold> {
   const { store, world, keeper, service, id } = dependencies
   const key = instanceKey(service, id)
-  const lease = await keeper.keep(dependencies.ttlMs)
-  dependencies.ownLeases.add(lease.id)
+  const lease = await dependencies.leases.take(dependencies.ttlMs)
+  lease.own({ key, compare: { target: 'value', key, op: '=', value } })
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const reply = await store.txn({
         compare: [{ target: 'createRevision', key, op: '=', value: 0 }],
         then: [{ op: 'put', key, value, lease: lease.id }],
-        else: [{ op: 'range', key, keysOnly: true }],
+        else: [{ op: 'range', key }],
       })
       if (reply.succeeded) {
-        dependencies.ownLeases.clear()
         const fence = { key, token: reply.revision }
+        lease.own({ key, compare: fenceCompare(fence) })
         return new ExclusiveHold({
           store,
           world,
@@ -58,7 +59,7 @@ export async function enterRegistry(
     }
     throw taken(dependencies)
   } catch (error) {
-    if (await leave(world, lease)) dependencies.ownLeases.delete(lease.id)
+    await leave(world, lease)
     throw error
   }
 }
@@ -69,7 +70,9 @@ async function removeFormer(
   existing: KeyValue,
   options: { readonly takeOver: boolean; readonly formerToken: number | undefined },
 ): Promise<void> {
-  const isOwn = existing.createRevision === options.formerToken || dependencies.ownLeases.has(existing.lease)
+  const isOwn =
+    existing.createRevision === options.formerToken ||
+    decodeInstanceEntry(existing.value)?.nonce === dependencies.nonce
   if (!isOwn && !options.takeOver) throw taken(dependencies)
   await dependencies.store.txn({
     compare: [fenceCompare({ key: existing.key, token: existing.createRevision })],
@@ -77,14 +80,11 @@ async function removeFormer(
   })
 }
 
-/** Whether it is certain that nothing is left in the store. */
-async function leave(world: World, lease: KeptLease): Promise<boolean> {
+async function leave(world: World, lease: LeaseShare): Promise<void> {
   try {
     await lease.release({ timeoutMs: 1_000 })
-    return true
   } catch (error) {
     world.logger.log('debug', 'a registration that failed is left to its lease', { error: String(error) })
-    return false
   }
 }
 

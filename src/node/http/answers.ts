@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { errorCodes, type ErrorCode } from '../../contracts/errors.ts'
+import type { CheckSpec } from '../../coordination/discovery/check-types.ts'
 import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
 import type { ForcedRelease, LockExplanation, LockParty } from '../../coordination/locks/lock-types.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
@@ -314,6 +315,21 @@ export const election = z
   })
   .meta({ id: 'Election' }) satisfies Describes<ElectionOverview>
 
+const checkSpec = z.object({
+  kind: z.enum(['http', 'tcp', 'script']),
+  target: z.string(),
+  args: z.array(z.string()).optional(),
+  expectStatus: z.tuple([whole, whole]).optional(),
+  by: z.enum(['self', 'cluster']),
+  removeAfterMs: z.number().optional(),
+  intervalMs: z.number(),
+  timeoutMs: z.number(),
+  unhealthyAfter: whole,
+  healthyAfter: whole,
+  flapChangesMax: whole,
+  flapWindowMs: z.number(),
+}) satisfies Describes<CheckSpec>
+
 const instance = z
   .object({
     service: z.string(),
@@ -329,6 +345,8 @@ const instance = z
       flapping: z.boolean(),
       results: z.array(z.object({ ok: z.boolean(), atMs: z.number(), note: z.string().optional() })),
     }),
+    check: checkSpec.optional(),
+    registrar: z.enum(['process', 'api']),
     registeredAtMs: z.number(),
     registrationRevision: whole,
     revision: whole,

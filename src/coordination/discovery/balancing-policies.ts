@@ -1,5 +1,5 @@
-import type { Random } from '../contracts/world.ts'
-import type { HashRing } from '../protocols/ring/hash-ring.ts'
+import type { Random } from '../../contracts/world.ts'
+import type { HashRing } from '../../protocols/ring/hash-ring.ts'
 
 /** How an instance is chosen for a new session, or for each request when sessions are off. */
 export const balancerNames = [
