@@ -13,6 +13,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'consistent-hashing': [[true, 3, true], [true]],
   'counters-crdt': [[7n, 7n]],
+  cron: [['manual run succeeded: {"sent":42}'], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
   gateway: [[503]],

@@ -3,6 +3,7 @@ import { version } from '../node/version.ts'
 import { registerAccessCommand } from './access-command.ts'
 import { registerBackupCommand } from './backup-command.ts'
 import { registerCheckCommand } from './check.ts'
+import { registerCronCommand } from './cron-command.ts'
 import { registerDelCommand } from './del-command.ts'
 import { registerDemoCommand } from './demo-command.ts'
 import { registerDevCommand } from './dev-command.ts'
@@ -64,5 +65,6 @@ export function createProgram(asJson = false): Command {
   registerDrainCommand(program)
   registerCheckCommand(program)
   registerSimCommand(program)
+  registerCronCommand(program)
   return program
 }

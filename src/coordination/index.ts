@@ -70,3 +70,21 @@ export {
   type Picked,
   ServiceBalancer,
 } from './discovery/service-balancer.ts'
+export { cronDefaults } from './cron/cron-definition.ts'
+export { cronRequirements, CronService, type CronServiceOptions } from './cron/cron.ts'
+export type {
+  CronActive,
+  CronDefinition,
+  CronDelivery,
+  CronOutcome,
+  CronOverview,
+  CronPause,
+  CronPending,
+  CronRecord,
+  CronRun,
+  CronRunKind,
+  CronSchedule,
+  MissedPolicy,
+  OverlapPolicy,
+  ScheduleOptions,
+} from './cron/cron-types.ts'

@@ -1,3 +1,4 @@
+import { cronRequirements } from './cron/cron.ts'
 import { discoveryRequirements } from './discovery/discovery.ts'
 import { electionRequirements } from './election/election.ts'
 import type { Requirements } from './guarantees.ts'
@@ -8,4 +9,5 @@ export const recipes: readonly Requirements[] = [
   lockRequirements,
   electionRequirements,
   discoveryRequirements,
+  cronRequirements,
 ]

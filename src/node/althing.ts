@@ -8,6 +8,7 @@ import { type AlthingError, invalidArgument } from '../contracts/errors.ts'
 import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { AcceptanceNotices } from '../coordination/accepted-weaknesses.ts'
+import { cronRequirements, CronService } from '../coordination/cron/cron.ts'
 import { Discovery, discoveryRequirements } from '../coordination/discovery/discovery.ts'
 import { electionRequirements, ElectionService } from '../coordination/election/election.ts'
 import {
@@ -166,6 +167,8 @@ async function openNats(url: string, options: OpenOptions): Promise<Althing> {
   return new Althing(store, world, options)
 }
 
+const thisProgram = `${hostname()}, process ${process.pid}`
+
 interface RecipeParts {
   readonly store: Store
   readonly world: World
@@ -210,6 +213,10 @@ export class Althing {
     return this.#recipe(discoveryRequirements, (parts) => new Discovery(parts))
   }
 
+  get cron(): CronService {
+    return this.#recipe(cronRequirements, (parts) => new CronService({ ...parts, instance: thisProgram }))
+  }
+
   /** One of each recipe, made at its first use and closed with the rest. */
   #recipe<T extends { close(): Promise<void> }>(needs: Requirements, make: (parts: RecipeParts) => T): T {
     const made = this.#recipes.get(needs.recipe) ?? make(this.#partsOf(needs))
@@ -223,7 +230,7 @@ export class Althing {
     assertGuarantees(store, recipe, parts)
     const missing = missingGuarantees(store.capabilities, recipe)
     if (missing.length > 0) {
-      this.#notices ??= new AcceptanceNotices({ ...parts, program: `${hostname()}, process ${process.pid}` })
+      this.#notices ??= new AcceptanceNotices({ ...parts, program: thisProgram })
       this.#notices.publish(recipe.recipe, missing)
     }
     return parts

@@ -29,6 +29,7 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/coordination/discovery/service-balancer.test.ts')
     await import('../../src/coordination/leases/lease-keeper.test.ts')
     await import('../../src/coordination/accepted-weaknesses.test.ts')
+    await import('../../src/coordination/cron/cron.test.ts')
   })
 }
 
