@@ -56,6 +56,8 @@ export interface SharedLeaseDependencies {
 class SharedLease {
   readonly dependencies: SharedLeaseDependencies
   readonly lease: KeptLease
+  /** No share has left with something of its own perhaps still there. */
+  isClean = true
   readonly #shares = new Set<LeaseShare>()
   #taken = 0
   #isOver = false
@@ -135,6 +137,29 @@ export class LeaseShare implements KeptLease {
     this.#owned = owned
   }
 
+  /** Nothing of this share is left under the lease. */
+  giveBack(): void {
+    this.#owned = undefined
+    const { lease, isClean } = this.#shared
+    if (!this.#leave()) return
+    if (isClean) lease.giveBack()
+    else lease.abandon()
+  }
+
+  abandon(): void {
+    this.#shared.isClean = false
+    if (this.#hasLeft) return
+    if (this.#leave()) this.#shared.lease.abandon()
+    else void this.#removeLater()
+  }
+
+  /** True when this was the last share. */
+  #leave(): boolean {
+    if (this.#hasLeft) return false
+    this.#hasLeft = true
+    return this.#shared.leave(this)
+  }
+
   async release(options?: CallOptions): Promise<void> {
     this.#released ??= this.#release(options)
     const released = this.#released
@@ -148,14 +173,14 @@ export class LeaseShare implements KeptLease {
 
   async #release(options?: CallOptions): Promise<void> {
     const isFirst = !this.#hasLeft
-    this.#hasLeft = true
-    if (isFirst && this.#shared.leave(this)) {
+    if (this.#leave()) {
       this.#owned = undefined
       return await this.#shared.lease.release(options)
     }
     try {
       await this.#removeOwned(options)
     } catch (error) {
+      this.#shared.isClean = false
       // The lease lives on with the others: only this takes the key away, now or later.
       if (isFirst) void this.#removeLater()
       throw error
