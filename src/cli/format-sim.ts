@@ -1,4 +1,4 @@
-import type { SeedReport } from '../testing/store-simulation/simulate-store.ts'
+import type { RunReport } from '../testing/store-simulation/run-report.ts'
 import type { Sweep, SweepSummary } from '../testing/store-simulation/sweep.ts'
 
 export function describeProgress(sweep: Sweep, total: number, elapsedMs: number): string {
@@ -6,12 +6,12 @@ export function describeProgress(sweep: Sweep, total: number, elapsedMs: number)
   return `${sweep.seeds} of ${total} seeds, ${pace}${sweep.hasFailed ? ', FAILED' : ''}\n`
 }
 
-export function describeFailure({ seed, violation, configuration }: SeedReport, replay: string): string {
+export function describeFailure({ seed, violation, configuration }: RunReport, replay: string): string {
   if (violation === undefined) return ''
   const lines = [
     `seed ${seed} breaks ${violation.invariant}`,
     `  ${violation.message}`,
-    `  ${configuration.nodes} nodes; faults: ${configuration.faults.join(', ') || 'none'}`,
+    `  ${configuration.nodes} ${configuration.nodes === 1 ? 'node' : 'nodes'}; faults: ${configuration.faults.join(', ') || 'none'}`,
     `  replay: ${replay}`,
   ]
   const more = violation.explanation.trimEnd()

@@ -2,14 +2,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { runSimCommand, type SimOptions } from './sim-command.ts'
+import { runSimCommand, type SimOptions, type SimSubject } from './sim-command.ts'
 
 const base: SimOptions = { seeds: '1', faults: 'none', jobs: '1', nodes: '3', seconds: '5' }
 
-async function run(options: Partial<SimOptions>): Promise<{ code: number; out: string }> {
+async function run(
+  options: Partial<SimOptions>,
+  what: SimSubject = 'store',
+): Promise<{ code: number; out: string }> {
   let out = ''
   const terminal = { out: (text: string) => void (out += text), error: () => {} }
-  const code = await runSimCommand({ ...base, ...options }, terminal)
+  const code = await runSimCommand(what, { ...base, ...options }, terminal)
   return { code, out }
 }
 
@@ -55,6 +58,27 @@ describe('althing sim store', () => {
     await expect(run(options)).rejects.toMatchObject({
       code: 'invalid-argument',
       message: expect.stringContaining(named),
+    })
+  })
+})
+
+describe('althing sim RECIPE', () => {
+  const recipe = { seconds: '3' }
+
+  test.each(['local', 'cluster'])(
+    'runs the users of a recipe on engine %s, twice the same',
+    async (engine) => {
+      const { code, out } = await run({ ...recipe, engine, twice: true }, 'lock')
+      expect(code).toBe(0)
+      expect(out).toContain('every invariant held')
+      expect(out).toMatch(/reached: .*rightsGiven [1-9]/)
+    },
+  )
+
+  test('refuses an engine that it does not have', async () => {
+    await expect(run({ ...recipe, engine: 'etcd' }, 'lock')).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('--engine'),
     })
   })
 })

@@ -1,8 +1,9 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Command } from 'commander'
 import { invalidArgument } from '../contracts/errors.ts'
-import type { StoreSimulationOptions } from '../testing/store-simulation/configuration.ts'
-import { type SeedReport, simulateStore } from '../testing/store-simulation/simulate-store.ts'
+import type { RecipeEngine } from '../testing/recipe-simulation/recipe-configuration.ts'
+import { type RecipeName, recipeNames } from '../testing/recipe-simulation/recipe-names.ts'
+import type { RunReport } from '../testing/store-simulation/run-report.ts'
 import { Sweep } from '../testing/store-simulation/sweep.ts'
 import { formatTrace } from '../testing/store-simulation/trace.ts'
 import { parseFaultClasses } from '../testing/world/fault-plan.ts'
@@ -10,11 +11,15 @@ import { NodeClock } from '../world/clock.ts'
 import { wholeNumber } from './arguments.ts'
 import { describeFailure, describeProgress, describeSummary } from './format-sim.ts'
 import { SimJob } from './sim-jobs.ts'
+import { runSimTask, type SimTask } from './sim-task.ts'
 
 export interface SimOptions {
   readonly seeds: string
   readonly faults: string
+  /** Of `sim store`. */
   readonly nodes?: string
+  /** Of the recipes. */
+  readonly engine?: string
   readonly seconds?: string
   readonly jobs: string
   readonly stopOnFirst?: boolean
@@ -22,6 +27,9 @@ export interface SimOptions {
   readonly trace?: string
   readonly json?: boolean
 }
+
+/** What is simulated. */
+export type SimSubject = 'store' | RecipeName
 
 /** Where the command writes; the process itself unless a test gives another. */
 export interface SimTerminal {
@@ -32,43 +40,57 @@ export interface SimTerminal {
 const clock = new NodeClock()
 const progressEveryMs = 2_000
 
-/** Adds `sim store`. */
+/** Adds `sim store`, and `sim` for each recipe. */
 export function registerSimCommand(program: Command, terminal: SimTerminal = processTerminal): void {
-  program
+  const sim = program
     .command('sim')
     .description('run Althing in the simulator, under faults, and check what it promises')
-    .command('store')
+  const act = (what: SimSubject) => async (options: SimOptions) => {
+    process.exitCode = await runSimCommand(what, options, terminal)
+  }
+  withSharedOptions(sim.command('store'))
     .description('simulate clusters of the store: one run for each seed')
+    .option('--nodes <number>', 'size of the clusters, 3 or 5 (default: drawn)')
+    .option('--trace <file>', 'write every protocol event of a single seed, one JSON object a line')
+    .action(act('store'))
+  for (const recipe of recipeNames)
+    withSharedOptions(sim.command(recipe))
+      .description(`simulate users of the recipe ${recipe}: one run for each seed`)
+      .option('--engine <name>', 'local or cluster', 'cluster')
+      .action(act(recipe))
+}
+
+function withSharedOptions(command: Command): Command {
+  return command
     .option('--seeds <range>', 'one seed, or FIRST..LAST', '1..100')
     .option('--faults <list>', 'all, none, or classes set off by commas (docs/blocks/simulator.md)', 'all')
-    .option('--nodes <number>', 'size of the clusters, 3 or 5 (default: drawn)')
     .option('--seconds <number>', 'virtual seconds under faults (default: drawn of 8 to 20)')
     .option('--jobs <number>', 'seeds to run at the same time, each in a process', '2')
     .option('--stop-on-first', 'stop at the first seed that fails')
     .option('--twice', 'run each seed twice and compare the logs')
-    .option('--trace <file>', 'write every protocol event of a single seed, one JSON object a line')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       '\nExit code: 0 all held, 1 an invariant was broken or a history could not be judged.',
     )
-    .action(async (options: SimOptions) => {
-      process.exitCode = await runSimCommand(options, terminal)
-    })
 }
 
 /** The command itself; returns the exit code. */
-export async function runSimCommand(options: SimOptions, terminal: SimTerminal): Promise<number> {
+export async function runSimCommand(
+  what: SimSubject,
+  options: SimOptions,
+  terminal: SimTerminal,
+): Promise<number> {
   const range = parseSeeds(options.seeds)
-  const shared = sharedOptions(options)
+  const taskOf = tasksOf(what, options)
   if (options.trace !== undefined && range.first !== range.last) {
     throw invalidArgument('--trace', options.seeds, 'used with a single seed')
   }
   const startedMs = clock.monotonicMs()
   const sweep = new Sweep()
-  const replay = replayCommand(options)
+  const replay = replayCommand(what, options)
   let shownMs = startedMs
-  const take = (report: SeedReport): void => {
+  const take = (report: RunReport): void => {
     sweep.add(report)
     if (options.json !== true && report.verdict === 'violation')
       terminal.out(describeFailure(report, replay(report.seed)))
@@ -83,7 +105,7 @@ export async function runSimCommand(options: SimOptions, terminal: SimTerminal):
   if (jobs === 1)
     await runHere(
       range,
-      (seed) => run((each) => runTraced(each, options.trace), { ...shared, seed }),
+      (seed) => run((each) => runTraced(each, options.trace), taskOf(seed)),
       take,
       shouldStop,
     )
@@ -91,7 +113,7 @@ export async function runSimCommand(options: SimOptions, terminal: SimTerminal):
     await runInProcesses(
       range,
       jobs,
-      (job, seed) => run((each) => job.run(each), { ...shared, seed }),
+      (job, seed) => run((each) => job.run(each), taskOf(seed)),
       take,
       shouldStop,
     )
@@ -110,16 +132,16 @@ interface SeedRange {
   readonly last: number
 }
 
-type RunSeed = (options: StoreSimulationOptions) => Promise<SeedReport>
+type RunSeed = (task: SimTask) => Promise<RunReport>
 
-const runOnce = (run: RunSeed, options: StoreSimulationOptions): Promise<SeedReport> => run(options)
+const runOnce = (run: RunSeed, task: SimTask): Promise<RunReport> => run(task)
 
 /** The same seed must take the same course. */
-async function runTwice(run: RunSeed, options: StoreSimulationOptions): Promise<SeedReport> {
-  const first = await run(options)
-  const second = await run(options)
+async function runTwice(run: RunSeed, task: SimTask): Promise<RunReport> {
+  const first = await run(task)
+  const second = await run(task)
   if (first.logHash === second.logHash) return first
-  const message = `two runs of seed ${options.seed} took different courses: ${first.logHash} and ${second.logHash}`
+  const message = `two runs of seed ${task.options.seed} took different courses: ${first.logHash} and ${second.logHash}`
   return {
     ...first,
     verdict: 'violation',
@@ -129,8 +151,8 @@ async function runTwice(run: RunSeed, options: StoreSimulationOptions): Promise<
 
 async function runHere(
   { first, last }: SeedRange,
-  run: (seed: number) => Promise<SeedReport>,
-  take: (report: SeedReport) => void,
+  run: (seed: number) => Promise<RunReport>,
+  take: (report: RunReport) => void,
   shouldStop: () => boolean,
 ): Promise<void> {
   for (let seed = first; seed <= last && !shouldStop(); seed++) take(await run(seed))
@@ -139,8 +161,8 @@ async function runHere(
 async function runInProcesses(
   { first, last }: SeedRange,
   count: number,
-  run: (job: SimJob, seed: number) => Promise<SeedReport>,
-  take: (report: SeedReport) => void,
+  run: (job: SimJob, seed: number) => Promise<RunReport>,
+  take: (report: RunReport) => void,
   shouldStop: () => boolean,
 ): Promise<void> {
   let next = first
@@ -155,11 +177,11 @@ async function runInProcesses(
   await Promise.all(Array.from({ length: count }, work))
 }
 
-async function runTraced(options: StoreSimulationOptions, file: string | undefined): Promise<SeedReport> {
-  if (file === undefined) return simulateStore(options, { clock })
+async function runTraced(task: SimTask, file: string | undefined): Promise<RunReport> {
+  if (file === undefined) return runSimTask(task)
   const trace = openSync(file, 'w')
   try {
-    return await simulateStore(options, { clock, stepped: (step) => writeSync(trace, formatTrace(step)) })
+    return await runSimTask(task, (step) => writeSync(trace, formatTrace(step)))
   } finally {
     closeSync(trace)
   }
@@ -176,23 +198,40 @@ function parseSeeds(text: string): SeedRange {
   return { first, last }
 }
 
-function sharedOptions({ faults, nodes, seconds }: SimOptions): Omit<StoreSimulationOptions, 'seed'> {
-  const size = nodes === undefined ? undefined : wholeNumber('--nodes', nodes)
-  if (size !== undefined && size !== 3 && size !== 5) throw invalidArgument('--nodes', size, '3 or 5')
-  return {
+function tasksOf(
+  what: SimSubject,
+  { faults, nodes, engine, seconds }: SimOptions,
+): (seed: number) => SimTask {
+  const shared = {
     faults: parseFaultClasses(faults),
-    ...(size === undefined ? {} : { nodes: size }),
     ...(seconds === undefined ? {} : { seconds: wholeNumber('--seconds', seconds) }),
   }
+  if (what === 'store') {
+    const size = nodes === undefined ? undefined : wholeNumber('--nodes', nodes)
+    if (size !== undefined && size !== 3 && size !== 5) throw invalidArgument('--nodes', size, '3 or 5')
+    const sized: { readonly nodes?: 3 | 5 } = size === undefined ? {} : { nodes: size }
+    return (seed) => ({ kind: 'store', options: { ...shared, ...sized, seed } })
+  }
+  const chosen = engineOf(engine)
+  return (seed) => ({ kind: 'recipe', options: { ...shared, recipe: what, engine: chosen, seed } })
+}
+
+function engineOf(name = 'cluster'): RecipeEngine {
+  if (name !== 'local' && name !== 'cluster') throw invalidArgument('--engine', name, "'local' or 'cluster'")
+  return name
 }
 
 /** What was drawn hangs on every option that the run was given. */
-function replayCommand({ faults, nodes, seconds }: SimOptions): (seed: number) => string {
+function replayCommand(
+  what: SimSubject,
+  { faults, nodes, engine, seconds }: SimOptions,
+): (seed: number) => string {
   const more = [
     ...(nodes === undefined ? [] : [`--nodes ${nodes}`]),
+    ...(engine === undefined ? [] : [`--engine ${engine}`]),
     ...(seconds === undefined ? [] : [`--seconds ${seconds}`]),
   ]
-  return (seed) => [`npx althing sim store --seeds ${seed} --faults ${faults}`, ...more].join(' ')
+  return (seed) => [`npx althing sim ${what} --seeds ${seed} --faults ${faults}`, ...more].join(' ')
 }
 
 const processTerminal: SimTerminal = {

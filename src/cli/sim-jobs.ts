@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { AlthingError } from '../contracts/errors.ts'
-import type { StoreSimulationOptions } from '../testing/store-simulation/configuration.ts'
-import type { SeedReport } from '../testing/store-simulation/simulate-store.ts'
+import type { RunReport } from '../testing/store-simulation/run-report.ts'
+import type { SimTask } from './sim-task.ts'
 
-type Answer = { readonly report: SeedReport } | { readonly error: string }
+type Answer = { readonly report: RunReport } | { readonly error: string }
 
 /** Runs one seed after the other in a process of its own. */
 export class SimJob {
@@ -14,23 +14,25 @@ export class SimJob {
     this.#child = fork(fileURLToPath(new URL('./sim-worker.js', import.meta.url)), { stdio: 'inherit' })
   }
 
-  run(options: StoreSimulationOptions): Promise<SeedReport> {
+  run(task: SimTask): Promise<RunReport> {
     return new Promise((resolve, reject) => {
       const settle = (action: () => void): void => {
         this.#child.removeAllListeners()
         action()
       }
       this.#child.once('exit', (code, signal) =>
-        settle(() => reject(broken(options.seed, `its process ended (${signal ?? `exit code ${code}`})`))),
+        settle(() =>
+          reject(broken(task.options.seed, `its process ended (${signal ?? `exit code ${code}`})`)),
+        ),
       )
-      this.#child.once('error', (error) => settle(() => reject(broken(options.seed, error.message))))
+      this.#child.once('error', (error) => settle(() => reject(broken(task.options.seed, error.message))))
       this.#child.once('message', (answer: Answer) =>
         settle(() => {
           if ('report' in answer) resolve(answer.report)
-          else reject(broken(options.seed, answer.error))
+          else reject(broken(task.options.seed, answer.error))
         }),
       )
-      this.#child.send(options)
+      this.#child.send(task)
     })
   }
 

@@ -28,6 +28,7 @@ import {
 } from '../../models/store/validate.ts'
 import type { Configuration } from '../../protocols/raft/types.ts'
 import { createMemoryNodeStorage, openNodeStorage } from '../../replication/node-storage.ts'
+import type { GroupObserver } from '../../replication/raft-group.ts'
 import type { DiskStorageOptions } from '../../replication/storage.ts'
 import { CommandStore } from './command-store.ts'
 import { defaultTimeoutMs, withDeadline } from './deadline.ts'
@@ -52,6 +53,8 @@ export interface LocalStoreOptions {
   readonly snapshotAgeMs?: number
   /** Sizes of the files on disk; see `DiskStorageOptions`. */
   readonly files?: Omit<DiskStorageOptions, 'identity'>
+  /** Sees every step of the machine below: for the invariants of the simulator. */
+  readonly observer?: GroupObserver
 }
 
 /**
@@ -76,6 +79,11 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
     const failed = (error: AlthingError): void => {
       ready.reject(error)
       store?.fail(error)
+      options.observer?.failed?.(error)
+    }
+    const leaderReady = (): void => {
+      ready.resolve()
+      options.observer?.leaderReady?.()
     }
     const host = await StoreHost.open({
       world,
@@ -84,7 +92,7 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       storage,
       restored,
       keepEntries: 0,
-      observer: { leaderReady: () => ready.resolve(), failed },
+      observer: { ...options.observer, leaderReady, failed },
       ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
       ...(options.keepMs === undefined ? {} : { keepMs: options.keepMs }),
       ...(options.bounds === undefined ? {} : { bounds: options.bounds }),

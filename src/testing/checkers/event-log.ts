@@ -69,7 +69,7 @@ function countBelow<T>(list: readonly T[], isBelow: (item: T) => boolean): numbe
   return low
 }
 
-function applyEvent(state: Map<ByteString, KeyValue>, event: WatchEvent): void {
+export function applyEvent(state: Map<ByteString, KeyValue>, event: WatchEvent): void {
   if (event.type === 'put') state.set(event.kv.key, event.kv)
   else state.delete(event.key)
 }

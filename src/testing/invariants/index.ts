@@ -20,6 +20,18 @@ export {
 } from './linearizable-history.ts'
 export { checkLocalReadsMonotone, type LocalLook } from './local-reads-monotone.ts'
 export { checkFencedWrites, checkLockExclusive } from './lock-exclusive.ts'
+export { checkFirstInLine } from './first-in-line.ts'
+export { checkHeldIsInStore } from './held-is-in-store.ts'
+export { checkLeadersInTurn } from './leaders-in-turn.ts'
+export { checkLiveSets, type ObservedSet } from './live-sets-show-the-store.ts'
+export {
+  checkLossNamesItsCause,
+  type Loss,
+  type LossCircumstances,
+  type Stall,
+} from './loss-names-its-cause.ts'
+export { checkNothingLeftBehind } from './nothing-left-behind.ts'
+export { checkObservedLeaders, type ObservedLeader } from './observed-leaders.ts'
 export { createRaftInvariants } from './raft-invariants.ts'
 export { checkReadsShowPastStates } from './reads-past-states.ts'
 export { checkRealTimeOrder } from './real-time-order.ts'

@@ -2,16 +2,21 @@ import type { SeededRandom } from '../world/seeded-random.ts'
 import type { CrashKind, SimulatedProcess } from '../world/simulated-process.ts'
 import type { Simulation } from '../world/simulation.ts'
 
-export type ClientFault = 'crash' | 'pause' | 'block-loop' | 'clock-drift'
+export type ClientFault = 'crash' | 'pause' | 'block-loop' | 'isolate' | 'clock-drift' | 'clock-step'
 
 export interface ClientFaultsOptions {
   readonly simulation: Simulation
   readonly processes: readonly SimulatedProcess[]
   readonly kinds: readonly ClientFault[]
   readonly intervalMsMean: number
+  /** By how much of its true rate a clock may run fast or slow. Default one percent. */
+  readonly driftMax?: number
   /** Called right after a process was killed. */
   crashed(process: SimulatedProcess): void
 }
+
+/** A wall clock may jump by hours, forwards or back. */
+const stepMsMax = 6 * 3_600_000
 
 /** Stops, kills and holds up the clients' own processes: what they hold must be safe without their help. */
 export class ClientFaults {
@@ -69,12 +74,14 @@ export class ClientFaults {
 
   #harm(process: SimulatedProcess, kind: ClientFault): void {
     const durationMs = Math.ceil(this.#random.exponential(this.#random.pick([200, 1_500, 4_000]))) + 1
-    const { simulation, crashed } = this.#options
+    const { simulation, crashed, driftMax = 0.01 } = this.#options
     if (kind === 'pause') {
       process.pause()
       simulation.after(durationMs, () => process.resume())
-    } else if (kind === 'block-loop') this.#undos.push(process.blockLoop(durationMs))
-    else if (kind === 'clock-drift') process.clock.setRate(1 + this.#random.between(-0.01, 0.01))
+    } else if (kind === 'isolate') simulation.after(durationMs, simulation.network.isolate(process.host))
+    else if (kind === 'block-loop') this.#undos.push(process.blockLoop(durationMs))
+    else if (kind === 'clock-drift') process.clock.setRate(1 + this.#random.between(-driftMax, driftMax))
+    else if (kind === 'clock-step') process.clock.stepWall(this.#random.integer(-stepMsMax, stepMsMax))
     else {
       process.crash(this.#random.pick<CrashKind>(['power', 'kill']))
       crashed(process)

@@ -79,7 +79,10 @@ export class ClientProcess {
 }
 
 /** Waits a while that is drawn around the mean, and is at most four times as long: the end of a run waits for it. */
-export function think({ world, random }: ClientContext, meanMs: number): Promise<void> {
+export function think(
+  { world, random }: Pick<ClientContext, 'world' | 'random'>,
+  meanMs: number,
+): Promise<void> {
   return sleep(world, Math.min(random.exponential(meanMs), 4 * meanMs))
 }
 
@@ -101,7 +104,7 @@ const expected: ReadonlySet<string> = new Set([
 
 /** Runs `call`; `undefined` when it failed in a way that a client must be ready for, or with one of `codes`. */
 export async function attempt<T>(
-  { observations, name }: ClientContext,
+  { observations, name }: { readonly name: string; readonly observations: Pick<Observations, 'violated'> },
   call: () => Promise<T>,
   codes: readonly string[] = [],
 ): Promise<T | undefined> {

@@ -138,7 +138,7 @@ function drawPace(
 }
 
 /** The same faults, so many times rarer: a cluster that never comes to itself commits little that could be lost. */
-function calm(plan: FaultPlan, factor: number): FaultPlan {
+export function calm(plan: FaultPlan, factor: number): FaultPlan {
   const rarer = new Map<FaultClass, FaultRate>()
   for (const [name, rate] of plan) {
     // A node with a damaged disk stays out: one in a run is enough.

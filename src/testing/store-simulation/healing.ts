@@ -1,7 +1,6 @@
 import type { KeyRange } from '../../contracts/store.ts'
 import { type EventLog, eventKey, isInRange, type RevisionEvents } from '../checkers/event-log.ts'
 import { checkLeasesEnded } from '../invariants/lease-ends.ts'
-import { InvariantViolation } from '../invariants/violation.ts'
 import { ClientProcess } from './client-process.ts'
 import { leaseTtlMsMax } from './lease-client.ts'
 import { RecordedStore } from './recorded-store.ts'
@@ -10,6 +9,7 @@ import { isJoint, membersOf } from '../../protocols/raft/configuration.ts'
 import type { NodeId } from '../../protocols/raft/types.ts'
 import type { GroupUnderTest } from './group-under-test.ts'
 import type { StoreRun } from './simulate-store.ts'
+import { mustHold, within } from './within.ts'
 
 /** Bounds on virtual time after the end of all faults. */
 export const healingLimits = {
@@ -34,19 +34,27 @@ export async function heal(run: StoreRun): Promise<void> {
   run.clientFaults.heal()
   await mustServe(run)
   run.stop()
-  await within(run, 'calls-end', 'every call has ended', healingLimits.callsEndMs, () =>
+  await within(run.simulation, 'calls-end', 'every call has ended', healingLimits.callsEndMs, () =>
     run.clients.every(({ isDone }) => isDone),
   )
   await mustEndLeases(run)
-  await within(run, 'watch-delivery', 'every watcher was told all', healingLimits.watchesMs, () =>
+  await within(run.simulation, 'watch-delivery', 'every watcher was told all', healingLimits.watchesMs, () =>
     [...run.cluster.groups.values()].every(hasToldAll),
   )
-  await within(run, 'replicas-converge', 'all nodes have applied the same', healingLimits.convergeMs, () =>
-    haveConverged(run),
+  await within(
+    run.simulation,
+    'replicas-converge',
+    'all nodes have applied the same',
+    healingLimits.convergeMs,
+    () => haveConverged(run),
   )
-  await within(run, 'removed-stays-out', 'what was removed is gone', healingLimits.tidyMs, () => isTidy(run))
-  await within(run, 'groups-whole', 'every group has its copies', healingLimits.copiesMs, () => areWhole(run))
-  report(run, run.cluster.checkReplicas())
+  await within(run.simulation, 'removed-stays-out', 'what was removed is gone', healingLimits.tidyMs, () =>
+    isTidy(run),
+  )
+  await within(run.simulation, 'groups-whole', 'every group has its copies', healingLimits.copiesMs, () =>
+    areWhole(run),
+  )
+  mustHold(run.simulation, run.cluster.checkReplicas())
 }
 
 /** A client that comes only now writes and reads every kind of key. */
@@ -61,7 +69,7 @@ async function mustServe(run: StoreRun): Promise<void> {
   })
   const { servesMs } = healingLimits
   await within(
-    run,
+    run.simulation,
     'serves-after-healing',
     'a new client is served',
     servesMs,
@@ -76,7 +84,7 @@ async function mustEndLeases(run: StoreRun): Promise<void> {
   await simulation.runUntil(() => log.model.leases().length === 0 || simulation.nowMs >= endMs)
   const { kvs } = log.model.range({ key: '', end: null })
   const hanging = kvs.filter(({ lease }) => lease !== 0)
-  report(run, checkLeasesEnded(log.model.leases(), hanging, simulation.nowMs - startedMs))
+  mustHold(run.simulation, checkLeasesEnded(log.model.leases(), hanging, simulation.nowMs - startedMs))
 }
 
 /** Who still listens has heard of the last event of its range. */
@@ -136,26 +144,4 @@ function areWhole({ cluster }: StoreRun): boolean {
     const copies = group.members.filter(isAble).length
     return copies === Math.min(group.replicas, able.length) && isSettled(group) && !group.former.some(isAble)
   })
-}
-
-/** Lets the world run until `predicate` holds; the invariant is broken when that takes longer than `limitMs`. */
-async function within(
-  { simulation }: StoreRun,
-  invariant: string,
-  what: string,
-  limitMs: number,
-  predicate: () => boolean,
-): Promise<void> {
-  const cancel = simulation.after(limitMs, () => {
-    const message = `${limitMs} ms after the end of all faults it is not so that ${what}`
-    simulation.fail(message, new InvariantViolation(invariant, message))
-  })
-  await simulation.runUntil(predicate)
-  cancel()
-}
-
-function report({ simulation }: StoreRun, violation: InvariantViolation | undefined): void {
-  if (violation === undefined) return
-  simulation.fail(violation.message, violation)
-  throw simulation.failure as Error
 }

@@ -1,8 +1,14 @@
-import type { Lock } from '../../coordination/locks/lock-types.ts'
 import type { LockTenure } from '../checkers/lock-holders.ts'
 
+/** A lock, or any right that one at a time may have. */
+export interface ExclusiveRight {
+  readonly name: string
+  readonly token: number
+  readonly isHeld: boolean
+}
+
 interface Held {
-  readonly lock: Lock
+  readonly lock: ExclusiveRight
   readonly holder: string
   readonly from: number
   /** When it was last seen to be held. */
@@ -22,7 +28,7 @@ export class LockWatcher {
   }
 
   /** A process was given the lock at this moment. */
-  acquired(nowMs: number, holder: string, lock: Lock): void {
+  acquired(nowMs: number, holder: string, lock: ExclusiveRight): void {
     this.look(nowMs)
     this.#held.add({ lock, holder, from: nowMs, seenAt: nowMs })
   }

@@ -2,10 +2,9 @@ import type { SimulatedProcess } from '../world/simulated-process.ts'
 import type { Clock } from '../../contracts/world.ts'
 import type { MemberStep } from '../invariants/cluster-view.ts'
 import type { CommittedLog } from '../invariants/committed-log.ts'
-import { InvariantViolation } from '../invariants/violation.ts'
+import type { InvariantViolation } from '../invariants/violation.ts'
 import type { FaultClass } from '../world/fault-classes.ts'
 import { FaultInjector } from '../world/fault-injector.ts'
-import { SimulationError } from '../world/simulation-error.ts'
 import { Simulation } from '../world/simulation.ts'
 import { Administrator } from './administrator.ts'
 import { BackupClient } from './backup-client.ts'
@@ -22,6 +21,7 @@ import { heal } from './healing.ts'
 import { runOperator } from './operator-client.ts'
 import { createOutsider, enableAccess, type OutsiderCounts, type Tokens } from './outsiders.ts'
 import { reachedIn, sumOver } from './reached.ts'
+import { type RunReport, violationFrom } from './run-report.ts'
 import { StoreCluster } from './store-cluster.ts'
 import { Survival } from './survival.ts'
 import { runWatchClient } from './watch-client.ts'
@@ -34,23 +34,8 @@ export interface RunHooks {
 }
 
 /** What became of one seed. */
-export interface SeedReport {
-  readonly seed: number
-  readonly verdict: 'ok' | 'violation' | 'unknown'
-  /** The first thing that went wrong. */
-  readonly violation?: { readonly invariant: string; readonly message: string; readonly explanation: string }
-  /** Hash over all that happened in the run. */
-  readonly logHash: string
+export interface SeedReport extends RunReport {
   readonly configuration: Omit<StoreConfiguration, 'faultPlan'> & { readonly faults: readonly FaultClass[] }
-  readonly virtualMs: number
-  readonly events: number
-  readonly steps: number
-  readonly entries: number
-  readonly calls: number
-  /** How often each class of faults really happened. */
-  readonly faults: Readonly<Record<string, number>>
-  /** Of things that should happen in some runs, so that the faults can show what they break. */
-  readonly reached: Readonly<Record<string, number>>
 }
 
 /** One run: everything that takes part in it. */
@@ -244,7 +229,7 @@ function startClients(
 }
 
 function clientFaultsOf(faults: readonly FaultClass[]): ClientFault[] {
-  const kinds: ClientFault[] = ['crash', 'pause', 'block-loop', 'clock-drift']
+  const kinds = ['crash', 'pause', 'block-loop', 'clock-drift'] as const satisfies readonly ClientFault[]
   return kinds.filter((kind) => faults.includes(kind))
 }
 
@@ -262,15 +247,6 @@ function keepLooking({ simulation, observations, cluster }: StoreRun): void {
     simulation.after(lookEveryMs, look)
   }
   simulation.after(lookEveryMs, look)
-}
-
-function violationFrom(error: unknown): InvariantViolation {
-  if (!(error instanceof SimulationError)) throw error
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof InvariantViolation) return cause
-  }
-  const cause = error.cause instanceof Error ? (error.cause.stack ?? '') : ''
-  return new InvariantViolation('no-crash', error.message, cause)
 }
 
 function reportOf(

@@ -282,7 +282,8 @@ export class StoreCluster {
   }
 }
 
-function isDiskFailure(error: unknown): boolean {
+/** A node may end by itself for this. */
+export function isDiskFailure(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (isAlthingError(cause, 'disk-failed')) return true
   }

@@ -1,9 +1,9 @@
-import type { SeedReport } from './simulate-store.ts'
+import type { RunReport } from './run-report.ts'
 
 /** What the runs of many seeds came to. */
 export interface SweepSummary {
   readonly seeds: number
-  readonly failed: readonly SeedReport[]
+  readonly failed: readonly RunReport[]
   /** Seeds of which some history could not be judged within its bounds. */
   readonly unknown: readonly number[]
   readonly virtualMs: number
@@ -19,7 +19,7 @@ const failedMax = 100
 
 /** Adds up the reports of a sweep, in any order. */
 export class Sweep {
-  readonly #failed: SeedReport[] = []
+  readonly #failed: RunReport[] = []
   readonly #unknown: number[] = []
   readonly #faults: Record<string, number> = {}
   readonly #reached: Record<string, number> = {}
@@ -41,7 +41,7 @@ export class Sweep {
     return this.#virtualMs
   }
 
-  add(report: SeedReport): void {
+  add(report: RunReport): void {
     this.#seeds++
     this.#virtualMs += report.virtualMs
     this.#steps += report.steps

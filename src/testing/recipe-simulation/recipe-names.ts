@@ -1,0 +1,17 @@
+import type { CreateWorkload } from './workload.ts'
+import { createElectionWorkload } from './workloads/election.ts'
+import { createLeaseWorkload } from './workloads/leases.ts'
+import { createLockWorkload } from './workloads/lock.ts'
+import { createDiscoveryWorkload } from './workloads/discovery.ts'
+
+/** Every recipe that the simulator knows, by the name that `althing sim` takes. */
+export const workloads = {
+  lock: createLockWorkload,
+  election: createElectionWorkload,
+  discovery: createDiscoveryWorkload,
+  leases: createLeaseWorkload,
+} as const satisfies Readonly<Record<string, CreateWorkload>>
+
+export type RecipeName = keyof typeof workloads
+
+export const recipeNames = Object.keys(workloads) as readonly RecipeName[]

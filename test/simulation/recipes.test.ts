@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type RecipeEngine,
+  type RecipeName,
+  recipeNames,
+  type RecipeReport,
+  simulateRecipe,
+} from '../../src/testing/recipe-simulation/index.ts'
+import { type FaultClass, faultClasses } from '../../src/testing/world/fault-classes.ts'
+
+/** A few seeds of each here; `althing sim RECIPE --seeds 1..1000` runs many. */
+const seeds = [1, 2, 3]
+const engines: readonly RecipeEngine[] = ['local', 'cluster']
+const cases = recipeNames.flatMap((recipe) => engines.map((engine) => ({ recipe, engine })))
+
+async function run(
+  recipe: RecipeName,
+  engine: RecipeEngine,
+  seed: number,
+  faults: readonly FaultClass[] = faultClasses,
+): Promise<RecipeReport> {
+  return await simulateRecipe({ recipe, engine, seed, faults })
+}
+
+function problemOf({ seed, violation }: RecipeReport): string[] {
+  return violation === undefined ? [] : [`seed ${seed}: ${violation.message}\n${violation.explanation}`]
+}
+
+describe('the recipes in the simulator', () => {
+  test.each(cases)('$recipe keeps what it promises under all faults on engine $engine', async (each) => {
+    const problems: string[] = []
+    let rounds = 0
+    for (const seed of seeds) {
+      const report = await run(each.recipe, each.engine, seed)
+      problems.push(...problemOf(report))
+      rounds += report.calls
+    }
+    expect(problems).toEqual([])
+    expect(rounds).toBeGreaterThan(seeds.length)
+  })
+
+  test.each(engines)('take the same course twice from the same seed on engine %s', async (engine) => {
+    const first = await run('lock', engine, 7)
+    expect(await run('lock', engine, 7)).toEqual(first)
+    expect((await run('lock', engine, 8)).logHash).not.toBe(first.logHash)
+  })
+})
