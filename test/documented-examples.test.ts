@@ -17,6 +17,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
   gateway: [[503]],
+  ids: [[true, true, 19], ['billing-1'], ['1,2,3'], [true, 'uuid']],
   lock: [[null], [2]],
   'logical-clocks': [[-1], ['concurrent', 'before', 'after'], ['concurrent', 1], [true, 10_000_000]],
   simulator: [[true, 2]],

@@ -19,6 +19,7 @@ import {
 } from '../coordination/guarantees.ts'
 import { LeaseKeeper } from '../coordination/leases/lease-keeper.ts'
 import { lockRequirements, LockService } from '../coordination/locks/lock.ts'
+import { idRequirements, IdService } from '../ids/id-service.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -215,6 +216,11 @@ export class Althing {
 
   get cron(): CronService {
     return this.#recipe(cronRequirements, (parts) => new CronService({ ...parts, instance: thisProgram }))
+  }
+
+  /** Snowflake and segment ids; needs `durable`, so on `memory:` only with that accepted. */
+  get ids(): IdService {
+    return this.#recipe(idRequirements, (parts) => new IdService({ ...parts, label: thisProgram }))
   }
 
   /** One of each recipe, made at its first use and closed with the rest. */

@@ -5,7 +5,10 @@ import { EngineRunner } from './engine-runner.ts'
 import type { Engine } from './place.ts'
 import { tmpdir } from 'node:os'
 import { assertGuarantees, missingGuarantees } from '../../src/coordination/guarantees.ts'
-import { recipes } from '../../src/coordination/recipes.ts'
+import { recipes as coordinationRecipes } from '../../src/coordination/recipes.ts'
+import { idRequirements } from '../../src/ids/id-service.ts'
+
+const recipes = [...coordinationRecipes, idRequirements]
 
 /** Runs the test files of the recipes, those of `src/coordination` that use a store, beside one real engine. */
 export async function describeRecipes(name: string, start: (world: World) => Promise<Engine>): Promise<void> {
@@ -30,6 +33,10 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/coordination/leases/lease-keeper.test.ts')
     await import('../../src/coordination/accepted-weaknesses.test.ts')
     await import('../../src/coordination/cron/cron.test.ts')
+    await import('../../src/ids/snowflake.test.ts')
+    await import('../../src/ids/copied-machine.test.ts')
+    await import('../../src/ids/segment-ids.test.ts')
+    await import('../../src/ids/ids-faults.test.ts')
   })
 }
 

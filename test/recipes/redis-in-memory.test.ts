@@ -4,7 +4,7 @@ import { startRedis } from './places/redis.ts'
 
 const name = 'recipes on a Redis that keeps nothing, as their callers accept'
 const unavailable = redisUnavailable()
-const weaker = ['linearizable', 'lease-survives-failover', 'fencing'] as const
+const weaker = ['linearizable', 'durable', 'lease-survives-failover', 'fencing'] as const
 
 if (unavailable === undefined)
   await describeRecipes(name, () => startRedis({ settings: { appendonly: 'no' }, accept: weaker }))
