@@ -79,6 +79,11 @@ export class LeasedWorker implements Tenure {
     } catch (error) {
       this.#log('the mark of a worker id that was given up stays where it was', error)
     }
+    if (!wasHeld) {
+      // A copy of this process may go on with the lease; and one that has lapsed ends by itself.
+      this.#options.lease.abandon()
+      return
+    }
     try {
       await this.#options.lease.release({ timeoutMs: releaseTimeoutMs })
     } catch (error) {

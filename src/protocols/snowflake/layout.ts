@@ -15,7 +15,8 @@ export interface SnowflakeLayout {
 
 /** 41 bits of milliseconds last until September 2093. */
 export const defaultLayout: SnowflakeLayout = {
-  epochMs: Date.UTC(2024, 0, 1),
+  // 2024-01-01T00:00:00Z
+  epochMs: 1_704_067_200_000,
   timeBits: 41,
   datacentreBits: 5,
   workerBits: 5,
