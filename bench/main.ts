@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { benchElectionStability } from './areas/election-stability.ts'
+import { benchElections } from './areas/elections.ts'
 import { benchEngines } from './areas/engines.ts'
 import { benchFailover } from './areas/failover.ts'
 import { benchIdleGroups } from './areas/idle-groups.ts'
@@ -31,6 +32,7 @@ function run(options: BenchOptions, print: (text: string) => void): Promise<Area
   const { area, peer } = options
   if (area === 'engines') return benchEngines(options, print)
   if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
+  if (area === 'elections') return Promise.resolve(benchElections(print))
   return peerAreas[area](ourCluster, peers[peer], options, print)
 }
 

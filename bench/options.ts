@@ -12,6 +12,7 @@ export const areas = [
   'scale',
   'engines',
   'lock',
+  'elections',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -61,6 +62,7 @@ Areas
   scale               watchers, leases, memory and idle-groups, one after the other
   engines             the same recipes on every engine, and our layer beside each engine's bare client
   lock                acquire and release: three members beside etcd's lock, and the embedded engine beside redlock on one Redis
+  elections           messages and time of bully and ring elections in the simulator, beside the papers' figures
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)

@@ -16,6 +16,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   cron: [['manual run succeeded: {"sent":42}'], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
+  elections: [[['3'], 'a leader in every part', 'a leader where a majority is']],
   gateway: [[503]],
   ids: [[true, true, 19], ['billing-1'], ['1,2,3'], [true, 'uuid']],
   lock: [[null], [2]],

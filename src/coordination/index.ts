@@ -88,3 +88,15 @@ export type {
   OverlapPolicy,
   ScheduleOptions,
 } from './cron/cron-types.ts'
+export {
+  type ElectedTerm,
+  type Elector,
+  type ElectorAlgorithm,
+  electorAlgorithms,
+  type ElectorGuarantees,
+  electorGuarantees,
+  type ElectorLeader,
+} from './electors/elector-types.ts'
+export type { ElectionMember } from './electors/election-transport.ts'
+export type { LockElectorOptions } from './electors/lock-elector.ts'
+export { type ElectorOptions, type MemberElectorOptions, openElector } from './electors/open-elector.ts'
