@@ -46,10 +46,10 @@ export class GroupFolders {
     for (const id of groups.keys()) await this.make(id)
   }
 
-  /** Durable when resolved. */
+  /** Durable when resolved: a folder that is there already may be in the system's cache only, since its maker was killed. */
   async make(id: GroupId): Promise<void> {
-    if ((await this.#disk.list(this.#root)).includes(String(id))) return
-    await this.#disk.makeDirectory(this.#path(id))
+    const isThere = (await this.#disk.list(this.#root)).includes(String(id))
+    if (!isThere) await this.#disk.makeDirectory(this.#path(id))
     await this.#disk.syncDirectory(this.#root)
     await this.#disk.syncDirectory(this.#directory)
   }
@@ -66,7 +66,10 @@ export class GroupFolders {
 
   /** The snapshots of a group that exists; `saved` is called for each that has become durable. */
   async open(id: GroupId, saved: (meta: SnapshotMeta) => void): Promise<SnapshotStore> {
-    const store = this.#store(this.#path(id), saved)
+    const path = this.#path(id)
+    // The node before may have been killed between the renaming of a snapshot and this: the log must not be cut for a file that a loss of power takes away.
+    await this.#latch.guard(() => this.#disk.syncDirectory(path))
+    const store = this.#store(path, saved)
     await store.load()
     return store
   }

@@ -336,6 +336,25 @@ describe('on a disk', () => {
     expect(await refused(again.createGroup(9, initial))).toMatchObject({ code: 'conflict' })
   })
 
+  test('a snapshot that a killed node had renamed, and not yet made durable, is made so before the log is cut for it', async () => {
+    const disk = new FaultDisk()
+    const killed = await open(disk)
+    await killed.createGroup(1, { voters: [1] })
+    await append(killed, 1, 1, 30)
+    disk.fault = (operation, path) => {
+      if (operation === 'syncDirectory' && path === 'node/groups/1') throw new Error('killed')
+    }
+    await refused(snapshot(killed, 1, 30))
+    disk.fault = undefined
+    const next = await open(disk)
+    await storageOf(next, 1).compact(30)
+    await settle()
+    expect(segmentsOf(disk)).not.toContain('node/wal-0000000001.log')
+    disk.crash = { atOperation: Infinity, tear: (written) => written, losesUnsynced: true }
+    const afterPowerLoss = await open(new FaultDisk(disk.afterCrash()))
+    expect(afterPowerLoss.groups.get(1)?.restored.snapshot?.index).toBe(30)
+  })
+
   test('entries that were overwritten hold nothing back', async () => {
     const disk = new FaultDisk()
     const node = await open(disk)

@@ -109,7 +109,9 @@ export class FaultDisk implements Disk {
 
   async syncDirectory(path: string): Promise<void> {
     if (await this.change('syncDirectory', path)) return never()
-    this.durableNames = new Map(this.names)
+    const isIn = (name: string): boolean => name.slice(0, name.lastIndexOf('/')) === path
+    const others = [...this.durableNames].filter(([name]) => !isIn(name))
+    this.durableNames = new Map([...others, ...[...this.names].filter(([name]) => isIn(name))])
   }
 
   async freeBytes(): Promise<number | undefined> {

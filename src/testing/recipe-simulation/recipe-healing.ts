@@ -8,7 +8,7 @@ import type { Succession } from './workload.ts'
 /** Bounds on virtual time after the end of all faults. */
 export const recipeHealingLimits = {
   /** Until users have got through their work again, as many times as there are users. */
-  progressMs: 45_000,
+  progressMs: 60_000,
   /** Until every user has come to its end. */
   usersEndMs: 45_000,
   /** Until the first of a succession has what it is to hold. */

@@ -80,7 +80,7 @@ export async function useWhile(
   step: () => Promise<unknown>,
 ): Promise<void> {
   const { random, configuration, world } = user
-  const endMs = user.nowMs() + Math.min(4, random.exponential(1)) * configuration.holdMsMean
+  const endMs = user.nowMs() + Math.min(2, random.exponential(1)) * configuration.holdMsMean
   while (user.nowMs() < endMs && isHeld() && !user.isStopping()) {
     await step()
     await sleep(world, random.exponential(configuration.holdMsMean / 4))
