@@ -1,5 +1,6 @@
 import { formatDurationMs } from '../base/duration.ts'
 import type { LockExplanation, LockParty } from '../coordination/locks/lock-types.ts'
+import type { Party } from '../coordination/locks/party.ts'
 
 /** Each lock with its holder and those who wait, in order. */
 export function formatLocks(locks: readonly LockExplanation[], nowMs: number): string {
@@ -7,25 +8,42 @@ export function formatLocks(locks: readonly LockExplanation[], nowMs: number): s
   return locks.map((lock) => formatLock(lock, nowMs)).join('')
 }
 
-function formatLock({ name, holder, waiters }: LockExplanation, nowMs: number): string {
-  const head = holder === undefined ? `${name}: free\n` : `${name}: held by ${party(holder)}\n`
-  const facts = holder === undefined ? [] : holderFacts(holder, nowMs)
-  const line = waiters.map((waiter, i) => {
-    const waitedMs = Math.max(0, nowMs - waiter.queuedAtMs)
-    return `  ${i + 1}. waits: ${party(waiter)}, for ${formatDurationMs(waitedMs)}\n`
-  })
-  return head + facts.map((fact) => `  ${fact}\n`).join('') + line.join('')
+function formatLock({ name, holders, waiters }: LockExplanation, nowMs: number): string {
+  const [first, ...others] = holders
+  if (first === undefined) return `${name}: free\n`
+  const verb = first.mode === 'read' ? 'read' : 'held'
+  if (others.length === 0) return block(`${name}: ${verb} by ${party(first)}`, first, waiters, nowMs)
+  const readers = holders.map((each) => `  reads: ${party(each)}, ${holderFacts(each, nowMs).join(', ')}\n`)
+  return `${name}: read by ${holders.length}\n${readers.join('')}${waiting(waiters, nowMs)}`
 }
 
-function party({ owner, note, token }: LockParty): string {
+function block(head: string, holder: LockParty, waiters: readonly LockParty[], nowMs: number): string {
+  const facts = holderFacts(holder, nowMs).map((fact) => `  ${fact}\n`)
+  return `${head}\n${facts.join('')}${waiting(waiters, nowMs)}`
+}
+
+function waiting(waiters: readonly LockParty[], nowMs: number): string {
+  return waiters
+    .map((waiter, i) => {
+      const what = waiter.mode === 'read' ? 'waits to read' : 'waits'
+      return `  ${i + 1}. ${what}: ${party(waiter)}, for ${agoMs(waiter.queuedAtMs, nowMs)}\n`
+    })
+    .join('')
+}
+
+export function party({ owner, note, token }: Party): string {
   const who = owner ?? `token ${token}`
   return note === undefined ? who : `${who} (${note})`
 }
 
-function holderFacts(holder: LockParty, nowMs: number): string[] {
+export function agoMs(thenMs: number, nowMs: number): string {
+  return formatDurationMs(Math.max(0, nowMs - thenMs))
+}
+
+export function holderFacts(holder: Party, nowMs: number): string[] {
   const { token, ttlMs, heldSinceMs, sinceRenewalMs, endsInMs } = holder
   const facts = [`token ${token}, ttl ${formatDurationMs(ttlMs)}`]
-  if (heldSinceMs !== undefined) facts.push(`held for ${formatDurationMs(Math.max(0, nowMs - heldSinceMs))}`)
+  if (heldSinceMs !== undefined) facts.push(`held for ${agoMs(heldSinceMs, nowMs)}`)
   if (sinceRenewalMs !== undefined && endsInMs !== undefined)
     facts.push(
       `renewed ${formatDurationMs(sinceRenewalMs)} ago, passes on in ${formatDurationMs(endsInMs)} without a renewal`,

@@ -87,6 +87,7 @@ describe('locks', () => {
   test('show the holder with its times, and who waits, in order', () => {
     const holder = {
       token: 8,
+      mode: 'write',
       owner: 'ann',
       note: 'backup',
       ttlMs: 30_000,
@@ -95,9 +96,11 @@ describe('locks', () => {
       heldSinceMs: 2_000,
       sinceRenewalMs: 500,
       endsInMs: 29_500,
-    }
-    const waiter = { token: 9, ttlMs: 30_000, lease: 2, queuedAtMs: 4_000 }
-    expect(formatLocks([{ name: 'jobs', holder, waiters: [waiter], revision: 9 }], 10_000)).toBe(
+    } as const
+    const waiter = { token: 9, mode: 'write', ttlMs: 30_000, lease: 2, queuedAtMs: 4_000 } as const
+    expect(
+      formatLocks([{ name: 'jobs', holder, holders: [holder], waiters: [waiter], revision: 9 }], 10_000),
+    ).toBe(
       [
         'jobs: held by ann (backup)',
         '  token 8, ttl 30s',
@@ -107,8 +110,22 @@ describe('locks', () => {
         '',
       ].join('\n'),
     )
+    const readers = [
+      { ...holder, mode: 'read' },
+      { ...waiter, mode: 'read', heldSinceMs: 9_000 },
+    ] as const
+    expect(
+      formatLocks([{ name: 'jobs', holder: readers[0], holders: readers, waiters: [], revision: 9 }], 10_000),
+    ).toBe(
+      [
+        'jobs: read by 2',
+        '  reads: ann (backup), token 8, ttl 30s, held for 8s, renewed 500ms ago, passes on in 29.5s without a renewal',
+        '  reads: token 9, token 9, ttl 30s, held for 1s',
+        '',
+      ].join('\n'),
+    )
     expect(formatLocks([], 0)).toBe('no lock is held\n')
-    expect(formatLocks([{ name: 'jobs', holder: undefined, waiters: [], revision: 1 }], 0)).toBe(
+    expect(formatLocks([{ name: 'jobs', holder: undefined, holders: [], waiters: [], revision: 1 }], 0)).toBe(
       'jobs: free\n',
     )
   })

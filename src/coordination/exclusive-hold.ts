@@ -16,6 +16,8 @@ export interface HoldOptions {
   readonly keeper: LeaseKeeper
   readonly fence: Fence
   readonly lease: KeptLease
+  /** Other keys hang on the lease too: then it ends with this hold, and they with it. */
+  readonly sharesLease?: boolean
   /** Named in errors: `lock "orders"`. */
   readonly what: string
   /** Reads the reason why an operator took the right away out of the value of the key, if it says one. */
@@ -113,7 +115,7 @@ export class ExclusiveHold {
 
   /** Ends the right here at once, then in the store. May be called again when it has failed. */
   async release(options?: CallOptions): Promise<void> {
-    const isKnown = this.isHeld && this.#leases.length === 1
+    const isKnown = this.isHeld && this.#leases.length === 1 && this.#options.sharesLease !== true
     this.#stop()
     if (isKnown) await this.#deleteKey(this.#leases[0] as KeptLease, options)
     await Promise.all(this.#leases.map((lease) => lease.release(options)))

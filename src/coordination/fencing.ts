@@ -11,6 +11,21 @@ export interface Fence {
   readonly token: number
 }
 
+/**
+ * What a hold shows to a resource outside the store (`guards/`), so that it can tell a former holder from the present ones. A fence will do where
+ * one at a time holds the right. `kind` `'shared'`: a read hold, one of many. `'member'`: a permit of a semaphore; the tokens in `live` are those that
+ * held at revision `asOf`, and the only ones that the resource has to admit as far as that revision tells.
+ */
+export type FenceStamp =
+  | { readonly token: number; readonly kind?: undefined }
+  | { readonly token: number; readonly kind: 'shared' }
+  | {
+      readonly token: number
+      readonly kind: 'member'
+      readonly asOf: number
+      readonly live: readonly number[]
+    }
+
 /** A transaction with this comparison is refused by the store itself once the right has ended. */
 export function fenceCompare(fence: Fence): Compare {
   return { target: 'createRevision', key: fence.key, op: '=', value: fence.token }
@@ -24,31 +39,38 @@ export interface FencedTxnRequest {
 }
 
 /**
- * Applies `request` if the right is held, by the store's own order. Rejects with `stale-token` (nothing changed) when it is not; a
- * comparison of the request's own that fails is no error: `succeeded` is false.
+ * Applies `request` if the right is held (all of them, where several are given), by the store's own order. Rejects with `stale-token` (nothing changed) when it
+ * is not; a comparison of the request's own that fails is no error: `succeeded` is false.
  */
 export async function fencedTxn(
   store: Store,
-  fence: Fence,
+  fence: Fence | readonly Fence[],
   request: FencedTxnRequest,
   options?: CallOptions,
 ): Promise<TxnReply> {
   if (request.else?.some((operation) => operation.op !== 'range') === true) {
     throw invalidArgument('else', request.else, 'reads only in a fenced transaction')
   }
+  const fences: readonly Fence[] = 'key' in fence ? [fence] : fence
+  if (fences.length === 0) throw invalidArgument('fence', fence, 'at least one fence')
   const reply = await store.txn(
     {
-      compare: [fenceCompare(fence), ...(request.compare ?? [])],
+      compare: [...fences.map(fenceCompare), ...(request.compare ?? [])],
       then: request.then ?? [],
-      else: [{ op: 'range', key: fence.key, keysOnly: true }, ...(request.else ?? [])],
+      else: [
+        ...fences.map(({ key }) => ({ op: 'range', key, keysOnly: true }) as const),
+        ...(request.else ?? []),
+      ],
     },
     options,
   )
   if (reply.succeeded) return reply
-  const [own, ...replies] = reply.replies
-  const isHeld = own?.op === 'range' && own.kvs[0]?.createRevision === fence.token
-  if (!isHeld) throw staleToken(fence)
-  return { ...reply, replies }
+  for (const [i, each] of fences.entries()) {
+    const own = reply.replies[i]
+    const isHeld = own?.op === 'range' && own.kvs[0]?.createRevision === each.token
+    if (!isHeld) throw staleToken(each)
+  }
+  return { ...reply, replies: reply.replies.slice(fences.length) }
 }
 
 export function staleToken(fence: Fence): AlthingError {

@@ -6,12 +6,24 @@ export {
 } from './accepted-weaknesses.ts'
 export { assertGuarantees, type Guarantee, missingGuarantees, type Requirements } from './guarantees.ts'
 export { recipes } from './recipes.ts'
-export { type Fence, type FencedTxnRequest, fenceCompare, fencedTxn } from './fencing.ts'
+export { type Fence, type FencedTxnRequest, type FenceStamp, fenceCompare, fencedTxn } from './fencing.ts'
 export type { KeptLease } from './leases/kept-lease.ts'
 export { LeaseKeeper, type LeaseKeeperOptions } from './leases/lease-keeper.ts'
 export type { LossCause } from './leases/loss-cause.ts'
 export { lockDefaults, lockRequirements, LockService, type LockServiceOptions } from './locks/lock.ts'
-export type { AcquireOptions, ForcedRelease, Lock, LockExplanation, LockParty } from './locks/lock-types.ts'
+export type { ForcedRelease, ForceReleaseOptions } from './locks/forced-release.ts'
+export type { Hold, SingleHold } from './locks/hold-types.ts'
+export type {
+  AcquireAllOptions,
+  AcquireOptions,
+  ForcedLockRelease,
+  Lock,
+  LockExplanation,
+  LockMode,
+  LockParty,
+  MultiLock,
+} from './locks/lock-types.ts'
+export type { Party } from './locks/party.ts'
 export {
   electionDefaults,
   electionRequirements,
@@ -100,3 +112,18 @@ export {
 export type { ElectionMember } from './electors/election-transport.ts'
 export type { LockElectorOptions } from './electors/lock-elector.ts'
 export { type ElectorOptions, type MemberElectorOptions, openElector } from './electors/open-elector.ts'
+export {
+  semaphoreDefaults,
+  semaphoreRequirements,
+  SemaphoreService,
+  type SemaphoreServiceOptions,
+} from './semaphores/semaphore.ts'
+export type { SetLimitOptions } from './semaphores/semaphore-overview.ts'
+export type {
+  ForcedPermitRelease,
+  LimitChange,
+  Permit,
+  PermitOptions,
+  PermitParty,
+  SemaphoreExplanation,
+} from './semaphores/semaphore-types.ts'

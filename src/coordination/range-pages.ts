@@ -4,7 +4,13 @@ import type { KeyValue, ReadOptions, Store } from '../contracts/store.ts'
 /** The whole of a range at one revision, in as many reads as the bound on a reply asks for. */
 export async function readWholeRange(
   store: Store,
-  request: { readonly key: ByteString; readonly end: ByteString; readonly keysOnly?: boolean },
+  request: {
+    readonly key: ByteString
+    readonly end: ByteString
+    readonly keysOnly?: boolean
+    /** As of this revision; default the newest. */
+    readonly revision?: number
+  },
   options?: ReadOptions,
 ): Promise<{ readonly revision: number; readonly kvs: readonly KeyValue[] }> {
   const first = await store.range(request, options)
@@ -15,7 +21,7 @@ export async function readWholeRange(
     if (last === undefined) break
     // The smallest key after the last one read.
     const next = await store.range(
-      { ...request, key: `${last.key}\u0000`, revision: first.revision },
+      { ...request, key: `${last.key}\u0000`, revision: request.revision ?? first.revision },
       options,
     )
     kvs.push(...next.kvs)

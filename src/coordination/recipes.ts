@@ -3,6 +3,7 @@ import { discoveryRequirements } from './discovery/discovery.ts'
 import { electionRequirements } from './election/election.ts'
 import type { Requirements } from './guarantees.ts'
 import { lockRequirements } from './locks/lock.ts'
+import { semaphoreRequirements } from './semaphores/semaphore.ts'
 
 /** Every recipe of this folder, with what it needs of a store. */
 export const recipes: readonly Requirements[] = [
@@ -10,4 +11,5 @@ export const recipes: readonly Requirements[] = [
   electionRequirements,
   discoveryRequirements,
   cronRequirements,
+  semaphoreRequirements,
 ]

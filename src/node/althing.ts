@@ -20,6 +20,7 @@ import {
 import { LeaseKeeper } from '../coordination/leases/lease-keeper.ts'
 import { lockRequirements, LockService } from '../coordination/locks/lock.ts'
 import { idRequirements, IdService } from '../ids/id-service.ts'
+import { semaphoreRequirements, SemaphoreService } from '../coordination/semaphores/semaphore.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -221,6 +222,10 @@ export class Althing {
   /** Snowflake and segment ids; needs `durable`, so on `memory:` only with that accepted. */
   get ids(): IdService {
     return this.#recipe(idRequirements, (parts) => new IdService({ ...parts, label: thisProgram }))
+  }
+
+  get semaphores(): SemaphoreService {
+    return this.#recipe(semaphoreRequirements, (parts) => new SemaphoreService(parts))
   }
 
   /** One of each recipe, made at its first use and closed with the rest. */

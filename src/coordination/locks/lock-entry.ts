@@ -1,10 +1,9 @@
 import { bytesFromText, prefixEnd, textFromBytes, type ByteString } from '../../base/bytes.ts'
-import type { KeyRange, KeyValue, LeaseStatus } from '../../contracts/store.ts'
+import type { KeyRange } from '../../contracts/store.ts'
 import { keySegment, nameOfSegment } from '../names.ts'
-import type { ForcedRelease, LockParty } from './lock-types.ts'
 
 /**
- * The keys of locks. A party of lock NAME has one key `/althing/locks/NAME/ID`, which hangs on its lease; the parties are served in the order
+ * The keys of locks. A party of lock NAME has one key `/althing/locks/NAME/ID` (`NAME/r-ID` to read), which hangs on its lease; the parties are served in the order
  * of the create revisions of their keys, and that revision is the fencing token.
  */
 export const locksPrefix: ByteString = '/althing/locks/'
@@ -58,32 +57,6 @@ export function decodeLockEntry(value: Uint8Array): LockEntry | undefined {
     if (typeof entry !== 'object' || entry === null) return undefined
     const { ttlMs, queuedAtMs } = entry as Partial<LockEntry>
     return typeof ttlMs === 'number' && typeof queuedAtMs === 'number' ? (entry as LockEntry) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** `lease` adds what the store knows of the last renewal. */
-export function lockParty(kv: KeyValue, lease: LeaseStatus | undefined): LockParty {
-  const { forced: _, ...entry } = decodeLockEntry(kv.value) ?? { ttlMs: 0, queuedAtMs: 0 }
-  const remainingMs = lease?.remainingMs
-  return {
-    ...entry,
-    token: kv.createRevision,
-    lease: kv.lease,
-    ...(lease === undefined || remainingMs === undefined
-      ? {}
-      : { sinceRenewalMs: Math.max(0, lease.ttlMs - remainingMs), endsInMs: remainingMs }),
-  }
-}
-
-export function encodeForcedRelease(record: ForcedRelease): Uint8Array {
-  return bytesFromText(JSON.stringify(record))
-}
-
-export function decodeForcedRelease(value: Uint8Array): ForcedRelease | undefined {
-  try {
-    return JSON.parse(textFromBytes(value)) as ForcedRelease
   } catch {
     return undefined
   }

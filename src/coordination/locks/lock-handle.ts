@@ -1,31 +1,35 @@
 import type { Duration } from '../../base/duration.ts'
 import { textFromBytes } from '../../base/bytes.ts'
 import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
-import type { Timer, World } from '../../contracts/world.ts'
+import type { World } from '../../contracts/world.ts'
 import type { ExclusiveHold } from '../exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, fenceCompare, staleToken } from '../fencing.ts'
+import { type Fence, type FencedTxnRequest, type FenceStamp, fenceCompare, staleToken } from '../fencing.ts'
+import { Announcement } from './announcement.ts'
 import { encodeLockEntry, type LockEntry } from './lock-entry.ts'
-import type { Turn } from './lock-queue.ts'
-import type { Lock } from './lock-types.ts'
+import type { Lock, LockMode } from './lock-types.ts'
 import { leaseTtlMs } from '../names.ts'
 
-/** Who had to wait writes since when the lock is held, unless it is over by then: a write less for each turn of a busy lock. */
-const announceAfterMs = 100
+export interface SharedHoldParts {
+  readonly hold: ExclusiveHold
+  readonly mode: LockMode
+  readonly entry: LockEntry
+}
 
 /** One hold and the number of handles on it. The last one to go releases it. */
 export class SharedHold {
   readonly hold: ExclusiveHold
+  readonly mode: LockMode
   entry: LockEntry
   readonly #onEnd: () => void
-  readonly #announcement: Timer | undefined
+  readonly #announcement: Announcement
   #handles = 0
 
-  constructor(world: World, { hold, entry }: Turn, onEnd: () => void) {
+  constructor(world: World, { hold, mode, entry }: SharedHoldParts, onEnd: () => void) {
     this.hold = hold
+    this.mode = mode
     this.entry = entry
     this.#onEnd = onEnd
-    if (entry.heldSinceMs === undefined) return
-    this.#announcement = world.timers.after(announceAfterMs, () => void this.#announce(world))
+    this.#announcement = new Announcement(world, hold, () => this.entry)
   }
 
   /** False too once the last handle has let go. */
@@ -40,23 +44,13 @@ export class SharedHold {
   letGo(): void {
     this.#handles -= 1
     if (this.#handles > 0) return
-    this.#announcement?.cancel()
+    this.#announcement.cancel()
     this.#onEnd()
   }
 
   /** Ends the hold once nobody has a handle on it. May be called again when it has failed. */
   async releaseIfUnused(): Promise<void> {
     if (this.#handles === 0) await this.hold.release()
-  }
-
-  /** For {@link LockService.explain}. The right is in the store already; only since when it is held is not. */
-  async #announce(world: World): Promise<void> {
-    if (!this.isHeld) return
-    try {
-      await this.hold.setValue(textFromBytes(encodeLockEntry(this.entry)))
-    } catch (error) {
-      world.logger.log('debug', 'since when a lock is held could not be written', { error: String(error) })
-    }
   }
 }
 
@@ -77,6 +71,15 @@ export class LockHandle implements Lock {
 
   get fence(): Fence {
     return this.#shared.hold.fence
+  }
+
+  get mode(): LockMode {
+    return this.#shared.mode
+  }
+
+  get stamp(): FenceStamp {
+    const { token } = this.fence
+    return this.mode === 'read' ? { token, kind: 'shared' } : { token }
   }
 
   get isHeld(): boolean {

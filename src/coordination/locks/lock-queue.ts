@@ -1,16 +1,16 @@
-import type { ByteString } from '../../base/bytes.ts'
-import { AlthingError, isAlthingError, withOutcome } from '../../contracts/errors.ts'
-import type { KeyValue, Store } from '../../contracts/store.ts'
+import { AlthingError, invalidArgument, isAlthingError, withOutcome } from '../../contracts/errors.ts'
+import type { KeyValue, OperationReply, Store, TxnReply } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { WaitLimit, abortedError, pause, untilAborted } from '../abortable.ts'
 import { ExclusiveHold } from '../exclusive-hold.ts'
-import type { Fence } from '../fencing.ts'
+import { fenceCompare, type Fence } from '../fencing.ts'
 import type { KeptLease } from '../leases/kept-lease.ts'
 import type { LeaseKeeper } from '../leases/lease-keeper.ts'
-import { decodeLockEntry, encodeLockEntry, lockQueueRange, type LockEntry } from './lock-entry.ts'
+import type { Awaited, Line, Standing } from './line.ts'
+import { decodeLockEntry, encodeLockEntry, type LockEntry } from './lock-entry.ts'
 import { lostError } from '../leases/loss-cause.ts'
 import { randomId } from '../names.ts'
-import { byCreation, readWholeRange } from '../range-pages.ts'
+import { readWholeRange } from '../range-pages.ts'
 
 export interface LockQueueOptions {
   readonly store: Store
@@ -20,18 +20,33 @@ export interface LockQueueOptions {
   readonly waitersMax: number
 }
 
-/** The right, and what the line should say of its holder. */
-export interface Turn {
-  readonly hold: ExclusiveHold
-  readonly entry: LockEntry
-}
-
 export interface TurnRequest {
-  readonly name: string
+  /** The lines to stand in: usually one. All are entered at one revision, and the turn has come when it has come in each. */
+  readonly lines: readonly Line[]
   readonly entry: LockEntry
   /** 0: only if it is free now (`timeout` otherwise). */
   readonly waitTimeoutMs: number
   readonly signal?: AbortSignal | undefined
+}
+
+/** A turn that has come. */
+export interface Turn {
+  /** One for each line, on one lease. */
+  readonly holds: readonly ExclusiveHold[]
+  /** What stands in the own keys, or is to stand there when they are written again. */
+  readonly entry: LockEntry
+  /** In the first line, at revision `asOf`. */
+  readonly standing: Standing
+  readonly asOf: number
+}
+
+/** The own place in one line. */
+interface Place {
+  readonly line: Line
+  readonly fence: Fence
+  /** As of `revision`. */
+  standing: Standing
+  revision: number
 }
 
 /** Bound on what is done for a caller who has left already. The leases end by themselves. */
@@ -39,9 +54,12 @@ const cleanupTimeoutMs = 1_000
 const watchRetryMs = 100
 
 /**
- * The waiting line of a lock: first come, first served, by the order of the create revisions. Each party watches only the one right before
- * it, so that a release wakes one waiter. When that key is gone the line is read again: if it was another waiter that left,
- * the wait goes on behind the next one before it.
+ * The waiting lines of locks and semaphores: first come, first served, by the order of the create revisions. Each party watches only what keeps it
+ * waiting (for a lock, the one right before it), so that a release wakes one waiter. When that has gone the line is read again: if it was another
+ * waiter that left, the wait goes on behind the next one before it.
+ *
+ * Who stands in several lines enters them in one transaction, and so stands in each of them before all who came later: no two can
+ * wait for each other.
  */
 export class LockQueue {
   readonly #options: LockQueueOptions
@@ -50,7 +68,7 @@ export class LockQueue {
     this.#options = options
   }
 
-  /** Resolves with the lock held. Otherwise rejects, and nothing is left in the line (or, out of reach of the store, nothing after the ttl). */
+  /** Resolves with the turn. Otherwise rejects, and nothing is left in the line (or, out of reach of the store, nothing after the ttl). */
   async takeTurn(request: TurnRequest): Promise<Turn> {
     const limit = new WaitLimit()
       .endWith(request.signal)
@@ -85,94 +103,113 @@ export class LockQueue {
     limit: WaitLimit,
     signal: AbortSignal | undefined,
   ): Promise<Turn> {
-    const { fence, before } = await untilAborted(this.#enqueue(request, lease), signal, reasonOf(limit))
-    limit.endWith(lease.lost, (signal) => placeLost(request.name, signal.reason))
-    const predecessor = before.at(-1)
-    if (predecessor !== undefined) {
-      if (before.length > this.#options.waitersMax) throw tooManyWaiters(request.name, before.length)
-      if (request.waitTimeoutMs === 0) throw waitTimedOut(request)
-      await this.#waitUntilFirst(request, fence, before, limit)
-    }
+    const places = await untilAborted(this.#enqueue(request, lease), signal, reasonOf(limit))
+    limit.endWith(lease.lost, (signal) => placeLost(whatOf(request), signal.reason))
+    const [first] = places
+    if (first === undefined) throw invalidArgument('lines', [], 'at least one')
+    const isFree = places.every(({ standing }) => standing.waitsFor === undefined)
+    const entry = isFree ? request.entry : await this.#waitInLines(request, places, limit)
     // The grant of the turn says nothing about the own lease, which may have run out meanwhile.
-    if (!lease.isValid) throw placeLost(request.name, lease.lost.reason)
-    const hold = new ExclusiveHold({
+    if (!lease.isValid) throw placeLost(whatOf(request), lease.lost.reason)
+    return {
+      holds: places.map(({ line, fence }) => this.#hold(line, fence, lease, places.length > 1)),
+      entry,
+      standing: first.standing,
+      asOf: first.revision,
+    }
+  }
+
+  #hold(line: Line, fence: Fence, lease: KeptLease, sharesLease: boolean): ExclusiveHold {
+    return new ExclusiveHold({
       ...this.#options,
       fence,
       lease,
-      what: `lock "${request.name}"`,
+      sharesLease,
+      what: line.what,
       takenAway: (value) => forcedReason(value),
     })
-    const { entry } = request
-    if (predecessor === undefined) return { hold, entry }
-    return { hold, entry: { ...entry, heldSinceMs: this.#options.world.clock.wallMs() } }
   }
 
-  async #enqueue(
-    request: TurnRequest,
-    lease: KeptLease,
-  ): Promise<{ readonly fence: Fence; readonly before: readonly KeyValue[] }> {
+  async #enqueue(request: TurnRequest, lease: KeptLease): Promise<readonly Place[]> {
     const { store, world } = this.#options
-    const range = lockQueueRange(request.name)
-    const key = range.key + randomId(world)
+    const value = encodeLockEntry(request.entry)
+    const keys = request.lines.map((line) => line.keyOf(randomId(world)))
     const reply = await store.txn({
-      compare: [{ target: 'createRevision', key, op: '=', value: 0 }],
+      compare: keys.map((key) => ({ target: 'createRevision', key, op: '=', value: 0 })),
       then: [
-        { op: 'put', key, value: encodeLockEntry(request.entry), lease: lease.id },
-        { op: 'range', ...range, keysOnly: true },
+        ...keys.map((key) => ({ op: 'put', key, value, lease: lease.id }) as const),
+        ...request.lines.map(({ reading }) => ({ op: 'range', ...reading }) as const),
       ],
     })
-    const line = reply.replies[1]
-    if (!reply.succeeded || line?.op !== 'range') {
+    if (!reply.succeeded) {
       throw new AlthingError('internal', 'a random key of a lock exists already', { outcome: 'none' })
     }
-    const fence = { key, token: reply.revision }
-    if (!line.more) return { fence, before: before(line.kvs, fence) }
-    return { fence, before: (await this.#readLine(request, fence)).before }
+    const { revision } = reply
+    const fences = keys.map((key) => ({ key, token: revision }))
+    return await Promise.all(
+      request.lines.map(async (line, i): Promise<Place> => {
+        const fence = fences[i] as Fence
+        const kvs = lineIn(reply, keys.length + i)
+        if (kvs !== undefined) {
+          line.admit?.(kvs, fence)
+          return { line, fence, standing: line.standing(kvs, fence), revision }
+        }
+        const whole = await readWholeRange(store, line.reading)
+        line.admit?.(whole.kvs, fence)
+        return { line, fence, standing: line.standing(whole.kvs, fence), revision: whole.revision }
+      }),
+    )
   }
 
-  /**
-   * Who stands before us can only leave. So the end of the last one is our turn, and no reading of the line is needed to know it: that the own key is
-   * there still follows from the lease, which the caller looks at, unless somebody removes it by force, who is heard of as any holder hears of it.
-   */
-  async #waitUntilFirst(
-    request: TurnRequest,
-    fence: Fence,
-    line: readonly KeyValue[],
-    limit: WaitLimit,
-  ): Promise<void> {
-    let standing = line
-    let revision = fence.token
+  async #waitInLines(request: TurnRequest, places: readonly Place[], limit: WaitLimit): Promise<LockEntry> {
+    for (const place of places) await this.#assertRoom(place)
+    if (request.waitTimeoutMs === 0) throw waitTimedOut(request)
     for (;;) {
-      const predecessor = standing.at(-1)
-      if (predecessor === undefined) return
-      const isGone = await this.#waitUntilGone(predecessor.key, revision + 1, limit.signal)
-      limit.throwIfEnded()
-      if (isGone && standing.length === 1) return
-      const read = await untilAborted(this.#readLine(request, fence), limit.signal, reasonOf(limit))
-      standing = read.before
-      revision = read.revision
+      // A turn that has come in one line does not go away while that of another is waited for.
+      for (const place of places) await this.#waitUntilTurn(place, limit)
+      const entry = { ...request.entry, heldSinceMs: this.#options.world.clock.wallMs() }
+      const isSettled = places.every(({ standing }) => standing.compare.length === 0)
+      if (isSettled || (await this.#confirm(entry, places))) return entry
     }
   }
 
-  async #readLine(
-    request: TurnRequest,
-    fence: Fence,
-  ): Promise<{ readonly revision: number; readonly before: readonly KeyValue[] }> {
-    const range = lockQueueRange(request.name)
-    const { revision, kvs } = await readWholeRange(this.#options.store, { ...range, keysOnly: true })
-    const isInLine = kvs.some((kv) => kv.key === fence.key && kv.createRevision === fence.token)
-    if (!isInLine) throw placeLost(request.name, undefined)
-    return { revision, before: before(kvs, fence) }
+  async #assertRoom({ line, fence, standing }: Place): Promise<void> {
+    if (standing.waitsFor === undefined) return
+    const { crowd } = line
+    const ahead =
+      crowd === undefined
+        ? standing.ahead
+        : crowd.ahead((await readWholeRange(this.#options.store, crowd.reading)).kvs, fence)
+    if (ahead > this.#options.waitersMax) throw tooManyWaiters(line.what, ahead)
+  }
+
+  async #waitUntilTurn(place: Place, limit: WaitLimit): Promise<void> {
+    for (;;) {
+      const { waitsFor } = place.standing
+      if (waitsFor === undefined) return
+      const isOver = await this.#waitUntilOver(waitsFor, place.revision + 1, limit.signal)
+      limit.throwIfEnded()
+      if (isOver && waitsFor.isLast === true) place.standing = { waitsFor: undefined, ahead: 0, compare: [] }
+      else await untilAborted(this.#readLine(place), limit.signal, reasonOf(limit))
+    }
+  }
+
+  async #readLine(place: Place): Promise<void> {
+    const { line, fence } = place
+    const { revision, kvs } = await readWholeRange(this.#options.store, line.reading)
+    place.standing = line.standing(kvs, fence)
+    place.revision = revision
   }
 
   /** False when the watch breaks: then nothing is known. */
-  async #waitUntilGone(key: ByteString, fromRevision: number, signal: AbortSignal): Promise<boolean> {
+  async #waitUntilOver(awaited: Awaited, fromRevision: number, signal: AbortSignal): Promise<boolean> {
     const { store, world } = this.#options
-    const watch = store.watch({ key, fromRevision, signal })
+    const { key, end, isOver } = awaited
+    const watch = store.watch({ key, ...(end === undefined ? {} : { end }), fromRevision, signal })
     try {
       for await (const batch of watch) {
-        if (batch.kind === 'resync' && batch.kvs.length === 0) return true
-        if (batch.kind === 'events' && batch.events.some((event) => event.type === 'delete')) return true
+        if (batch.kind === 'resync') return batch.kvs.length === 0
+        if (batch.kind === 'events' && batch.events.some(isOver)) return true
       }
     } catch (error) {
       if (signal.aborted) return false
@@ -182,6 +219,27 @@ export class LockQueue {
     } finally {
       watch.close()
     }
+    return false
+  }
+
+  /**
+   * Takes a turn that rests on more than the line, and writes since when it is held. False when what the turn rests on
+   * (a semaphore's limit) has changed: then the lines have been read anew.
+   */
+  async #confirm(entry: LockEntry, places: readonly Place[]): Promise<boolean> {
+    const { store } = this.#options
+    const value = encodeLockEntry(entry)
+    const conditions = places.flatMap(({ standing }) => standing.compare)
+    const reply = await store.txn({
+      compare: [...places.map(({ fence }) => fenceCompare(fence)), ...conditions],
+      then: places.map(({ fence }) => ({ op: 'put', key: fence.key, value, lease: 'keep' })),
+      else: places.map(({ fence }) => ({ op: 'range', key: fence.key, keysOnly: true })),
+    })
+    if (reply.succeeded) return true
+    for (const [i, { line, fence }] of places.entries()) {
+      if (lineIn(reply, i)?.[0]?.createRevision !== fence.token) throw placeLost(line.what, undefined)
+    }
+    await Promise.all(places.map((place) => this.#readLine(place)))
     return false
   }
 
@@ -199,8 +257,16 @@ export class LockQueue {
   }
 }
 
-function before(kvs: readonly KeyValue[], fence: Fence): KeyValue[] {
-  return byCreation(kvs.filter((kv) => kv.createRevision < fence.token))
+/** What a read of a transaction has found; undefined when that is not all. */
+function lineIn(reply: TxnReply, index: number): readonly KeyValue[] | undefined {
+  const found: OperationReply | undefined = reply.replies[index]
+  if (found?.op !== 'range')
+    throw new AlthingError('internal', 'the reply to a read is none', { outcome: 'unknown' })
+  return found.more ? undefined : found.kvs
+}
+
+function whatOf({ lines }: TurnRequest): string {
+  return lines.map(({ what }) => what).join(', ')
 }
 
 /** The reasons of a {@link WaitLimit} are the errors to throw. */
@@ -213,25 +279,34 @@ function forcedReason(value: Uint8Array): string | undefined {
   return forced === undefined ? undefined : `released by force by ${forced.by}: ${forced.reason}`
 }
 
-export function waitTimedOut(request: TurnRequest): AlthingError {
+export function waitTimedOut({
+  lines,
+  waitTimeoutMs,
+}: Pick<TurnRequest, 'lines' | 'waitTimeoutMs'>): AlthingError {
+  const [first] = lines
+  const names = lines.map(({ name }) => name)
   return new AlthingError(
     'timeout',
-    `lock "${request.name}" was not free within ${request.waitTimeoutMs} ms; explain("${request.name}") tells who holds it`,
-    { outcome: 'none', details: { name: request.name, waitTimeoutMs: request.waitTimeoutMs } },
+    `${lines.map(({ what }) => what).join(', ')} ${lines.length > 1 ? 'were not all' : 'was not'} free within ${waitTimeoutMs} ms; ` +
+      `explain("${first?.name}") tells who holds it`,
+    {
+      outcome: 'none',
+      details: { name: first?.name, waitTimeoutMs, ...(names.length > 1 ? { names } : {}) },
+    },
   )
 }
 
-function tooManyWaiters(name: string, waiters: number): AlthingError {
-  return new AlthingError('overloaded', `${waiters} wait for lock "${name}" already`, {
+function tooManyWaiters(what: string, waiters: number): AlthingError {
+  return new AlthingError('overloaded', `${waiters} wait for ${what} already`, {
     outcome: 'none',
-    details: { name, waiters },
+    details: { what, waiters },
   })
 }
 
-function placeLost(name: string, cause: unknown): AlthingError {
+function placeLost(what: string, cause: unknown): AlthingError {
   const why = isAlthingError(cause) ? cause.message : 'its key is gone from the store'
-  return lostError('removed', `the place in the line of lock "${name}" was lost: ${why}`, {
-    name,
+  return lostError('removed', `the place in the line of ${what} was lost: ${why}`, {
+    what,
     ...(isAlthingError(cause) ? cause.details : {}),
   })
 }

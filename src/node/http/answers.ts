@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { errorCodes, type ErrorCode } from '../../contracts/errors.ts'
 import type { CheckSpec } from '../../coordination/discovery/check-types.ts'
 import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
-import type { ForcedRelease, LockExplanation, LockParty } from '../../coordination/locks/lock-types.ts'
+import type { ForcedLockRelease, LockExplanation, LockParty } from '../../coordination/locks/lock-types.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
 import { checks, type Finding } from '../diagnosis/finding.ts'
 import type { KeyValueView } from '../key-value-view.ts'
@@ -269,26 +269,29 @@ export const item = z
   })
   .meta({ id: 'Item' }) satisfies Describes<KeyValueView>
 
+const party = {
+  token: whole.describe('fencing token'),
+  owner: z.string().optional(),
+  note: z.string().optional(),
+  traceId: z.string().optional(),
+  ttlMs: z.number(),
+  lease: whole,
+  queuedAtMs: z.number(),
+  heldSinceMs: z.number().optional(),
+  sinceRenewalMs: z.number().optional(),
+  endsInMs: z.number().optional(),
+}
+
 const lockParty = z
-  .object({
-    token: whole.describe('fencing token'),
-    owner: z.string().optional(),
-    note: z.string().optional(),
-    traceId: z.string().optional(),
-    ttlMs: z.number(),
-    lease: whole,
-    queuedAtMs: z.number(),
-    heldSinceMs: z.number().optional(),
-    sinceRenewalMs: z.number().optional(),
-    endsInMs: z.number().optional(),
-  })
+  .object({ ...party, mode: z.enum(['write', 'read']) })
   .meta({ id: 'LockParty' }) satisfies Describes<LockParty>
 
-/** `holder` is left out of the JSON when nobody holds the lock. */
+/** `holder`, the first of the holders, is left out of the JSON when nobody holds the lock. */
 export const lock = z
   .object({
     name: z.string(),
     holder: lockParty.optional(),
+    holders: z.array(lockParty).describe('one writer, or all readers'),
     waiters: z.array(lockParty).describe('in the order in which they will get it'),
     revision: whole,
   })
@@ -303,7 +306,7 @@ export const forcedRelease = z.object({
   reason: z.string(),
   atMs: z.number(),
   holder: lockParty,
-}) satisfies Describes<ForcedRelease>
+}) satisfies Describes<ForcedLockRelease>
 
 export const election = z
   .object({
