@@ -11,7 +11,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
     ["the engine does not claim 'durable'"],
     ['as the model'],
   ],
-  'consistent-hashing': [[true, 3, true], [true]],
+  'consistent-hashing': [[true, 3, true], [true], [2, true]],
   'counters-crdt': [[7n, 7n]],
   cron: [['manual run succeeded: {"sent":42}'], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],

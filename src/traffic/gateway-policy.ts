@@ -14,6 +14,9 @@ import { type OutcomeOfAttempt, OutlierEjection } from '../coordination/discover
 import { RetryBudget } from './retry-budget.ts'
 import { SessionTable } from './session-table.ts'
 
+/** Loads are bounded by their own means; so few points that ten thousand instances fit. */
+const ringPoints = 150
+
 /** Why a session is not where it was. */
 export type MoveCause = 'gone' | 'ejected' | 'draining' | 'unhealthy' | 'full' | 'failed'
 
@@ -77,7 +80,7 @@ export class GatewayPolicy {
     dependencies: { readonly hash: KeyHash; readonly random: Random; readonly nowMs: number },
   ) {
     this.#config = config
-    this.#ring = new HashRing(dependencies.hash)
+    this.#ring = new HashRing(dependencies.hash, { virtualNodes: ringPoints })
     this.#ejection = new OutlierEjection(config.ejection)
     this.sessions = new SessionTable(config.sessions)
     this.retries = new RetryBudget(config.retryBudget, dependencies.nowMs)

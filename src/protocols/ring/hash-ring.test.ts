@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
+import xxhash from 'xxhash-wasm'
 import { HashRing } from './hash-ring.ts'
 import { createKeyHash, type KeyHash } from './key-hash.ts'
 
@@ -34,6 +35,19 @@ describe('key hash', () => {
   })
 })
 
+describe('key hash of short texts', () => {
+  test('is that of the reference, whatever the characters and the length', async () => {
+    const { h32 } = await xxhash()
+    const texts = fc.oneof(fc.string({ maxLength: 120 }), fc.string({ unit: 'binary', maxLength: 40 }))
+    fc.assert(
+      fc.property(texts, (text) => {
+        expect(hash(text)).toBe(h32(text))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
 describe('hash ring', () => {
   test('owns nothing when it is empty', () => {
     const ring = new HashRing(hash)
@@ -54,7 +68,8 @@ describe('hash ring', () => {
   })
 
   test('gives the same owners in every version: recorded placements', () => {
-    const ring = ringOf(names(3))
+    const ring = new HashRing(hash, { virtualNodes: 150 })
+    for (const member of names(3)) ring.add(member)
     const recorded = ['alice', 'bob', 'carol', 'dave', 'erin', '', 'ünïcode'].map((key) => ring.owner(key))
     expect(recorded).toMatchInlineSnapshot(`
       [
@@ -100,6 +115,20 @@ describe('hash ring', () => {
       expect(share).toBeLessThan(1.35 / 10)
       expect(share).toBeGreaterThan(0.7 / 10)
     }
+  })
+
+  test('of a hundred no share is over 1.10 of the mean, by the lengths of the arcs', () => {
+    // A key "@n" stands at the place n, so that evenly spread keys measure the arcs.
+    const ring = new HashRing((text) => (text.startsWith('@') ? Number(text.slice(1)) : hash(text)))
+    for (const member of names(100)) ring.add(member)
+    const counts = new Map<string, number>()
+    for (let i = 0; i < 2 ** 19; i++) {
+      const owner = ring.owner(`@${i * 2 ** 13}`) as string
+      counts.set(owner, (counts.get(owner) ?? 0) + 1)
+    }
+    const mean = 2 ** 19 / 100
+    expect(Math.max(...counts.values()) / mean).toBeLessThan(1.1)
+    expect(Math.min(...counts.values()) / mean).toBeGreaterThan(0.9)
   })
 
   test('a weight of three owns about three times the share', () => {
