@@ -5,6 +5,7 @@ import { readText, root } from './architecture/source-tree.ts'
 
 /** What each program in docs/examples prints, by the page of docs/blocks that shows it. The README's is in readme.test.ts. */
 const printed: Readonly<Record<string, readonly unknown[][]>> = {
+  barrier: [['all 3 are there'], ['all have left'], ['open']],
   checker: [['violation'], [true]],
   conformance: [
     ['6 passed, 0 failed, 11 do not apply'],
@@ -12,6 +13,8 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
     ['as the model'],
   ],
   'consistent-hashing': [[true, 3, true], [true], [2, true]],
+  'consistent-hashing': [[true, 3, true], [true]],
+  'counter-and-atomic': [[43n], [true], [{ requests: 200 }]],
   'counters-crdt': [[7n, 7n]],
   cron: [['manual run succeeded: {"sent":42}'], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],

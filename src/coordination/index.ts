@@ -127,3 +127,30 @@ export type {
   PermitParty,
   SemaphoreExplanation,
 } from './semaphores/semaphore-types.ts'
+export {
+  type AtomicOptions,
+  type AtomicState,
+  AtomicValue,
+  type ValueSchema,
+} from './primitives/atomic-value.ts'
+export { atomicRequirements, Atomics } from './primitives/atomics.ts'
+export {
+  barrierDefaults,
+  type BarrierOptions,
+  barrierRequirements,
+  Barriers,
+  type BarriersOptions,
+  type DoubleBarrier,
+} from './primitives/barriers.ts'
+export type { WaitOptions } from './primitives/call-limit.ts'
+export type { WriteOptions } from './primitives/compare-and-write.ts'
+export { counterMax, counterMin, counterRequirements, Counters } from './primitives/counters.ts'
+export type { Passage } from './primitives/gathering.ts'
+export {
+  type CountDownOptions,
+  type CreateLatchOptions,
+  Latches,
+  latchRequirements,
+  type LatchState,
+} from './primitives/latches.ts'
+export type { PrimitiveServiceOptions } from './primitives/primitive-service.ts'

@@ -1,6 +1,10 @@
 import { cronRequirements } from './cron/cron.ts'
 import { discoveryRequirements } from './discovery/discovery.ts'
 import { electionRequirements } from './election/election.ts'
+import { atomicRequirements } from './primitives/atomics.ts'
+import { barrierRequirements } from './primitives/barriers.ts'
+import { counterRequirements } from './primitives/counters.ts'
+import { latchRequirements } from './primitives/latches.ts'
 import type { Requirements } from './guarantees.ts'
 import { lockRequirements } from './locks/lock.ts'
 import { semaphoreRequirements } from './semaphores/semaphore.ts'
@@ -12,4 +16,8 @@ export const recipes: readonly Requirements[] = [
   discoveryRequirements,
   cronRequirements,
   semaphoreRequirements,
+  barrierRequirements,
+  latchRequirements,
+  counterRequirements,
+  atomicRequirements,
 ]

@@ -21,6 +21,10 @@ import { LeaseKeeper } from '../coordination/leases/lease-keeper.ts'
 import { lockRequirements, LockService } from '../coordination/locks/lock.ts'
 import { idRequirements, IdService } from '../ids/id-service.ts'
 import { semaphoreRequirements, SemaphoreService } from '../coordination/semaphores/semaphore.ts'
+import { atomicRequirements, Atomics } from '../coordination/primitives/atomics.ts'
+import { barrierRequirements, Barriers } from '../coordination/primitives/barriers.ts'
+import { counterRequirements, Counters } from '../coordination/primitives/counters.ts'
+import { Latches, latchRequirements } from '../coordination/primitives/latches.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -226,6 +230,22 @@ export class Althing {
 
   get semaphores(): SemaphoreService {
     return this.#recipe(semaphoreRequirements, (parts) => new SemaphoreService(parts))
+  }
+
+  get barriers(): Barriers {
+    return this.#recipe(barrierRequirements, (parts) => new Barriers(parts))
+  }
+
+  get latches(): Latches {
+    return this.#recipe(latchRequirements, (parts) => new Latches(parts))
+  }
+
+  get counters(): Counters {
+    return this.#recipe(counterRequirements, (parts) => new Counters(parts))
+  }
+
+  get atomics(): Atomics {
+    return this.#recipe(atomicRequirements, (parts) => new Atomics(parts))
   }
 
   /** One of each recipe, made at its first use and closed with the rest. */

@@ -42,6 +42,9 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/ids/copied-machine.test.ts')
     await import('../../src/ids/segment-ids.test.ts')
     await import('../../src/ids/ids-faults.test.ts')
+    await import('../../src/coordination/primitives/barriers.test.ts')
+    await import('../../src/coordination/primitives/latches.test.ts')
+    await import('../../src/coordination/primitives/counters.test.ts')
   })
 }
 
