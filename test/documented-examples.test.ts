@@ -13,7 +13,6 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
     ['as the model'],
   ],
   'consistent-hashing': [[true, 3, true], [true], [2, true]],
-  'consistent-hashing': [[true, 3, true], [true]],
   'counter-and-atomic': [[43n], [true], [{ requests: 200 }]],
   'counters-crdt': [[7n, 7n]],
   cron: [['manual run succeeded: {"sent":42}'], [true]],
