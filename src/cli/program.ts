@@ -22,6 +22,8 @@ import { registerPutCommand } from './put-command.ts'
 import { registerQuotaCommand } from './quota-command.ts'
 import { usageFailure } from './report.ts'
 import { registerRestoreCommand } from './restore-command.ts'
+import { registerServiceCommand } from './service-command.ts'
+import { registerServicesCommand } from './services-command.ts'
 import { registerSimCommand } from './sim-command.ts'
 import { registerStatusCommand } from './status-command.ts'
 import { registerTransferLeaderCommand } from './transfer-leader-command.ts'
@@ -66,5 +68,7 @@ export function createProgram(asJson = false): Command {
   registerCheckCommand(program)
   registerSimCommand(program)
   registerCronCommand(program)
+  registerServicesCommand(program)
+  registerServiceCommand(program)
   return program
 }

@@ -16,13 +16,17 @@ export interface Exposure {
   /** The HTTP face has a certificate. */
   readonly hasHttpTls: boolean
   readonly isHttpInsecure: boolean
+  /** `host:port` of the answers over DNS. */
+  readonly dns?: string | undefined
+  readonly isDnsInsecure?: boolean
 }
 
 /**
  * Refuses to be reached from other machines without protection (`invalid-argument`): nodes and clients have to prove what they are there, and passwords and tokens must not go over
  * a network in the clear.
  */
-export function assertMayListen({ listen, http, isSecured, hasHttpTls, isHttpInsecure }: Exposure): void {
+export function assertMayListen(exposure: Exposure): void {
+  const { listen, http, isSecured, hasHttpTls, isHttpInsecure, dns, isDnsInsecure = false } = exposure
   if (listen !== undefined && !isLoopback(listen) && !isSecured) {
     throw invalidArgument(
       'listen',
@@ -37,6 +41,13 @@ export function assertMayListen({ listen, http, isSecured, hasHttpTls, isHttpIns
       http,
       'an address of this machine while the HTTP face has no certificate: give --http-cert and --http-key (or --tls-cert and --tls-key), or, behind a ' +
         'proxy that adds TLS, --http-insecure',
+    )
+  }
+  if (dns !== undefined && !isLoopback(dns) && !isDnsInsecure) {
+    throw invalidArgument(
+      'dns',
+      dns,
+      'an address of this machine: whoever reaches it is told where every service is, and nothing of it is encrypted; to serve a network that may know, --dns-insecure',
     )
   }
 }

@@ -17,6 +17,7 @@ import { assertMayListen } from './exposure.ts'
 import type { HttpTls } from './http-listener.ts'
 import { HttpServer } from './http/http-server.ts'
 import { metricsObserver } from './metrics-observer.ts'
+import { type NodeChecks, NodeServices } from './node-services.ts'
 import { Vitals } from './vitals.ts'
 import { version } from './version.ts'
 
@@ -52,6 +53,12 @@ export interface NodeServerOptions {
   readonly httpTls?: HttpTls
   /** Serves HTTP to other machines without TLS, and without access control: behind a proxy that looks after both. */
   readonly isHttpInsecure?: boolean
+  /** `host:port` at which services are found over DNS (UDP and TCP); absent: they are not. */
+  readonly dns?: string
+  /** Serves DNS to other machines: it has no encryption, and knows no callers. */
+  readonly isDnsInsecure?: boolean
+  /** Default `'network'`. */
+  readonly checks?: NodeChecks
   /** How often the copies of each group are compared, by the node that leads it (default: an hour; 0: only when asked). */
   readonly replicaCheckMs?: number
   /** For each caller (default: none). */
@@ -68,6 +75,8 @@ export interface NodeServer {
   readonly world: World
   /** `host:port`, as bound. */
   readonly httpAddress: string | undefined
+  /** `host:port`, as bound. */
+  readonly dnsAddress: string | undefined
   /** Idempotent. */
   close(): Promise<void>
 }
@@ -80,6 +89,8 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
     isSecured: options.tls !== undefined,
     hasHttpTls: httpTlsOf(options) !== undefined,
     isHttpInsecure: options.isHttpInsecure ?? false,
+    dns: options.dns,
+    isDnsInsecure: options.isDnsInsecure ?? false,
   })
   const { tls } = options
   const given =
@@ -107,9 +118,23 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
     vitals.close()
     throw error
   }
-  http = await serveHttp(options, node, world, metrics, vitals)
+  let services: NodeServices | undefined
+  try {
+    services = await serveServices(options, node, world)
+    http = await serveHttp(options, node, world, metrics, services)
+  } catch (error) {
+    vitals.close()
+    await services?.close()
+    await node.close()
+    throw error
+  }
   node.operators.register({ 'node.health': async () => found() as unknown as Plain })
-  return new RunningNodeServer(node, world, vitals, http)
+  return new RunningNodeServer({ node, world, vitals, http, services })
+}
+
+function serveServices(options: NodeServerOptions, node: ClusterNode, world: World): Promise<NodeServices> {
+  const { clusterId, dns, checks = 'network' } = options
+  return NodeServices.start({ world, node, clusterId, checks, ...(dns === undefined ? {} : { dns }) })
 }
 
 function certificatesOf({ tls, httpTls }: NodeServerOptions, { clock }: World): () => CertificateVitals {
@@ -150,54 +175,58 @@ function openNode(
   })
 }
 
-/** The node is closed again when its HTTP address cannot be had. */
 async function serveHttp(
   options: NodeServerOptions,
   node: ClusterNode,
   world: World,
   metrics: NodeMetrics,
-  vitals: Vitals,
+  services: NodeServices,
 ): Promise<HttpServer | undefined> {
   const { http, clusterId, control, consoleFolder, isHttpInsecure } = options
   const httpTls = httpTlsOf(options)
   if (http === undefined) return undefined
-  try {
-    return await HttpServer.start({
-      world,
-      node,
-      clusterId,
-      listen: http,
-      version,
-      metrics: () => metrics.text(),
-      onRequest: (route, method, status, seconds) => metrics.requestAnswered(route, method, status, seconds),
-      ...(httpTls === undefined ? {} : { tls: httpTls }),
-      ...(isHttpInsecure === undefined ? {} : { isHttpInsecure }),
-      ...(control === undefined ? {} : { control }),
-      ...(consoleFolder === undefined ? {} : { consoleFolder }),
-    })
-  } catch (error) {
-    vitals.close()
-    await node.close()
-    throw error
-  }
+  return await HttpServer.start({
+    world,
+    node,
+    clusterId,
+    listen: http,
+    version,
+    services,
+    metrics: () => metrics.text(),
+    onRequest: (route, method, status, seconds) => metrics.requestAnswered(route, method, status, seconds),
+    ...(httpTls === undefined ? {} : { tls: httpTls }),
+    ...(isHttpInsecure === undefined ? {} : { isHttpInsecure }),
+    ...(control === undefined ? {} : { control }),
+    ...(consoleFolder === undefined ? {} : { consoleFolder }),
+  })
+}
+
+interface RunningParts {
+  readonly node: ClusterNode
+  readonly world: World
+  readonly vitals: Vitals
+  readonly http: HttpServer | undefined
+  readonly services: NodeServices
 }
 
 class RunningNodeServer implements NodeServer {
   readonly node: ClusterNode
   readonly world: World
-  readonly #vitals: Vitals
-  readonly #http: HttpServer | undefined
+  readonly #parts: RunningParts
   #closing: Promise<void> | undefined
 
-  constructor(node: ClusterNode, world: World, vitals: Vitals, http: HttpServer | undefined) {
-    this.node = node
-    this.world = world
-    this.#vitals = vitals
-    this.#http = http
+  constructor(parts: RunningParts) {
+    this.node = parts.node
+    this.world = parts.world
+    this.#parts = parts
   }
 
   get httpAddress(): string | undefined {
-    return this.#http?.address
+    return this.#parts.http?.address
+  }
+
+  get dnsAddress(): string | undefined {
+    return this.#parts.services.dnsAddress
   }
 
   close(): Promise<void> {
@@ -206,9 +235,11 @@ class RunningNodeServer implements NodeServer {
   }
 
   async #close(): Promise<void> {
-    await this.#http?.close()
+    const { http, services, vitals } = this.#parts
+    await http?.close()
+    await services.close()
     await this.node.close()
-    this.#vitals.close()
+    vitals.close()
   }
 }
 

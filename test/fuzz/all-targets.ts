@@ -1,10 +1,11 @@
 import { type Area, areas, type FuzzTarget } from './fuzz-target.ts'
 import { logTargets, snapshotTargets } from './targets/disk-targets.ts'
+import { dnsTargets } from './targets/dns-targets.ts'
 import { httpTargets } from './targets/http-targets.ts'
 import { wireTargets } from './targets/wire-targets.ts'
 
 const makers: Readonly<Record<Area, () => FuzzTarget[] | Promise<FuzzTarget[]>>> = {
-  wire: wireTargets,
+  wire: () => [...wireTargets(), ...dnsTargets()],
   log: logTargets,
   snapshot: snapshotTargets,
   http: httpTargets,

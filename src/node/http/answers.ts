@@ -11,7 +11,7 @@ import type { ClusterView } from './cluster-view.ts'
 import type { ElectionOverview } from './election-overview.ts'
 import type { GatewayView } from './gateway-stats.ts'
 import type { GroupView } from './group-overview.ts'
-import type { ServiceView } from './service-overview.ts'
+import type { KnownServiceView, ServiceView } from './service-overview.ts'
 
 /**
  * The forms of what the API answers, for the OpenAPI document and the tests. `Describes` makes the compiler compare each with the type of the value that is
@@ -359,6 +359,20 @@ const instance = z
 export const service = z
   .object({ name: z.string(), instances: z.array(instance) })
   .meta({ id: 'Service' }) satisfies Describes<ServiceView>
+
+export const knownService = service
+  .extend({
+    revision: whole,
+    stale: z
+      .boolean()
+      .describe('the node has no quorum, or has not heard from it: this is the last that it knew'),
+    ageMs: z
+      .number()
+      .describe('since the node heard from the cluster last; 0 when the answer is of the cluster'),
+  })
+  .meta({ id: 'KnownService' }) satisfies Describes<KnownServiceView>
+
+export const hostedInstance = instance
 
 export const gateway = z
   .object({

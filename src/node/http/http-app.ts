@@ -20,6 +20,8 @@ import { leaseRoutes } from './routes/lease-routes.ts'
 import { liveRoutes } from './routes/live-routes.ts'
 import { loginRoutes } from './routes/login-routes.ts'
 import { localRoutes } from './routes/local-routes.ts'
+import { serviceRegistrationRoutes } from './routes/service-registration-routes.ts'
+import { serviceRoutes } from './routes/service-routes.ts'
 import { statusRoutes } from './routes/status-routes.ts'
 import { systemRoutes } from './routes/system-routes.ts'
 import { txnRoutes } from './routes/txn-routes.ts'
@@ -44,6 +46,8 @@ export function apiRoutes(http: HttpContext): readonly Route[] {
     ...leaseRoutes(http),
     ...watchRoutes(http),
     ...coordinationRoutes(http),
+    ...serviceRoutes(http),
+    ...serviceRegistrationRoutes(http),
     ...liveRoutes(http),
     ...localRoutes(http),
     ...systemRoutes(http),

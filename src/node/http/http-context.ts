@@ -3,6 +3,7 @@ import type { ReadOptions, RangeReply, RangeRequest, Store } from '../../contrac
 import type { World } from '../../contracts/world.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
 import type { Plain } from '../../engines/cluster/operator-calls.ts'
+import type { NodeServices } from '../node-services.ts'
 import type { HealthWatch } from '../diagnosis/health-watch.ts'
 import type { HttpAccess } from './http-access.ts'
 import type { ControlClient } from './control-client.ts'
@@ -35,6 +36,8 @@ export interface HttpContext {
   readonly streams: StreamSlots
   /** Absent unless the node runs under the supervisor of a local cluster. */
   readonly control: ControlClient | undefined
+  /** How well the node knows the services; absent: it does not follow them. */
+  readonly services: NodeServices | undefined
   /** Closes what was opened for the callers, and for the node itself. */
   closeStores(): Promise<void>
   /** Prometheus text, and its media type. */

@@ -9,6 +9,7 @@ import type { NodeSpeaker } from '../../engines/cluster/endpoint-pool.ts'
 import type { Finding } from '../diagnosis/finding.ts'
 import { HealthWatch } from '../diagnosis/health-watch.ts'
 import { isLoopback } from '../exposure.ts'
+import type { NodeServices } from '../node-services.ts'
 import { HttpListener, type HttpTls } from '../http-listener.ts'
 import { CurrentCallersStore, currentCaller } from './caller-context.ts'
 import { CallerStores } from './caller-stores.ts'
@@ -39,6 +40,7 @@ export interface HttpServerOptions {
   readonly tls?: HttpTls
   /** Serves other machines although access control may be off, and without TLS where `tls` is absent. */
   readonly isHttpInsecure?: boolean
+  readonly services?: NodeServices
   readonly metrics: HttpContext['metrics']
   readonly onRequest?: NonNullable<HttpAppOptions['onRequest']>
 }
@@ -135,6 +137,7 @@ export function httpContext(options: HttpServerOptions): HttpContext {
   return {
     ...shared,
     health,
+    services: options.services,
     node: servedNode(node, access),
     store: new CurrentCallersStore(own.capabilities),
     closeStores: async () => void (await Promise.all([own.close(), stores.close()])),

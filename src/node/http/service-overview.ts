@@ -10,19 +10,29 @@ export interface ServiceView {
   readonly instances: readonly ServiceInstance[]
 }
 
+/** As much as a node knows of a service, and how far that can be relied on. */
+export interface KnownServiceView extends ServiceView {
+  readonly revision: number
+  readonly stale: boolean
+  readonly ageMs: number
+}
+
 /** Every service that has an instance, by name: one read. */
 export async function listServices(store: Store, options: ReadOptions): Promise<readonly ServiceView[]> {
   const { kvs } = await readWholeRange(store, prefixRange(servicesPrefix), options)
+  return groupServices(kvs.flatMap((kv) => decodeInstance(kv) ?? []))
+}
+
+/** By service, in the order of their names. */
+export function groupServices(instances: readonly ServiceInstance[]): readonly ServiceView[] {
   const byName = new Map<string, ServiceInstance[]>()
-  for (const kv of kvs) {
-    const instance = decodeInstance(kv)
-    if (instance === undefined) continue
-    const instances = byName.get(instance.service) ?? []
-    instances.push(instance)
-    byName.set(instance.service, instances)
+  for (const instance of instances) {
+    const own = byName.get(instance.service)
+    if (own === undefined) byName.set(instance.service, [instance])
+    else own.push(instance)
   }
   return [...byName]
-    .map(([name, instances]) => ({ name, instances }))
+    .map(([name, own]) => ({ name, instances: own }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 

@@ -35,6 +35,9 @@ const requests = [
   'DELETE /api/v1/locks/x?by=me&reason=why&token=3',
   'GET /api/v1/elections',
   'GET /api/v1/services/web',
+  'PUT /api/v1/services/web/w1\n\n{"address":"10.0.0.1:80","ttl":"5s","weight":3,"metadata":{"a":"b"},"takeOver":true}',
+  'PUT /api/v1/services/web/w2\n\n{"address":"10.0.0.1:80","check":{"http":"http://127.0.0.1:1/","expectStatus":[200,204],"interval":"1h","removeAfter":"1h"}}',
+  'POST /api/v1/services/web/w1/health?ok=false&note=full',
   'GET /openapi.json',
   'GET /health',
   'GET /metrics',
@@ -44,7 +47,7 @@ const requests = [
 
 const methods = new Set(['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'])
 /** Streams never end by themselves: what they do with hostile input is tested over sockets. */
-const streams = /^\/api\/v1\/(watch|live|events)/
+const streams = /^\/api\/v1\/(watch|live|events|services\/[^/]*\/watch)/
 const answerMsMax = 6_000
 
 /** The API of a real node, asked without a socket in between: every request is answered, and never with a defect. */

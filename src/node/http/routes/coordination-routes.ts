@@ -1,17 +1,15 @@
 import { z } from 'zod'
-import { AlthingError } from '../../../contracts/errors.ts'
 import { LockOverview } from '../../../coordination/locks/lock-overview.ts'
 import * as answers from '../answers.ts'
 import { listElections } from '../election-overview.ts'
 import { wholeField } from '../fields.ts'
 import { callOptions, type HttpContext } from '../http-context.ts'
 import { plainRoute, type Route } from '../route.ts'
-import { findService, listServices } from '../service-overview.ts'
 
 const nameParam = z.object({ name: z.string().min(1).describe('URL-encoded') })
 
 export function coordinationRoutes(http: HttpContext): Route[] {
-  return [...lockRoutes(http), ...electionRoutes(http), ...serviceRoutes(http)]
+  return [...lockRoutes(http), ...electionRoutes(http)]
 }
 
 function lockRoutes(http: HttpContext): Route[] {
@@ -69,34 +67,6 @@ function electionRoutes(http: HttpContext): Route[] {
       summary: 'Every election with its leader and its candidates',
       answer: { json: z.array(answers.election) },
       handle: ({ signal }) => listElections(http.store, callOptions(signal)),
-    }),
-  ]
-}
-
-function serviceRoutes(http: HttpContext): Route[] {
-  return [
-    plainRoute({
-      method: 'get',
-      path: '/api/v1/services',
-      id: 'listServices',
-      tag: 'coordination',
-      summary: 'Every service that has instances',
-      answer: { json: z.array(answers.service) },
-      handle: ({ signal }) => listServices(http.store, callOptions(signal)),
-    }),
-    plainRoute({
-      method: 'get',
-      path: '/api/v1/services/{name}',
-      id: 'getService',
-      tag: 'coordination',
-      summary: 'The instances of a service',
-      params: nameParam,
-      answer: { json: answers.service },
-      handle: async ({ params, signal }) => {
-        const service = await findService(http.store, params.name, callOptions(signal))
-        if (service.instances.length > 0) return service
-        throw new AlthingError('not-found', `service ${params.name} has no instances`)
-      },
     }),
   ]
 }
