@@ -42,7 +42,7 @@ export function utf8Bytes(text: string): number {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    // Half of a pair counts two of its four bytes; alone it is written as three.
+    // Each half of a pair counts three bytes, though the two take four: never fewer than they take.
     if (unit > 0x7f) bytes += unit > 0x7ff ? 2 : 1
   }
   return bytes

@@ -107,7 +107,7 @@ export class Claims {
   }
 
   #countRival(address: string, nowMs: number, intervalMs: number): void {
-    if (nowMs - this.#rivalSinceMs > 20 * intervalMs) {
+    if (nowMs - this.#rivalSinceMs > 60 * intervalMs) {
       this.#rivalSinceMs = nowMs
       this.#rivalClaims = 0
     }

@@ -208,7 +208,9 @@ export class Swim {
     const core = this.#core
     if (to !== core.options.id) return
     const record = core.records.get(from)
-    core.send(replyTo, { type: 'ack', seq, score: core.health.score }, core.buddyClaim(record))
+    // One that calls from elsewhere hears where it is said to be: it may share its name with another.
+    const elsewhere = record?.isLive === true && record.details.address !== replyTo ? record.whole : undefined
+    core.send(replyTo, { type: 'ack', seq, score: core.health.score }, core.buddyClaim(record) ?? elsewhere)
     // It knows this member, but not the other way round: it came while this one was cut off, or was forgotten.
     if (record === undefined) this.#sync.askAt(replyTo)
   }
@@ -228,6 +230,8 @@ export class Swim {
     const record = core.records.get(id)
     if (id === core.options.id || record?.details.address === address) return
     if (record !== undefined) this.#claims.forget(record)
+    // Whoever introduced it here has told the others too.
+    this.#claims.isNewHere = true
     this.#claims.take({
       id,
       incarnation: 0,
@@ -235,6 +239,7 @@ export class Swim {
       by: '',
       details: { address, tags: {}, degraded: '' },
     })
+    this.#claims.isNewHere = false
   }
 
   /** Others hear of it at once: this member may be gone before its next period. */
