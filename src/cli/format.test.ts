@@ -25,10 +25,10 @@ describe('the status', () => {
   test('shows each member with its lag behind the newest, and what is wrong below', () => {
     const text = formatStatus([answer(1), answer(2, { appliedIndex: 100 }), silent])
     expect(text.split('\n')).toEqual([
-      'ID  ADDRESS         ROLE      TERM  COMMIT  APPLIED  LAG  KEYS  UP     STATE',
-      ' 1  127.0.0.1:7401  leader       4     120      120    0     7  1m 1s  ready',
-      ' 2  127.0.0.1:7402  follower     4     120      100   20     7  1m 1s  ready',
-      ' 3  127.0.0.1:7403  -         -     -       -        -    -     -      does not answer',
+      'ID  ADDRESS         ROLE      TERM  COMMIT  APPLIED  LAG  KEYS  UP     SEEN  STATE',
+      ' 1  127.0.0.1:7401  leader       4     120      120    0     7  1m 1s  -     ready',
+      ' 2  127.0.0.1:7402  follower     4     120      100   20     7  1m 1s  -     ready',
+      ' 3  127.0.0.1:7403  -         -     -       -        -    -     -      -     does not answer',
       '! node 3 (127.0.0.1:7403) does not answer',
       '',
     ])

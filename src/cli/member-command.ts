@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import type { MemberSight } from '../engines/cluster/node-status.ts'
 import type { Plain } from '../engines/cluster/operator-calls.ts'
+import { shownSight } from '../node/diagnosis/member-sight.ts'
 import { tlsOf } from '../node/client-security.ts'
 import { durationMs, wholeNumber } from './arguments.ts'
 import { formatTable } from './format-table.ts'
@@ -69,6 +71,8 @@ interface ListedMember {
   readonly isAnswering: boolean
   readonly behind?: number
   readonly replacedBy?: number
+  /** How the leader sees it; absent from one of the version before. */
+  readonly seen?: MemberSight
 }
 
 async function list(options: TargetOptions): Promise<void> {
@@ -77,13 +81,14 @@ async function list(options: TargetOptions): Promise<void> {
     { name: 'member.list', argument: null, progress: 'Asking the leader' },
     ({ leader, members }) =>
       formatTable([
-        ['ID', 'ADDRESS', 'ROLE', 'STATE', 'BEHIND', 'NOTE'],
+        ['ID', 'ADDRESS', 'ROLE', 'STATE', 'BEHIND', 'SEEN', 'NOTE'],
         ...members.map((each) => [
           each.id,
           each.address ?? '-',
           each.id === leader ? 'leader' : each.role,
           each.state,
           each.behind ?? '-',
+          each.seen === undefined ? '-' : shownSight(each.seen),
           noteOn(each),
         ]),
       ]),

@@ -1,6 +1,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { LoopDelay } from '../contracts/vitals.ts'
-import { type FoundGauge, type OperationGauges, registerOperationMetrics } from './operation-metrics.ts'
+import {
+  type FoundGauge,
+  type OperationGauges,
+  registerOperationMetrics,
+  type WatchedMember,
+} from './operation-metrics.ts'
 
 /** What a node is like at the moment its metrics are asked for. */
 export interface NodeGauges {
@@ -24,6 +29,7 @@ export interface NodeGauges {
     readonly isVoter: boolean
     readonly isConnected: boolean
     readonly matchIndex?: number
+    readonly seen?: WatchedMember['seen']
   }[]
   readonly groups?: { readonly copies: number; readonly leading: number }
   readonly operations?: OperationGauges

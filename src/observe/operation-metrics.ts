@@ -32,11 +32,21 @@ export interface FoundGauge {
   readonly severity: string
 }
 
+export interface WatchedMember {
+  readonly id: number
+  readonly isVoter: boolean
+  readonly seen?: {
+    readonly state: string
+    readonly roundTripMs?: number
+    readonly healthScore?: number
+  }
+}
+
 export interface OperationMetricsOptions {
   /** As of the present scrape; `undefined`: not known. */
   operations(): OperationGauges | undefined
   groups(): { readonly copies: number; readonly leading: number } | undefined
-  members(): readonly { readonly isVoter: boolean }[]
+  members(): readonly WatchedMember[]
   certificates(): readonly { readonly file: string; readonly endsWallMs: number }[]
   findings(): readonly FoundGauge[]
 }
@@ -153,6 +163,7 @@ function registerFamilies(registry: Registry, options: OperationMetricsOptions):
       [{ kind: 'learner' }, options.members().length - voters],
     ]
   })
+  registerSights(registry, options)
   family(registry, 'group_copies', 'Copies of groups on this node', ['kind'], () => {
     const { copies, leading } = options.groups() ?? { copies: 0, leading: 0 }
     return [
@@ -183,6 +194,39 @@ function registerFamilies(registry: Registry, options: OperationMetricsOptions):
     'What endangers the cluster, as this node finds (see doctor)',
     ['severity', 'check'],
     () => countFindings(options.findings()),
+  )
+}
+
+/** How this node sees the members, itself among them. */
+function registerSights(registry: Registry, { members }: OperationMetricsOptions): void {
+  const seen = () =>
+    members().flatMap(({ id, seen }) => (seen === undefined ? [] : [{ id: String(id), ...seen }]))
+  family(
+    registry,
+    'member_state',
+    '1 for the state in which this node sees a member',
+    ['member', 'state'],
+    () => seen().map(({ id, state }) => [{ member: id, state }, 1]),
+  )
+  family(
+    registry,
+    'member_round_trip_seconds',
+    'The last ping of a member that it answered in time',
+    ['member'],
+    () =>
+      seen().flatMap(({ id, roundTripMs }) =>
+        roundTripMs === undefined ? [] : [[{ member: id }, roundTripMs / 1_000]],
+      ),
+  )
+  family(
+    registry,
+    'member_health_score',
+    'How far a member doubts its own findings, as it said last: 0 is best, 8 is worst',
+    ['member'],
+    () =>
+      seen().flatMap(({ id, healthScore }) =>
+        healthScore === undefined ? [] : [[{ member: id }, healthScore]],
+      ),
   )
 }
 

@@ -14,7 +14,9 @@ import { type GroupId, isGroupId } from './group-id.ts'
  * Entries are in the form that the write-ahead log holds. In version 1 a configuration is the list of its voters; in version 2 it is the data of
  * an entry of kind `configuration`.
  */
-export const peerVersion = 2
+export const peerVersion = 3
+/** The newest form of raft's messages; from version 3 on a node understands gossip besides (`gossip-frame.ts`). */
+const raftFrameVersion = 2
 /** The oldest that is still spoken: by the nodes of the first release, which know one group and no change of members. */
 export const peerVersionMin = 1
 
@@ -54,7 +56,7 @@ export function encodeFrame({ from, to, messages }: PeerFrame): Uint8Array {
     message.term,
     ...bodyOf(message, encodeConfiguration),
   ])
-  return packr.pack([peerVersion, from, to, items])
+  return packr.pack([raftFrameVersion, from, to, items])
 }
 
 /** `undefined` when the message cannot be said in version 1: its receiver must do without it. */

@@ -75,18 +75,18 @@ export class PeerLink {
 
   send(item: GroupMessage, canWait: boolean): void {
     const connection = this.#connection
-    const { queuedBytesMax = 32 * 1024 * 1024 } = this.#options
-    if (connection === undefined || connection.queuedBytes + this.#waitingBytes > queuedBytesMax) return
-    if (this.#isSilent()) {
-      this.#lost(connection, new Error('the peer is silent'))
-      connection.close()
-      return
-    }
+    if (connection === undefined || !this.#canTake(connection)) return
     const bytes = messageBytes(item.message)
     if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > frameBytesFull) this.#flush()
     this.#waiting.push(item)
     this.#waitingBytes += bytes
     this.#armFlush(canWait)
+  }
+
+  /** One frame by itself, for a peer that is known to understand it. */
+  sendFrame(frame: Uint8Array): void {
+    const connection = this.#connection
+    if (connection !== undefined && this.#canTake(connection)) connection.send(frame)
   }
 
   /** Something came from the peer. */
@@ -100,6 +100,15 @@ export class PeerLink {
     this.#retry?.cancel()
     this.#connection?.close()
     this.#connection = undefined
+  }
+
+  #canTake(connection: Connection): boolean {
+    const { queuedBytesMax = 32 * 1024 * 1024 } = this.#options
+    if (connection.queuedBytes + this.#waitingBytes > queuedBytesMax) return false
+    if (!this.#isSilent()) return true
+    this.#lost(connection, new Error('the peer is silent'))
+    connection.close()
+    return false
   }
 
   #isSilent(): boolean {

@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { Connection, World } from '../contracts/world.ts'
 import type { Message, NodeId } from '../protocols/raft/types.ts'
 import { checkGroupId, type GroupId } from './group-id.ts'
+import { decodeGossipFrame, encodeGossipFrame, type GossipFrame, isGossipFrame } from './gossip-frame.ts'
 import type { GroupTransport, GroupTransportHandler } from './group-transport.ts'
 import {
   decodeFrame,
@@ -19,11 +20,16 @@ export interface Member {
   readonly address: string
 }
 
+/** The first version of the messages between nodes with gossip among them. */
+export const gossipVersion = 3
+
 export interface PeerTransportOptions extends PeerLinkOptions {
   /** Those to dial at first; see {@link PeerTransport.setMembers}. */
   readonly members: readonly Member[]
   /** Told of every message for a group that this node does not host. Called once for each message: what it does, it should do rarely. */
   readonly unknownGroup?: (group: GroupId, from: NodeId) => void
+  /** Told of what a peer's other parts tell this node's: see {@link PeerTransport.gossip}. */
+  readonly gossiped?: (from: NodeId, message: Uint8Array) => void
   /** Told of a frame that a peer has sent in answer to this node's greeting: a refusal. */
   readonly answered?: (peer: NodeId, frame: Uint8Array) => void
 }
@@ -63,6 +69,15 @@ export class PeerTransport {
     })
     this.#groups.set(id, group)
     return group
+  }
+
+  /**
+   * A message of no group, lost when the connection does not stand. Only to a peer whose greeting said that it understands such (version
+   * {@link gossipVersion}): others never see it.
+   */
+  gossip(to: NodeId, message: Uint8Array): void {
+    if (this.#isClosed || this.#blocked.has(to) || (this.#protocols.get(to) ?? 0) < gossipVersion) return
+    this.#links.get(to)?.sendFrame(encodeGossipFrame({ from: this.#options.self, to, message }))
   }
 
   /** Begins to dial; the start of the first group does so too. Idempotent. */
@@ -167,9 +182,9 @@ export class PeerTransport {
 
   #receive(peer: NodeId, connection: Connection, bytes: Uint8Array): void {
     if (this.#blocked.has(peer)) return
-    let frame: PeerFrame
+    let frame: PeerFrame | GossipFrame
     try {
-      frame = decodeFrame(bytes)
+      frame = isGossipFrame(bytes) ? decodeGossipFrame(bytes) : decodeFrame(bytes)
       if (frame.from !== peer || frame.to !== this.#options.self)
         throw new Error('the messages name other members')
     } catch (cause) {
@@ -177,7 +192,8 @@ export class PeerTransport {
       return
     }
     this.#links.get(peer)?.heard()
-    for (const { group, message } of frame.messages) this.#deliver(group, message)
+    if ('message' in frame) this.#options.gossiped?.(peer, frame.message)
+    else for (const { group, message } of frame.messages) this.#deliver(group, message)
   }
 
   #deliver(group: GroupId, message: Message): void {

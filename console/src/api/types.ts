@@ -10,7 +10,7 @@ import type { RouteRecord } from '../../../src/traffic/recent-routes.ts'
 
 export type { LockExplanation, LockParty } from '../../../src/coordination/locks/lock-types.ts'
 export type { ServiceInstance } from '../../../src/coordination/discovery/discovery-types.ts'
-export type { MemberStatus, NodeStatus } from '../../../src/engines/cluster/node-status.ts'
+export type { MemberSight, MemberStatus, NodeStatus } from '../../../src/engines/cluster/node-status.ts'
 export type { Finding } from '../../../src/node/diagnosis/finding.ts'
 export type { GroupView } from '../../../src/node/http/group-overview.ts'
 export type { InstanceView } from '../../../src/traffic/gateway-policy.ts'

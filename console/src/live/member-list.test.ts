@@ -33,4 +33,19 @@ describe('the lines of the members', () => {
       { id: 2, role: 'learner', isAnswering: false, caughtUp: undefined },
     ])
   })
+
+  test('show how the others see a member, at its worst, and who sees it so', () => {
+    const alive = { state: 'alive', forMs: 9_000, incarnation: 1 } as const
+    const failed = { state: 'failed', forMs: 2_000, incarnation: 1, suspectedBy: [1] } as const
+    const seenFrom = (sight: typeof alive | typeof failed) => ({
+      members: [{ id: 3, address: 'a:3', isVoter: true, isConnected: true, seen: sight }],
+    })
+    const three = clusterOf([
+      member(1, seenFrom(failed)),
+      member(2, seenFrom(alive)),
+      member(3, seenFrom(alive)),
+    ])
+    expect(memberLines(three, undefined)[2]).toMatchObject({ sight: { state: 'failed' }, seenBy: [1] })
+    expect(memberLines(three, undefined)[1]).toMatchObject({ sight: undefined, seenBy: [] })
+  })
 })

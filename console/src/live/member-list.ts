@@ -1,5 +1,5 @@
 // What the leader and the members themselves say of each member, put together. Pure.
-import type { ClusterReply, ListedMember, MemberList, MemberStatus } from '../api/types.ts'
+import type { ClusterReply, ListedMember, MemberList, MemberSight, MemberStatus } from '../api/types.ts'
 import { leaderOf } from './cluster-health.ts'
 
 /** One line of the page of members. */
@@ -10,7 +10,13 @@ export interface MemberLine extends Omit<ListedMember, 'address'> {
   /** Of a learner that is to vote: how much of the log it has, 0..1. */
   readonly caughtUp: number | undefined
   readonly catchingUpMs: number | undefined
+  /** How the others see it, at worst; `undefined`: nobody has seen it. */
+  readonly sight: MemberSight | undefined
+  /** Who sees it so. */
+  readonly seenBy: readonly number[]
 }
+
+const gravity = ['alive', 'recovered', 'left', 'degraded', 'suspect', 'failed']
 
 /** Without a list (no leader answers) the lines are those of the members that are known. Members that were removed are left out. */
 export function memberLines(cluster: ClusterReply, list: MemberList | undefined): MemberLine[] {
@@ -27,8 +33,25 @@ export function memberLines(cluster: ClusterReply, list: MemberList | undefined)
       isDraining: own?.status?.operations?.hindrances.includes('draining') ?? false,
       caughtUp: member.role === 'learner' ? shareOf(seen, leading?.lastIndex) : undefined,
       catchingUpMs: seen?.learnerForMs,
+      ...sightOf(cluster, member.id),
     }
   })
+}
+
+function sightOf(cluster: ClusterReply, id: number): Pick<MemberLine, 'sight' | 'seenBy'> {
+  const all = cluster.members.flatMap(({ id: by, status }) => {
+    const sight = status?.members.find((member) => member.id === id)?.seen
+    return sight === undefined ? [] : [{ by, sight }]
+  })
+  const others = all.filter(({ by }) => by !== id)
+  const seen = others.length > 0 ? others : all
+  const gravityOf = ({ sight }: { readonly sight: MemberSight }): number => gravity.indexOf(sight.state)
+  const worst = seen.reduce<(typeof seen)[number] | undefined>(
+    (found, each) => (found === undefined || gravityOf(each) > gravityOf(found) ? each : found),
+    undefined,
+  )
+  const seenBy = seen.filter(({ sight }) => sight.state === worst?.sight.state).map(({ by }) => by)
+  return { sight: worst?.sight, seenBy }
 }
 
 function shareOf(seen: MemberStatus | undefined, lastIndex: number | undefined): number | undefined {

@@ -23,11 +23,13 @@ export function MemberRow(props: MemberRowProps) {
       <div class="fault-name">
         <span class="member-name">{t('member.name', { node: id })}</span>
         <Badge tone={tone}>{t(role)}</Badge>
+        <SightBadge line={line} />
         {line.isDraining ? <Badge tone="warn">{t('membership.draining')}</Badge> : null}
       </div>
       <div>
         <span class="mono dim">{address}</span>
         <MemberNote line={line} />
+        <SightNote line={line} />
       </div>
       <MemberActions {...props} />
     </li>
@@ -64,6 +66,55 @@ function MemberNote({ line }: { readonly line: MemberLine }) {
       </span>
     </div>
   )
+}
+
+const sightTones = {
+  alive: 'ok',
+  recovered: 'ok',
+  degraded: 'warn',
+  suspect: 'warn',
+  failed: 'bad',
+  left: 'plain',
+} as const satisfies Readonly<Record<string, Tone>>
+
+/** How the other nodes see it. */
+function SightBadge({ line: { sight } }: { readonly line: MemberLine }) {
+  if (sight === undefined) return null
+  return (
+    <span data-sight={sight.state}>
+      <Badge tone={sightTones[sight.state]}>{t(`sight.${sight.state}`)}</Badge>
+    </span>
+  )
+}
+
+function SightNote({ line: { id, sight, seenBy } }: { readonly line: MemberLine }) {
+  if (sight === undefined) return null
+  const { state, forMs, degraded, suspectedBy = [], roundTripMs, healthScore } = sight
+  const others = seenBy.filter((by) => by !== id)
+  const parts = [
+    t('sight.since', { time: formatDuration(forMs, locale.value) }),
+    ...(degraded === undefined ? [] : [t(reasonKeyOf(degraded))]),
+    ...(suspectedBy.length === 0 ? [] : [t('sight.suspectedBy', { nodes: suspectedBy.join(', ') })]),
+    ...(state === 'alive' || others.length === 0 ? [] : [t('sight.seenBy', { nodes: others.join(', ') })]),
+    ...(roundTripMs === undefined ? [] : [t('sight.roundTrip', { ms: Math.round(roundTripMs * 10) / 10 })]),
+    ...(healthScore === undefined || healthScore === 0 ? [] : [t('sight.score', { score: healthScore })]),
+  ]
+  return <div class="dim">{parts.join(' · ')}</div>
+}
+
+function reasonKeyOf(degraded: string) {
+  switch (degraded) {
+    case 'event-loop':
+      return 'sight.reason.eventLoop'
+    case 'response-time':
+      return 'sight.reason.responseTime'
+    case 'local-health':
+      return 'sight.reason.localHealth'
+    case 'disk-full':
+      return 'sight.reason.diskFull'
+    default:
+      return 'sight.reason.other'
+  }
 }
 
 function MemberActions({ line, onAction, onRemove, onReplace }: MemberRowProps) {

@@ -18,6 +18,7 @@ import { Admission } from './membership/admission.ts'
 import type { KnownMembers } from './membership/known-members.ts'
 import { MemberCalls } from './membership/member-calls.ts'
 import { Membership } from './membership/membership.ts'
+import type { MemberSight } from './node-status.ts'
 import { NodeAccess, type NodeAccessOptions } from './node-access.ts'
 import {
   type Caller,
@@ -48,6 +49,8 @@ export interface ClusterDutiesOptions {
   readonly access?: NodeAccessOptions
   /** Descriptors of groups may have changed. */
   groupsChanged(): void
+  /** How this node sees the member. */
+  sightOf(member: NodeId): MemberSight | undefined
 }
 
 const forwardTimeoutMs = 30_000

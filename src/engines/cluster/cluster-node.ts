@@ -27,6 +27,7 @@ import { GroupHosts, ownGroup } from './groups/group-hosts.ts'
 import { AddressBook } from './membership/address-book.ts'
 import { removedMember } from './membership/admission.ts'
 import { joinCluster } from './membership/join-cluster.ts'
+import { MemberWatch } from './membership/member-watch.ts'
 import type { KnownMembers } from './membership/known-members.ts'
 import { markRemoved, type NodeFolder, openNodeFolder } from './node-folder.ts'
 import type { NodeAccessOptions } from './node-access.ts'
@@ -143,6 +144,7 @@ export class ClusterNode {
   readonly #hosts: GroupHosts
   readonly #eligibility: Eligibility
   readonly #operations: Operations
+  readonly #watch: MemberWatch
   readonly #advertised: string
   #duties: ClusterDuties | undefined
   #server: ClusterServer | undefined
@@ -178,6 +180,7 @@ export class ClusterNode {
       members,
       hello: encodeHello({ kind: 'peer', clusterId, from: id, peerVersion, storageId, address }),
       answered: (peer, frame) => this.#refusedBy(peer, frame),
+      gossiped: (peer, message) => this.#watch.receive(peer, message),
     })
     this.#hosts = new GroupHosts({
       world,
@@ -200,6 +203,15 @@ export class ClusterNode {
       lookAtSpace: () => void this.#storage.lookAtSpace(),
     })
     this.#operations = this.#makeOperations()
+    this.#watch = new MemberWatch({
+      world,
+      self: id,
+      transport: this.transport,
+      members: () => this.members,
+      recordedProtocol: (member) => this.#duties?.membership.entry(member)?.value.peerVersion,
+      vitals: () => options.vitals?.(),
+      isDiskLow: () => this.#eligibility.hindrances.has('no-space'),
+    })
   }
 
   /** Group 1's copy: the default store. */
@@ -250,6 +262,7 @@ export class ClusterNode {
       known: this.#known,
       access: this.#options.access ?? {},
       groupsChanged: () => this.#reconcileGroups(),
+      sightOf: (member) => this.#watch.sightOf(member),
       ...(leaderStableMs === undefined ? {} : { leaderStableMs }),
     })
     const { served, admission, access } = this.#duties
@@ -273,6 +286,7 @@ export class ClusterNode {
     this.#duties.start()
     this.#eligibility.start()
     this.#operations.start()
+    this.#watch.start()
     this.#catchUp()
     this.#joinWhenNew()
   }
@@ -302,6 +316,7 @@ export class ClusterNode {
         transport: this.transport,
         nowMs: this.#world.clock.monotonicMs(),
         learnerForMs: (member) => this.#duties?.membership.learnerForMs(member),
+        sightOf: (member) => this.#watch.sightOf(member),
       }),
       groups: { copies: this.groups.size, leading: this.#leading },
       blocked: [...this.transport.blocked],
@@ -550,6 +565,7 @@ export class ClusterNode {
   async #shutDown(reason: AlthingError | undefined): Promise<void> {
     this.#catchUpTimer?.cancel()
     this.#eligibility.close()
+    this.#watch.close()
     this.#duties?.close()
     this.#hosts.close()
     this.transport.close()

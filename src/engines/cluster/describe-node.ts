@@ -5,7 +5,7 @@ import { peerVersion } from '../../replication/message-codec.ts'
 import type { Member, PeerTransport } from '../../replication/peer-transport.ts'
 import { clientKeysStart, systemPrefix } from '../../models/store/system-keys.ts'
 import type { StoreHost } from '../local/store-host.ts'
-import type { GroupStatus, MemberStatus, NodeStatus } from './node-status.ts'
+import type { GroupStatus, MemberSight, MemberStatus, NodeStatus } from './node-status.ts'
 
 /** Where this node's copy of group 1 and its log are. */
 export function describeStore(
@@ -60,6 +60,7 @@ export interface MembersView {
   readonly nowMs: number
   /** See `MemberStatus`. */
   learnerForMs(member: NodeId): number | undefined
+  sightOf(member: NodeId): MemberSight | undefined
 }
 
 /** The members as this node sees them. */
@@ -70,11 +71,13 @@ export function describeMembers({
   transport,
   nowMs,
   learnerForMs,
+  sightOf,
 }: MembersView): MemberStatus[] {
   return members.map(({ id, address }) => {
     const follower = raft.progress.get(id)
     const protocol = id === self ? peerVersion : transport.protocolOf(id)
     const learnedMs = learnerForMs(id)
+    const seen = sightOf(id)
     return {
       id,
       address,
@@ -83,6 +86,7 @@ export function describeMembers({
       ...(protocol === undefined ? {} : { protocol }),
       ...(learnedMs === undefined ? {} : { learnerForMs: learnedMs }),
       ...(follower === undefined ? {} : describeProgress(follower, nowMs)),
+      ...(seen === undefined ? {} : { seen }),
     }
   })
 }

@@ -1,5 +1,6 @@
 import type { LoopDelay } from '../../contracts/vitals.ts'
 import type { OperationsStatus } from './operations-status.ts'
+import type { MemberState } from '../../protocols/membership/types.ts'
 import type { NodeId, Role } from '../../protocols/raft/types.ts'
 
 /** What a node says of itself: plain data, for the command line, the console and readiness. */
@@ -73,6 +74,25 @@ export interface MemberStatus {
   readonly sinceReplyMs?: number
   /** On the leader: the member no longer has what it had acknowledged as durable. */
   readonly hasLostData?: boolean
+  /** How the nodes' watch over one another has it here; absent: nothing was seen of it yet, or it is of the version before. */
+  readonly seen?: MemberSight
+}
+
+/** How one node sees another (or shows itself). It tells who answers, and decides nothing: see `docs/blocks/membership.md`. */
+export interface MemberSight {
+  readonly state: MemberState
+  /** For how long it has been so, as seen from here. */
+  readonly forMs: number
+  /** Grows when the member refutes what is said of it, or says something new of itself. */
+  readonly incarnation: number
+  /** Of one that is degraded: `event-loop`, `response-time`, `local-health`, `disk-full`. */
+  readonly degraded?: string
+  /** Of one that is suspect or failed: who had no answer from it. */
+  readonly suspectedBy?: readonly NodeId[]
+  /** Of the last ping from here that it answered. */
+  readonly roundTripMs?: number
+  /** Its local health score, as it said last: 0 is best, 8 is worst. */
+  readonly healthScore?: number
 }
 
 /** One copy of a group, as the node that has it says. */

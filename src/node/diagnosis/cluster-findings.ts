@@ -3,6 +3,7 @@ import { type Finding, hostOf, isLocal, ok, problem, warning } from './finding.t
 import { groupFindings } from './group-findings.ts'
 import { learnerFindings } from './learner-findings.ts'
 import { leaderAmong, type MemberAnswer, statusProblems, votersAmong } from './member-answer.ts'
+import { sightFindings } from './sight-findings.ts'
 import { versionFindings } from './version-findings.ts'
 
 const lagEntriesMax = 10_000
@@ -19,6 +20,7 @@ export function clusterFindings(members: readonly MemberAnswer[]): Finding[] {
     ...electionFinding(leader ?? members.find(({ status }) => status !== undefined)?.status),
     ...groupFindings(members),
     ...(leader === undefined ? [] : followerFindings(leader)),
+    ...sightFindings(members),
     ...versionFindings(members),
   ]
 }

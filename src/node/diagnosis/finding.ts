@@ -6,6 +6,7 @@ export type Severity = 'ok' | 'warning' | 'problem'
 export const checks = [
   'cluster',
   'quorum',
+  'members',
   'learner',
   'lag',
   'data-loss',

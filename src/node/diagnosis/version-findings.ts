@@ -31,6 +31,6 @@ function wireFinding(members: readonly MemberAnswer[]): Finding[] {
   const list = old.map(({ id, protocol }) => `node ${id} version ${protocol}`).join(', ')
   const message = `messages between nodes: this version speaks ${peerVersion}, ${list}`
   const advice =
-    'upgrade those nodes: until then members and groups cannot be changed, quotas not set and copies not compared'
+    'upgrade those nodes: until then they are not watched; below version 2, members and groups cannot be changed, quotas not set and copies not compared'
   return [warning('version', message, advice, { subject: 'wire' })]
 }

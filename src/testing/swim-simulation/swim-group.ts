@@ -111,6 +111,7 @@ export class SwimGroup {
   start(id: MemberId, swim: Partial<Omit<SwimOptions, 'id' | 'address'>> = {}): void {
     const place = this.#place(id)
     place.life++
+    place.wakeMs = Number.POSITIVE_INFINITY
     place.waiting.length = 0
     place.blockedUntilMs = 0
     const random = new SeededRandom(`${this.#options.seed}/${id}/${place.life}`)

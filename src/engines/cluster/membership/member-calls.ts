@@ -11,6 +11,7 @@ import {
   requiredText,
   requiredWhole,
 } from '../call-fields.ts'
+import type { MemberSight } from '../node-status.ts'
 import type { OperatorCall, Plain } from '../operator-calls.ts'
 import type { SystemChange, SystemStore } from '../system-store.ts'
 import type { AddressBook } from './address-book.ts'
@@ -28,6 +29,8 @@ export interface MemberCallsOptions {
   readonly system: SystemStore
   readonly book: AddressBook
   readonly membership: Membership
+  /** How this node sees the member. */
+  sightOf(member: NodeId): MemberSight | undefined
   /** Makes the same call at the node that leads group 1 now. */
   forward(name: string, argument: Plain): Promise<Plain>
 }
@@ -72,6 +75,7 @@ export class MemberCalls {
         const record = records.get(id)
         const matchIndex = id === host.group.status().id ? lastIndex : progress.get(id)?.matchIndex
         const address = book.addressOf(id) ?? record?.address
+        const seen = this.#options.sightOf(id)
         return {
           id,
           ...(address === undefined ? {} : { address }),
@@ -81,6 +85,7 @@ export class MemberCalls {
           ...(matchIndex === undefined ? {} : { matchIndex, behind: lastIndex - matchIndex }),
           ...(record?.replacedBy === undefined ? {} : { replacedBy: record.replacedBy }),
           ...(record?.expiresWallMs === undefined ? {} : { expiresWallMs: record.expiresWallMs }),
+          ...(seen === undefined ? {} : { seen: seen as unknown as Plain }),
         }
       })
     return { leader: host.group.leader, members }
