@@ -46,7 +46,15 @@ const modules: Readonly<Record<string, string>> = {
 
 /** Pure functions of a module that is otherwise for the world. */
 const pureNames: Readonly<Record<string, readonly string[]>> = {
-  'node:crypto': ['createHash', 'createHmac', 'hash', 'timingSafeEqual'],
+  'node:crypto': [
+    'createCipheriv',
+    'createDecipheriv',
+    'createHash',
+    'createHmac',
+    'hash',
+    'hkdfSync',
+    'timingSafeEqual',
+  ],
 }
 
 /**

@@ -7,6 +7,7 @@ const blocks = [
   'coordination',
   'files',
   'ids',
+  'membership',
   'messaging',
   'migration',
   'resilience',

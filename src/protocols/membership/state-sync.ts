@@ -42,7 +42,7 @@ export class StateSync {
   join(addresses: readonly string[]): void {
     this.#seeds = addresses
     this.#joinAttempts = 0
-    this.#joinMs = this.#core.nowMs
+    this.#joinMs = addresses.length === 0 ? Number.POSITIVE_INFINITY : this.#core.nowMs
     this.tick()
   }
 

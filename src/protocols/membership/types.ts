@@ -144,7 +144,7 @@ export type SwimEvent =
   | { readonly type: 'tick' }
   /** `replyTo`: where an answer to the sender goes. */
   | { readonly type: 'receive'; readonly message: SwimMessage; readonly replyTo: string }
-  /** Finds its group through any of these; again and again until one answers. */
+  /** Finds its group through any of these; again and again until one answers, or until there are none. */
   | { readonly type: 'join'; readonly addresses: readonly string[] }
   | { readonly type: 'leave' }
   | { readonly type: 'setTags'; readonly tags: Readonly<Record<string, string>> }

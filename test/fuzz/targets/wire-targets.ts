@@ -21,8 +21,11 @@ import { decodeWatchRequest, encodeWatchRequest } from '../../../src/engines/clu
 import { decodeCommand, encodeCommand } from '../../../src/models/store/codec.ts'
 import { validateMutation, validateRange } from '../../../src/models/store/validate.ts'
 import * as storeWire from '../../../src/models/store/wire.ts'
+import { decodeSwimMessage, encodeSwimMessage } from '../../../src/protocols/membership/message-codec.ts'
+import type { Claim, SwimMessage } from '../../../src/protocols/membership/types.ts'
 import type { Message } from '../../../src/protocols/raft/types.ts'
 import { decodeEntry, encodeEntry } from '../../../src/replication/entry-codec.ts'
+import { decodeGossipFrame, encodeGossipFrame } from '../../../src/replication/gossip-frame.ts'
 import {
   decodeFrame,
   encodeFrame,
@@ -116,7 +119,48 @@ function frames(): FuzzTarget[] {
     }),
     errorTarget(),
     ...peerFrames(),
+    ...gossipTargets(),
     operatorTarget(),
+  ]
+}
+
+/** What nodes tell each other of the members, and what members tell each other over datagrams. */
+function gossipTargets(): FuzzTarget[] {
+  const details = { address: '10.0.0.7:7946', tags: { role: 'worker', zone: 'b' }, degraded: 'event-loop' }
+  const claims: Claim[] = [
+    { id: 'm1', incarnation: 7, state: 'alive', by: '', details },
+    { id: 'm2', incarnation: 2 ** 33, state: 'suspect', by: 'm1' },
+    { id: 'm3', incarnation: 0, state: 'failed', by: 'm1', details },
+    { id: 'm4', incarnation: 1, state: 'left', by: '' },
+  ]
+  const from = 'm9'
+  return [
+    codecTarget({
+      name: 'gossip-frame',
+      area: 'wire',
+      share: 4,
+      values: [{ from: 1, to: 2, message: new Uint8Array([1, 2, 3]) }],
+      encode: encodeGossipFrame,
+      decode: decodeGossipFrame,
+    }),
+    codecTarget<SwimMessage>({
+      name: 'swim-message',
+      area: 'wire',
+      share: 8,
+      values: [
+        { type: 'ping', from, seq: 7, to: 'm1', score: 0, claims },
+        { type: 'ack', from, seq: 7, score: 8, claims: [] },
+        { type: 'pingRequest', from, seq: 9, target: 'm1', targetAddress: '10.0.0.7:7946', claims },
+        { type: 'nack', from, seq: 9, claims: [] },
+        { type: 'gossip', from, claims },
+        { type: 'slow', from, roundTripMs: 812.5, claims: [] },
+        { type: 'sync', from, digest: 4_000_000_000, claims: [] },
+        { type: 'page', from, wantsBack: true, claims },
+      ],
+      encode: encodeSwimMessage,
+      decode: decodeSwimMessage,
+      kindOf: ({ type }) => type,
+    }),
   ]
 }
 
