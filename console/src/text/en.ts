@@ -341,6 +341,8 @@ export const en = {
   'services.weight': 'Weight',
   'services.since': 'Registered for',
   'services.metadata': 'Metadata',
+  'services.check': 'Check',
+  'services.byCluster': 'by the cluster',
   'services.draining': 'Draining',
   'services.flapping': 'Flapping',
 

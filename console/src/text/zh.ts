@@ -329,6 +329,8 @@ export const zh: Readonly<Record<TextKey, string>> = {
   'services.weight': '权重',
   'services.since': '已注册',
   'services.metadata': '元数据',
+  'services.check': '检查',
+  'services.byCluster': '由集群执行',
   'services.draining': '排空中',
   'services.flapping': '状态抖动',
 

@@ -98,6 +98,7 @@ function ServicePanel({ service }: { readonly service: ServiceEntry }) {
               <th>{t('services.version')}</th>
               <th class="number">{t('services.weight')}</th>
               <th>{t('services.since')}</th>
+              <th>{t('services.check')}</th>
               <th>{t('services.metadata')}</th>
             </tr>
           </thead>
@@ -127,6 +128,9 @@ function InstanceRow({ instance }: { readonly instance: ServiceInstance }) {
       <td class="nowrap" title={formatMoment(registeredAtMs, locale.value)}>
         {formatDuration(clusterNowMs.value - registeredAtMs, locale.value)}
       </td>
+      <td class="break">
+        <Check instance={instance} />
+      </td>
       <td>
         <span class="button-row">
           {Object.entries(metadata).map(([key, value]) => (
@@ -150,6 +154,28 @@ function Health({ instance }: { readonly instance: ServiceInstance }) {
       <Badge tone={healthTones[health.state]}>{t(`health.state.${health.state}`)}</Badge>{' '}
       {state === 'draining' ? <Badge tone="warn">{t('services.draining')}</Badge> : null}{' '}
       {health.flapping ? <Badge tone="warn">{t('services.flapping')}</Badge> : null}
+    </span>
+  )
+}
+
+/** What is asked of the instance, and the last results as of the last change of the verdict, newest first. */
+function Check({ instance }: { readonly instance: ServiceInstance }) {
+  const { check, health } = instance
+  const [last] = health.results
+  if (check === undefined && last === undefined) return <>{none}</>
+  const history = health.results.map(({ ok, atMs, note }) => {
+    return `${formatMoment(atMs, locale.value)}  ${ok ? '✓' : '✗'} ${note ?? ''}`
+  })
+  return (
+    <span title={history.join('\n')}>
+      {check === undefined ? null : (
+        <span class="mono">
+          {check.kind} {check.target}{' '}
+        </span>
+      )}
+      {check?.by === 'cluster' ? <Label>{t('services.byCluster')}</Label> : null}{' '}
+      <span class="mono">{health.results.map(({ ok }) => (ok ? '✓' : '✗')).join('')}</span>{' '}
+      <span class="dim">{last?.note}</span>
     </span>
   )
 }
