@@ -27,7 +27,7 @@ describe.skipIf(etcdUnavailable() !== undefined)('the holder of a lock on etcd',
   })
 
   test('keeps it while its event loop is blocked for 8 s, and the leader dies meanwhile', async () => {
-    const child = Child.script(fixture('lock-holder'), [url, 'blocked', '3s', '30s', ...accept])
+    const child = Child.script(fixture('right-holder'), ['lock', url, 'blocked', '3s', '30s', ...accept])
     const { token } = await child.event({ event: 'held' })
     child.say('block 8000')
     await child.event({ event: 'blocking' })
@@ -46,7 +46,7 @@ describe.skipIf(etcdUnavailable() !== undefined)('the holder of a lock on etcd',
   })
 
   test('loses it to the next when it dies', async () => {
-    const child = Child.script(fixture('lock-holder'), [url, 'dead', '2s', '30s', ...accept])
+    const child = Child.script(fixture('right-holder'), ['lock', url, 'dead', '2s', '30s', ...accept])
     const { token } = await child.event({ event: 'held' })
     process.kill(child.pid, 'SIGKILL')
     const next = await other.locks.acquire('dead', { waitTimeout: '30s' })

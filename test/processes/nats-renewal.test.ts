@@ -24,7 +24,7 @@ describe.skipIf(natsUnavailable() !== undefined)('the holder of a lock on NATS',
   })
 
   test('keeps it while its event loop is blocked for 20 s, and the leader dies meanwhile', async () => {
-    const child = Child.script(fixture('lock-holder'), [url, 'blocked', '15s', '30s'])
+    const child = Child.script(fixture('right-holder'), ['lock', url, 'blocked', '15s', '30s'])
     const { token } = await child.event({ event: 'held' })
     child.say('block 20000')
     await child.event({ event: 'blocking' })
@@ -44,7 +44,7 @@ describe.skipIf(natsUnavailable() !== undefined)('the holder of a lock on NATS',
   })
 
   test('loses it to the next when it dies', async () => {
-    const child = Child.script(fixture('lock-holder'), [url, 'dead', '2s', '30s'])
+    const child = Child.script(fixture('right-holder'), ['lock', url, 'dead', '2s', '30s'])
     const { token } = await child.event({ event: 'held' })
     process.kill(child.pid, 'SIGKILL')
     const next = await other.locks.acquire('dead', { waitTimeout: '30s' })

@@ -21,7 +21,7 @@ describe.skipIf(redisUnavailable() !== undefined)('a lock in Redis', () => {
   })
 
   test('is kept by the thread that renews it while the loop of its holder is blocked, and is free when the holder is dead', async () => {
-    const child = Child.script(fixture('lock-holder'), [server.url, 'blocked', '5s', '30s'])
+    const child = Child.script(fixture('right-holder'), ['lock', server.url, 'blocked', '5s', '30s'])
     const { token } = await child.event({ event: 'held' })
     child.say('block 12000')
     await child.event({ event: 'blocking' })
