@@ -61,14 +61,16 @@ export function lostError(
 
 function lapseCause(circumstances: LapseCircumstances): LossCause {
   const { stall, thread, ttlMs, maxStallMs } = circumstances
-  if (stall === undefined) return 'store-unreachable'
-  if (thread === undefined) {
-    // The loop that stood still is the one that renews. A shorter stall than this leaves time for another try.
-    return stall.lengthMs >= ttlMs * 0.3 ? 'event-loop-blocked' : 'store-unreachable'
-  }
+  // A shorter stall than this leaves time for another try.
+  if (stall === undefined || stall.lengthMs < ttlMs * 0.3) return 'store-unreachable'
+  // The loop that stood still is the one that renews.
+  if (thread === undefined) return 'event-loop-blocked'
   if (threadStoodStill(stall, thread, circumstances.nowMs)) return 'process-stopped'
   return stall.lengthMs > maxStallMs ? 'event-loop-blocked' : 'store-unreachable'
 }
+
+/** A thread that runs shows so at least this often. */
+const threadTicksMs = 300
 
 /** The thread's loop is idle in between, so when both loops were silent through the same time, it was the process. */
 function threadStoodStill(
@@ -78,6 +80,6 @@ function threadStoodStill(
 ): boolean {
   const halfMs = stall.lengthMs / 2
   // It may not have run yet since, or it may have noticed already.
-  if (nowMs - thread.aliveMs > halfMs) return true
+  if (nowMs - thread.aliveMs > Math.max(halfMs, threadTicksMs)) return true
   return thread.stall.lengthMs > halfMs && thread.stall.endMs > stall.endMs - stall.lengthMs
 }

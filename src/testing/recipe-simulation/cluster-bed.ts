@@ -75,6 +75,7 @@ export class ClusterBed implements RecipeBed {
       kinds: userFaults,
       intervalMsMean: configuration.userFaultMsMean,
       driftMax: configuration.driftMax,
+      stepMsMax: configuration.stepMsMax,
       crashed: () => {},
     })
     this.#userFaults.start()

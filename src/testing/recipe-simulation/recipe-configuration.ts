@@ -40,6 +40,8 @@ export interface RecipeConfiguration {
   readonly maxStallMs: number
   /** By how much of its true rate the clock of a user's machine may run fast or slow. */
   readonly driftMax: number
+  /** By how much the wall clock of a user's machine may be stepped. */
+  readonly stepMsMax: number
   /** Mean time between two faults of the users' own processes (engine `cluster`); 0 for none. */
   readonly userFaultMsMean: number
   /** Of the nodes; of the one process (engine `local`). */
@@ -92,7 +94,9 @@ export function drawRecipeConfiguration(
     ...(seconds === undefined ? {} : { seconds }),
     shape: bareStore,
   })
-  const own = faults.filter((name) => localFaults.has(name))
+  const own = faults.filter(
+    (name) => localFaults.has(name) && !(name === 'clock-step' && isOfCalendar(recipe)),
+  )
   return {
     recipe,
     engine,
@@ -108,6 +112,7 @@ export function drawRecipeConfiguration(
     sharesKeeper: random.chance(0.5),
     maxStallMs: random.pick([1_500, 30_000, 30_000]),
     driftMax: random.pick([0.01, 0.04]),
+    stepMsMax: isOfCalendar(recipe) ? 1_000 : 6 * 3_600_000,
     userFaultMsMean: faults.length === 0 ? 0 : random.pick([0, 300, 800, 2_000]),
     // A store that is away most of the time gives nothing that could be lost.
     faultPlan:
@@ -116,4 +121,9 @@ export function drawRecipeConfiguration(
         : calm(store.faultPlan, random.pick([1, 4, 16])),
     store,
   }
+}
+
+/** Goes by the calendar, and so stands still for as long as the clocks of a majority go back. Clocks of a minority that are hours off: `cron-faults.test.ts`. */
+function isOfCalendar(recipe: RecipeName): boolean {
+  return recipe === 'cron'
 }

@@ -16,7 +16,7 @@ export const recipeHealingLimits = {
   /** Until observers know the last state. A node that went dark is noticed after the 25 s of silence that a watch bears. */
   convergeMs: 60_000,
   /** Until leases that nobody renews have ended. */
-  leasesMs: 20_000,
+  leasesMs: 45_000,
 } as const
 
 /** So long waits the next in line before the first one dies. */

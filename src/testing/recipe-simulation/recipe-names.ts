@@ -1,5 +1,7 @@
 import type { CreateWorkload } from './workload.ts'
+import { createCronWorkload } from './workloads/cron.ts'
 import { createElectionWorkload } from './workloads/election.ts'
+import { createIdWorkload } from './workloads/ids.ts'
 import { createLeaseWorkload } from './workloads/leases.ts'
 import { createLockWorkload } from './workloads/lock.ts'
 import { createDiscoveryWorkload } from './workloads/discovery.ts'
@@ -10,6 +12,8 @@ export const workloads = {
   election: createElectionWorkload,
   discovery: createDiscoveryWorkload,
   leases: createLeaseWorkload,
+  cron: createCronWorkload,
+  ids: createIdWorkload,
 } as const satisfies Readonly<Record<string, CreateWorkload>>
 
 export type RecipeName = keyof typeof workloads

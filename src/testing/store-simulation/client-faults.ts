@@ -11,12 +11,11 @@ export interface ClientFaultsOptions {
   readonly intervalMsMean: number
   /** By how much of its true rate a clock may run fast or slow. Default one percent. */
   readonly driftMax?: number
+  /** By how much a wall clock may jump, forwards or back. Default a minute. */
+  readonly stepMsMax?: number
   /** Called right after a process was killed. */
   crashed(process: SimulatedProcess): void
 }
-
-/** A wall clock may jump by hours, forwards or back. */
-const stepMsMax = 6 * 3_600_000
 
 /** Stops, kills and holds up the clients' own processes: what they hold must be safe without their help. */
 export class ClientFaults {
@@ -74,7 +73,7 @@ export class ClientFaults {
 
   #harm(process: SimulatedProcess, kind: ClientFault): void {
     const durationMs = Math.ceil(this.#random.exponential(this.#random.pick([200, 1_500, 4_000]))) + 1
-    const { simulation, crashed, driftMax = 0.01 } = this.#options
+    const { simulation, crashed, driftMax = 0.01, stepMsMax = 60_000 } = this.#options
     if (kind === 'pause') {
       process.pause()
       simulation.after(durationMs, () => process.resume())
