@@ -3,6 +3,8 @@ import { benchElectionStability } from './areas/election-stability.ts'
 import { benchElections } from './areas/elections.ts'
 import { benchEngines } from './areas/engines.ts'
 import { benchFailover } from './areas/failover.ts'
+import { benchIds } from './areas/ids.ts'
+import { benchRing } from './areas/ring.ts'
 import { benchIdleGroups } from './areas/idle-groups.ts'
 import { benchLock } from './areas/lock.ts'
 import { benchLeases } from './areas/leases.ts'
@@ -33,6 +35,8 @@ function run(options: BenchOptions, print: (text: string) => void): Promise<Area
   if (area === 'engines') return benchEngines(options, print)
   if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
   if (area === 'elections') return Promise.resolve(benchElections(print))
+  if (area === 'ids') return benchIds(options, print)
+  if (area === 'ring') return benchRing(options, print)
   return peerAreas[area](ourCluster, peers[peer], options, print)
 }
 

@@ -13,6 +13,8 @@ export const areas = [
   'engines',
   'lock',
   'elections',
+  'ids',
+  'ring',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -63,6 +65,8 @@ Areas
   engines             the same recipes on every engine, and our layer beside each engine's bare client
   lock                acquire and release: three members beside etcd's lock, and the embedded engine beside redlock on one Redis
   elections           messages and time of bully and ring elections in the simulator, beside the papers' figures
+  ids                 snowflakes at their ceiling, segments, UUIDs: speed, and who repeats ids in a tight loop
+  ring                lookups, largest share and movement on a ring of 100 members, beside npm's consistent-hash
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)
