@@ -157,6 +157,7 @@ describe('snowflake ids', () => {
       const ids = await service.snowflake('orders')
       const before = ids.next()
       shift.ms = -1_000
+      await sleep(app.world, 1)
       expect(() => ids.next()).toThrow(
         expect.objectContaining({
           code: 'unavailable',
@@ -182,12 +183,14 @@ describe('snowflake ids', () => {
       const throwing = await service.snowflake('orders', { onClockBack: 'throw' })
       const before = [borrowing.next(), throwing.next()] as const
       shift.ms = -500
+      await sleep(app.world, 1)
       const after = Array.from({ length: 10_000 }, () => borrowing.next())
       expect(after[0]).toBeGreaterThan(before[0])
       expect(new Set(after).size).toBe(10_000)
       expect(() => throwing.next()).toThrow(expect.objectContaining({ code: 'unavailable' }))
       await expect(throwing.nextAsync()).rejects.toMatchObject({ code: 'unavailable' })
       shift.ms = -hourMs
+      await sleep(app.world, 1)
       expect(() => borrowing.next()).toThrow(expect.objectContaining({ code: 'unavailable' }))
       await service.close()
     })
@@ -226,6 +229,7 @@ describe('snowflake ids', () => {
       const ids = await service.snowflake('orders', { layout: twoWorkers })
       const [worker, future] = [ids.hold?.worker, ids.next()]
       shift.ms = 0
+      await sleep(app.world, 1)
       expect(() => ids.next()).toThrow(expect.objectContaining({ code: 'unavailable' }))
       await ids.renew()
       expect(ids.hold?.worker).not.toBe(worker)

@@ -94,15 +94,19 @@ export class SnowflakeSequence {
   next(now: number): bigint | undefined {
     if (now > this.#time) return this.#enterTime(now, now)
     if (now < this.#clockMax && !this.#mayBorrowOver(now)) return undefined
-    if (this.#sequence < this.#sequenceMax) {
-      if (this.#time >= this.#until) return this.#refuse({ kind: 'window', time: this.#time })
-      this.#sequence++
-      this.#id += 1n
-      return this.#id
-    }
+    if (this.#sequence < this.#sequenceMax)
+      return this.nextInTime() ?? this.#refuse({ kind: 'window', time: this.#time })
     const waitMs = this.#time + 1 - now - this.#options.maxAheadMs
     if (waitMs > 0) return this.#refuse({ kind: 'ahead', waitMs })
     return this.#enterTime(this.#time + 1, now)
+  }
+
+  /** Another id of the millisecond of the last one, while there are any: for a caller that knows the time to be the same. */
+  nextInTime(): bigint | undefined {
+    if (this.#sequence >= this.#sequenceMax || this.#time >= this.#until) return undefined
+    this.#sequence++
+    this.#id += 1n
+    return this.#id
   }
 
   #enterTime(time: number, now: number): bigint | undefined {
