@@ -27,7 +27,9 @@ interface ExplainOptions extends TargetOptions {
 /** `althing id new`, `althing id explain ID` */
 export function registerIdCommand(program: Command): void {
   const id = program.command('id').description('new ids, and what an id says of itself')
-  withTargetOptions(id.command('new').description('prints new ids, one a line; UUIDs and ULIDs need no store'))
+  withTargetOptions(
+    id.command('new').description('prints new ids, one a line; UUIDs and ULIDs need no store'),
+  )
     .addOption(new Option('--kind <kind>', 'what kind').choices(kinds).default('snowflake'))
     .option('--count <n>', 'how many: up to 1,000,000', '1')
     .option('--name <name>', 'namespace of snowflakes, tag of segments', 'default')
@@ -78,7 +80,9 @@ async function explain(id: string, options: ExplainOptions): Promise<void> {
   const isLocal = options.offline === true || !/^\d+$/.test(id)
   const explanation = isLocal
     ? explainId(id)
-    : await withStore(options, ({ ids }) => ids.explain(id, { namespace: options.name }), { accept: guarantees })
+    : await withStore(options, ({ ids }) => ids.explain(id, { namespace: options.name }), {
+        accept: guarantees,
+      })
   await print(options.json, explanation, formatExplanation(explanation))
 }
 

@@ -11,6 +11,7 @@ import { registerDoctorCommand } from './doctor-command.ts'
 import { registerDrainCommand } from './drain-command.ts'
 import { registerGatewayCommand } from './gateway-command.ts'
 import { registerGetCommand } from './get-command.ts'
+import { registerIdCommand } from './id-command.ts'
 import { registerGroupCommand } from './group-command.ts'
 import { registerJoinCommand } from './join-command.ts'
 import { registerLockCommand } from './lock-command.ts'
@@ -70,5 +71,6 @@ export function createProgram(asJson = false): Command {
   registerCronCommand(program)
   registerServicesCommand(program)
   registerServiceCommand(program)
+  registerIdCommand(program)
   return program
 }
