@@ -16,7 +16,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   'counter-and-atomic': [[43n], [true], [{ requests: 200 }]],
   'counters-crdt': [[7n, 7n]],
   cron: [['manual run succeeded: {"sent":42}'], [true]],
-  discovery: [[['api-1 at 10.0.0.3:80']], ['nobody is left']],
+  discovery: [[['api-1 at 10.0.0.3:80']], ['ask api-1'], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
   elections: [[['3'], 'a leader in every part', 'a leader where a majority is']],
   gateway: [[503]],

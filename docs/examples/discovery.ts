@@ -17,6 +17,12 @@ const live = althing.discovery.watch('api')
 await live.ready
 console.log(live.current.instances.filter(isEligible).map(({ id, address }) => `${id} at ${address}`))
 
+const balancer = await althing.discovery.balancer('api', { policy: 'power-of-two', zone: 'north' })
+const pick = balancer.pick() // an instance for one piece of work
+console.log(`ask ${pick.instance.id}`)
+pick.done() // or pick.failed(cause)
+balancer.close()
+
 await registration.deregister({ drainFor: '100ms' }) // serve what there is, get nothing new, then leave
 for await (const { instances } of live.changes) if (instances.length === 0) break
 console.log('nobody is left')
