@@ -14,6 +14,12 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'consistent-hashing': [[true, 3, true], [true], [2, true]],
   'counter-and-atomic': [[43n], [true], [{ requests: 200 }]],
+  config: [
+    [10, 'north', 2],
+    ['pool'],
+    [20],
+    ['pool', { value: 20, isSecret: false }, { value: 10, isSecret: false }],
+  ],
   'counters-crdt': [[7n, 7n]],
   cron: [['manual run succeeded: {"sent":42}'], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['ask api-1'], ['nobody is left']],

@@ -6,6 +6,48 @@ export {
 } from './accepted-weaknesses.ts'
 export { assertGuarantees, type Guarantee, missingGuarantees, type Requirements } from './guarantees.ts'
 export { recipes } from './recipes.ts'
+export {
+  type ConfigChange,
+  type ConfigChangeOptions,
+  configDefaults,
+  configRequirements,
+  ConfigService,
+  type ConfigServiceOptions,
+  type ReadConfigOptions,
+} from './config/config.ts'
+export type {
+  ConfigDifference,
+  ConfigDocument,
+  ConfigProblem,
+  ConfigReader,
+  ConfigState,
+  ConfigVersion,
+  EffectiveConfig,
+  HistoryItem,
+  InstanceReport,
+  OpenConfigOptions,
+  ScopeSummary,
+  ShownValue,
+  ShownValues,
+  StagedRelease,
+  VersionInfo,
+} from './config/config-types.ts'
+export type { ConfigLayer } from './config/config-document.ts'
+export { globalScope, type ReleaseRule, type ReleaseStep, type VersionCause } from './config/config-record.ts'
+export type { ReleaseRequest } from './config/config-steps.ts'
+export type { ConfigWriteOptions } from './config/config-writer.ts'
+export type { JsonSchema } from './config/json-schema.ts'
+export type { JsonValue } from './config/json-value.ts'
+export type { Rotation } from './config/rotate-keys.ts'
+export {
+  type AuthenticatedCipher,
+  type MasterKey,
+  newMasterKey,
+  parseMasterKeys,
+  type SecretKeys,
+} from './config/secret-box.ts'
+export { releasePlace } from './config/staged-release.ts'
+export type { StandardSchema } from './config/standard-schema.ts'
 export { type Fence, type FencedTxnRequest, type FenceStamp, fenceCompare, fencedTxn } from './fencing.ts'
 export type { KeptLease } from './leases/kept-lease.ts'
 export { LeaseKeeper, type LeaseKeeperOptions } from './leases/lease-keeper.ts'

@@ -1,4 +1,5 @@
 import { cronRequirements } from './cron/cron.ts'
+import { configRequirements } from './config/config.ts'
 import { discoveryRequirements } from './discovery/discovery.ts'
 import { electionRequirements } from './election/election.ts'
 import { atomicRequirements } from './primitives/atomics.ts'
@@ -20,4 +21,5 @@ export const recipes: readonly Requirements[] = [
   latchRequirements,
   counterRequirements,
   atomicRequirements,
+  configRequirements,
 ]

@@ -9,6 +9,8 @@ import type { Store } from '../contracts/store.ts'
 import type { World } from '../contracts/world.ts'
 import { AcceptanceNotices } from '../coordination/accepted-weaknesses.ts'
 import { cronRequirements, CronService } from '../coordination/cron/cron.ts'
+import { configRequirements, ConfigService } from '../coordination/config/config.ts'
+import type { MasterKey } from '../coordination/config/secret-box.ts'
 import { Discovery, discoveryRequirements } from '../coordination/discovery/discovery.ts'
 import { electionRequirements, ElectionService } from '../coordination/election/election.ts'
 import {
@@ -31,10 +33,12 @@ import { openLocalStore } from '../engines/local/local-store.ts'
 import { openNatsStore } from '../engines/nats/open-nats-store.ts'
 import { openPostgresStore } from '../engines/postgres/open-postgres-store.ts'
 import { openRedisStore } from '../engines/redis/open-redis-store.ts'
+import { masterKeysOf } from './config-keys.ts'
 import { type ClientSecurity, credentialsOf, tlsOf } from './client-security.ts'
 import { etcdSecurityOf } from './etcd-security.ts'
 import { natsSecurityOf } from './nats-security.ts'
 import { plainCodec, TypedStore } from '../store/typed-store.ts'
+import { NodeAesGcm } from '../world/aes-gcm.ts'
 import { NodeLogger } from '../world/logger.ts'
 import { createNodeWorld } from '../world/node-world.ts'
 
@@ -52,6 +56,11 @@ export interface OpenOptions extends ClientSecurity {
    * What is accepted, and lacking, is told in the store for as long as this is open (`althing doctor` shows it), and logged as a warning.
    */
   readonly accept?: readonly Guarantee[]
+  /**
+   * Master keys for the secrets of configurations: a file with a line `ID:BASE64` for each, the one that seals first, or the keys themselves. Default: those of `ALTHING_CONFIG_KEYS`
+   * (the lines) or `ALTHING_CONFIG_KEYS_FILE`, else none.
+   */
+  readonly configKeys?: string | readonly MasterKey[]
 }
 
 /**
@@ -191,12 +200,17 @@ export class Althing {
   readonly world: World
   readonly #keeper: LeaseKeeper
   readonly #accept: readonly Guarantee[]
+  readonly #configKeys: OpenOptions['configKeys']
   /** The recipes used so far, by name, in the order of their first use. */
   readonly #recipes = new Map<string, { close(): Promise<void> }>()
   #notices: AcceptanceNotices | undefined
   #closing: Promise<void> | undefined
 
-  constructor(raw: Store, world: World, options: Pick<OpenOptions, 'maxStall' | 'accept'> = {}) {
+  constructor(
+    raw: Store,
+    world: World,
+    options: Pick<OpenOptions, 'maxStall' | 'accept' | 'configKeys'> = {},
+  ) {
     this.raw = raw
     this.world = world
     this.store = new TypedStore(raw, plainCodec, world.clock)
@@ -204,6 +218,7 @@ export class Althing {
     const keeper = new LeaseKeeper(raw, world, maxStallMs === undefined ? {} : { maxStall: maxStallMs })
     this.#keeper = keeper
     this.#accept = options.accept ?? []
+    this.#configKeys = options.configKeys
   }
 
   /** Throws `missing-guarantee` where the engine lacks what locks need, unless that is accepted ({@link OpenOptions.accept}); so do the others. */
@@ -221,6 +236,14 @@ export class Althing {
 
   get cron(): CronService {
     return this.#recipe(cronRequirements, (parts) => new CronService({ ...parts, instance: thisProgram }))
+  }
+
+  /** Throws `invalid-argument` too where the keys for secrets are not of their form ({@link OpenOptions.configKeys}). */
+  get config(): ConfigService {
+    return this.#recipe(configRequirements, (parts) => {
+      const keys = masterKeysOf(this.#configKeys)
+      return new ConfigService({ ...parts, secrets: { cipher: new NodeAesGcm(), keys } })
+    })
   }
 
   /** Snowflake and segment ids; needs `durable`, so on `memory:` only with that accepted. */

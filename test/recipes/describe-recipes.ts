@@ -45,6 +45,8 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/coordination/primitives/barriers.test.ts')
     await import('../../src/coordination/primitives/latches.test.ts')
     await import('../../src/coordination/primitives/counters.test.ts')
+    await import('../../src/coordination/config/config.test.ts')
+    await import('../../src/coordination/config/config-faults.test.ts')
   })
 }
 
