@@ -537,4 +537,20 @@ export const mutations: readonly Mutation[] = [
     source: 'a stopped process that goes on as if nothing had happened',
     test: 'coordination/electors/electors.test.ts',
   },
+  {
+    name: 'worker-id-used-before-its-mark',
+    file: 'ids/leased-workers.ts',
+    find: 'Math.max(now, after + 1, candidate.until)',
+    replace: 'Math.max(now, after + 1)',
+    source: 'hazelcast 17975; bwmarrin/snowflake 20: ids again after a restart with a clock that is behind',
+    test: 'ids/ids-faults.test.ts',
+  },
+  {
+    name: 'copy-believes-the-answer-of-the-original',
+    file: 'ids/leased-worker.ts',
+    find: 'if (revision === undefined) throw this.#stale()\n      this.#markRevision = revision',
+    replace: 'this.#markRevision = revision ?? this.#markRevision',
+    source: 'a machine copied with its memory speaks with the session of the original',
+    test: 'ids/copied-machine.test.ts',
+  },
 ]
