@@ -17,11 +17,9 @@ export const ringMembersMax = 2 ** 20
 interface Ring {
   /** Members by name, so that the ring does not depend on the order in which they came. */
   readonly members: readonly string[]
-  /** Ascending. */
-  readonly hashes: Uint32Array
-  /** Index into `members` of the owner of the point at the same place of `hashes`. */
-  readonly owners: Uint32Array
-  /** By the top bits of a hash: where its bucket begins in `hashes`. As many buckets as points, or up to twice as many. */
+  /** Two numbers for each point, in the order of the hashes: its hash, and the index into `members` of its owner. Side by side, so that one look into memory is enough. */
+  readonly points: Uint32Array
+  /** By the top bits of a hash: the first point of its bucket. A bucket has two to four points: few enough to walk, and the table stays small. */
   readonly buckets: Uint32Array
   /** A hash shifted to the right by so much is its bucket. */
   readonly shift: number
@@ -82,7 +80,7 @@ export class HashRing {
   /** `undefined` only when the ring is empty. */
   owner(key: string): string | undefined {
     const ring = this.#current()
-    if (ring.hashes.length === 0) return undefined
+    if (ring.points.length === 0) return undefined
     return memberAt(ring, this.#firstPoint(ring, key))
   }
 
@@ -99,13 +97,13 @@ export class HashRing {
   /** Every member once, in the order in which they would inherit the key. */
   *walk(key: string): Generator<string, void> {
     const ring = this.#current()
-    const total = ring.hashes.length
+    const total = ring.points.length / 2
     if (total === 0) return
     const seen = new Set<number>()
     const first = this.#firstPoint(ring, key)
     for (let i = 0; i < total && seen.size < ring.members.length; i++) {
       const at = (first + i) % total
-      const owner = ring.owners[at] as number
+      const owner = ring.points[2 * at + 1] as number
       if (seen.has(owner)) continue
       seen.add(owner)
       yield memberAt(ring, at)
@@ -148,11 +146,12 @@ export class HashRing {
 
   /** Index of the first point whose hash is at or after the key's, or 0 past the last. */
   #firstPoint(ring: Ring, key: string): number {
-    const { hashes, buckets, shift } = ring
+    const { points, buckets, shift } = ring
+    const end = points.length / 2
     const hash = this.#hash(key)
     let point = buckets[hash >>> shift] as number
-    while (point < hashes.length && (hashes[point] as number) < hash) point++
-    return point === hashes.length ? 0 : point
+    while (point < end && (points[2 * point] as number) < hash) point++
+    return point === end ? 0 : point
   }
 }
 
@@ -166,30 +165,30 @@ function buildRing(points: ReadonlyMap<string, Uint32Array>): Ring {
     for (const hash of points.get(member) as Uint32Array) packed[next++] = hash * ringMembersMax + index
   })
   packed.sort()
-  const hashes = new Uint32Array(total)
-  const owners = new Uint32Array(total)
+  const sorted = new Uint32Array(2 * total)
   packed.forEach((point, i) => {
     const hash = Math.floor(point / ringMembersMax)
-    hashes[i] = hash
-    owners[i] = point - hash * ringMembersMax
+    sorted[2 * i] = hash
+    sorted[2 * i + 1] = point - hash * ringMembersMax
   })
-  return { members, hashes, owners, ...bucketsOf(hashes) }
+  return { members, points: sorted, ...bucketsOf(sorted) }
 }
 
-function bucketsOf(hashes: Uint32Array): Pick<Ring, 'buckets' | 'shift'> {
+function bucketsOf(points: Uint32Array): Pick<Ring, 'buckets' | 'shift'> {
+  const end = points.length / 2
   // At least one bit: a shift by 32 is a shift by none.
-  const bits = Math.min(24, Math.max(1, Math.ceil(Math.log2(hashes.length))))
+  const bits = Math.min(24, Math.max(1, Math.floor(Math.log2(end)) - 1))
   const shift = 32 - bits
   const buckets = new Uint32Array(2 ** bits)
   let point = 0
   for (let bucket = 0; bucket < buckets.length; bucket++) {
     const start = bucket * 2 ** shift
-    while (point < hashes.length && (hashes[point] as number) < start) point++
+    while (point < end && (points[2 * point] as number) < start) point++
     buckets[bucket] = point
   }
   return { buckets, shift }
 }
 
 function memberAt(ring: Ring, point: number): string {
-  return ring.members[ring.owners[point] as number] as string
+  return ring.members[ring.points[2 * point + 1] as number] as string
 }
