@@ -30,6 +30,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   lock: [[null], [2]],
   'logical-clocks': [[-1], ['concurrent', 'before', 'after'], ['concurrent', 1], [true, 10_000_000]],
   simulator: [[true, 2]],
+  tree: [['/workers/w-0000000000'], [1, 'children-changed'], [['w-0000000001']]],
   store: [
     [true, ['stock/apples 2', 'stock/pears 5']],
     ['stock/figs', 7],

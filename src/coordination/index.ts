@@ -196,3 +196,17 @@ export {
   type LatchState,
 } from './primitives/latches.ts'
 export type { PrimitiveServiceOptions } from './primitives/primitive-service.ts'
+export { Tree, treeDefaults, type TreeOptions, treeRequirements } from './tree/tree.ts'
+export type {
+  CreateOptions,
+  NodeKind,
+  NodeStat,
+  NodeState,
+  TreeChange,
+  TreeConflict,
+  TreeEvent,
+  TreeOperation,
+  TreeResult,
+  TreeSession,
+  WatchKind,
+} from './tree/tree-types.ts'

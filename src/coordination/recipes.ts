@@ -9,6 +9,7 @@ import { latchRequirements } from './primitives/latches.ts'
 import type { Requirements } from './guarantees.ts'
 import { lockRequirements } from './locks/lock.ts'
 import { semaphoreRequirements } from './semaphores/semaphore.ts'
+import { treeRequirements } from './tree/tree.ts'
 
 /** Every recipe of this folder, with what it needs of a store. */
 export const recipes: readonly Requirements[] = [
@@ -22,4 +23,5 @@ export const recipes: readonly Requirements[] = [
   counterRequirements,
   atomicRequirements,
   configRequirements,
+  treeRequirements,
 ]

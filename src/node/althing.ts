@@ -27,6 +27,7 @@ import { atomicRequirements, Atomics } from '../coordination/primitives/atomics.
 import { barrierRequirements, Barriers } from '../coordination/primitives/barriers.ts'
 import { counterRequirements, Counters } from '../coordination/primitives/counters.ts'
 import { Latches, latchRequirements } from '../coordination/primitives/latches.ts'
+import { Tree, treeRequirements } from '../coordination/tree/tree.ts'
 import { openClusterStore } from '../engines/cluster/cluster-store.ts'
 import { openEtcdStore } from '../engines/etcd/etcd-store.ts'
 import { openLocalStore } from '../engines/local/local-store.ts'
@@ -269,6 +270,10 @@ export class Althing {
 
   get atomics(): Atomics {
     return this.#recipe(atomicRequirements, (parts) => new Atomics(parts))
+  }
+
+  get tree(): Tree {
+    return this.#recipe(treeRequirements, (parts) => new Tree(parts))
   }
 
   /** One of each recipe, made at its first use and closed with the rest. */

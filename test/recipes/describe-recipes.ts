@@ -47,6 +47,7 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/coordination/primitives/counters.test.ts')
     await import('../../src/coordination/config/config.test.ts')
     await import('../../src/coordination/config/config-faults.test.ts')
+    await import('../../src/coordination/tree/tree.test.ts')
   })
 }
 
