@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { benchChord } from './areas/chord.ts'
 import { benchElectionStability } from './areas/election-stability.ts'
 import { benchElections } from './areas/elections.ts'
 import { benchEngines } from './areas/engines.ts'
@@ -34,6 +35,7 @@ function run(options: BenchOptions, print: (text: string) => void): Promise<Area
   const { area, peer } = options
   if (area === 'engines') return benchEngines(options, print)
   if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
+  if (area === 'chord') return benchChord(print)
   if (area === 'elections') return Promise.resolve(benchElections(print))
   if (area === 'ids') return benchIds(options, print)
   if (area === 'ring') return benchRing(options, print)

@@ -15,6 +15,7 @@ export const areas = [
   'elections',
   'ids',
   'ring',
+  'chord',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -67,6 +68,7 @@ Areas
   elections           messages and time of bully and ring elections in the simulator, beside the papers' figures
   ids                 snowflakes at their ceiling, segments, UUIDs: speed, and who repeats ids in a tight loop
   ring                lookups, largest share and movement on a ring of 100 members, beside npm's consistent-hash
+  chord               lookups of 1,000 Chord nodes in the simulator, 0 to 50 % of them failed, beside the paper's table
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)

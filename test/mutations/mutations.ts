@@ -553,4 +553,12 @@ export const mutations: readonly Mutation[] = [
     source: 'a machine copied with its memory speaks with the session of the original',
     test: 'ids/copied-machine.test.ts',
   },
+  {
+    name: 'chord-keeps-its-keys-from-a-new-predecessor',
+    file: 'protocols/chord/chord-node.ts',
+    find: 'const items = this.#items.within(from, peer.id)',
+    replace: 'const items = this.#items.within(peer.id, peer.id).slice(0, 0)',
+    source: 'Stoica et al. 2003, section IV-D: keys move to the node that joins',
+    test: 'protocols/chord/chord.test.ts',
+  },
 ]
