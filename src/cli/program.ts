@@ -4,6 +4,7 @@ import { registerAccessCommand } from './access-command.ts'
 import { registerBackupCommand } from './backup-command.ts'
 import { registerCheckCommand } from './check.ts'
 import { registerCronCommand } from './cron-command.ts'
+import { registerConfigCommand } from './config-command.ts'
 import { registerDelCommand } from './del-command.ts'
 import { registerDemoCommand } from './demo-command.ts'
 import { registerDevCommand } from './dev-command.ts'
@@ -59,6 +60,7 @@ export function createProgram(asJson = false): Command {
   registerTxnCommand(program)
   registerLockCommand(program)
   registerLocksCommand(program)
+  registerConfigCommand(program)
   registerDoctorCommand(program)
   registerQuotaCommand(program)
   registerBackupCommand(program)

@@ -17,7 +17,7 @@ export interface TargetOptions {
   readonly json?: boolean
 }
 
-type StoreOptions = Pick<OpenOptions, 'accept'>
+type StoreOptions = Pick<OpenOptions, 'accept' | 'configKeys'>
 
 /** Clusters that `althing up` and `althing demo` leave word of, in the current folder. */
 const clusterFiles = ['./data/up/cluster.json', './data/demo/cluster.json']
