@@ -561,4 +561,20 @@ export const mutations: readonly Mutation[] = [
     source: 'Stoica et al. 2003, section IV-D: keys move to the node that joins',
     test: 'protocols/chord/chord.test.ts',
   },
+  {
+    name: 'share-draws-its-instances-anew',
+    file: 'coordination/config/staged-release.ts',
+    find: 'if (releasePlace(scope, instance) < rule.share)',
+    replace: 'if (releasePlace(scope, instance + rule.share) < rule.share)',
+    source: 'a staged release that grows takes the version from nobody who has it',
+    test: 'coordination/config/staged-release.test.ts',
+  },
+  {
+    name: 'secret-opens-at-another-key',
+    file: 'coordination/config/secret-box.ts',
+    find: "['althing config 1', what, scope, instance ?? null, key]",
+    replace: "['althing config 1', what, scope, instance ?? null, key === '']",
+    source: 'NIST SP 800-38D: what is not authenticated with a ciphertext does not bind it',
+    test: 'coordination/config/secret-box.test.ts',
+  },
 ]
