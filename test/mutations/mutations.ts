@@ -577,4 +577,12 @@ export const mutations: readonly Mutation[] = [
     source: 'NIST SP 800-38D: what is not authenticated with a ciphertext does not bind it',
     test: 'coordination/config/secret-box.test.ts',
   },
+  {
+    name: 'cron-believes-the-fastest-clock',
+    file: 'coordination/cron/instance-clocks.ts',
+    find: 'return times[(times.length - 1) >> 1] as number',
+    replace: 'return times[times.length - 1] as number',
+    source: 'one clock that runs ahead would run every schedule early',
+    test: 'coordination/cron/instance-clocks.test.ts',
+  },
 ]
