@@ -210,3 +210,13 @@ export type {
   TreeSession,
   WatchKind,
 } from './tree/tree-types.ts'
+export { type GuardedContent, GuardedFile } from './guards/guarded-file.ts'
+export {
+  fenceHeader,
+  fenceHeaders,
+  type FenceMemory,
+  type FenceVerdict,
+  HttpGuard,
+  ProcessFenceMemory,
+} from './guards/http-guard.ts'
+export { PostgresGuard, type PostgresGuardOptions, type PostgresQuery } from './guards/postgres-guard.ts'

@@ -60,7 +60,7 @@ export function shortText(field: string, text: string | undefined, charsMax: num
 }
 
 /** 16 hexadecimal digits. */
-export function randomId(world: World): string {
+export function randomId(world: Pick<World, 'random'>): string {
   return Buffer.from(world.random.bytes(8)).toString('hex')
 }
 

@@ -30,6 +30,7 @@ export async function describeRecipes(name: string, start: (world: World) => Pro
     await import('../../src/coordination/locks/read-write-faults.test.ts')
     await import('../../src/coordination/semaphores/semaphore.test.ts')
     await import('../../src/coordination/semaphores/semaphore-faults.test.ts')
+    await import('../../src/coordination/guards/stale-writes.test.ts')
     await import('../../src/coordination/election/election.test.ts')
     await import('../../src/coordination/discovery/discovery.test.ts')
     await import('../../src/coordination/discovery/checks.test.ts')
