@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { open } from 'althing'
 import { fenceHeader, fenceHeaders, GuardedFile, HttpGuard } from 'althing/coordination'
@@ -8,16 +8,16 @@ const althing = await open('memory:')
 // The resource: a server that has never heard of Althing's store, and asks the guard before it changes anything.
 const guard = new HttpGuard()
 let invoice = 'draft'
-const server = createServer(async (request, response) => {
-  const header = request.headers[fenceHeader]
-  const verdict = await guard.check('invoice/7', header)
+const serve = async (request: IncomingMessage, response: ServerResponse) => {
+  const verdict = await guard.check('invoice/7', request.headers[fenceHeader])
   if (!verdict.isAdmitted) {
     response.writeHead(verdict.status).end(verdict.error.message)
     return
   }
   invoice = request.url ?? ''
   response.writeHead(204).end()
-})
+}
+const server = createServer((request, response) => void serve(request, response))
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
