@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { benchChord } from './areas/chord.ts'
+import { benchDiscovery } from './areas/discovery.ts'
 import { benchElectionStability } from './areas/election-stability.ts'
 import { benchElections } from './areas/elections.ts'
 import { benchEngines } from './areas/engines.ts'
@@ -34,6 +35,7 @@ const peers = { etcd, nats } as const
 function run(options: BenchOptions, print: (text: string) => void): Promise<AreaResult> {
   const { area, peer } = options
   if (area === 'engines') return benchEngines(options, print)
+  if (area === 'discovery') return benchDiscovery(ourCluster, etcd, options, print)
   if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
   if (area === 'chord') return benchChord(print)
   if (area === 'elections') return Promise.resolve(benchElections(print))

@@ -16,6 +16,7 @@ export const areas = [
   'ids',
   'ring',
   'chord',
+  'discovery',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -67,6 +68,7 @@ Areas
   lock                acquire and release: three members beside etcd's lock, and the embedded engine beside redlock on one Redis
   elections           messages and time of bully and ring elections in the simulator, beside the papers' figures
   ids                 snowflakes at their ceiling, segments, UUIDs: speed, and who repeats ids in a tight loop
+  discovery           10,000 instances: clients that watch beside clients that read the whole list each second
   ring                lookups, largest share and movement on a ring of 100 members, beside npm's consistent-hash
   chord               lookups of 1,000 Chord nodes in the simulator, 0 to 50 % of them failed, beside the paper's table
 
