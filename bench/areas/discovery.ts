@@ -156,7 +156,8 @@ async function measure(
     traffics.reduce((total, each) => total + pick(each), 0)
   const requests = sum((each) => each.requests)
   const bytes = sum((each) => each.bytes)
-  await pause(3 * pollMs)
+  const deadlineMs = performance.now() + 30_000
+  while (delays.length < changes * clients && performance.now() < deadlineMs) await pause(pollMs)
   for (const stop of stops) stop()
   if (delays.length !== changes * clients) {
     throw new Error(`${changes * clients - delays.length} changes were not seen`)
@@ -195,11 +196,13 @@ async function polling(...[althing, traffic, seen]: Parameters<Follow>): ReturnT
     await pause(pollMs - (performance.now() - fromMs))
   }
   await poll()
-  void (async () => {
+  const polled = (async () => {
     while (!isOver) await poll()
   })()
   return () => {
     isOver = true
+    // The last one may find its client closed.
+    polled.catch(() => {})
   }
 }
 
