@@ -581,7 +581,7 @@ export const mutations: readonly Mutation[] = [
     find: 'const over = AbortSignal.any([this.#closing.signal, leadership.lost])',
     replace: 'const over = this.#closing.signal',
     source: 'a check that goes on after its right was lost',
-    test: 'coordination/discovery/discovery-faults.test.ts',
+    test: 'coordination/discovery/checks.test.ts',
   },
   {
     name: 'service-health-overwritten-by-owner',
