@@ -1,5 +1,8 @@
 import { formatDurationMs } from '../base/duration.ts'
+import { formatTime } from './format-time.ts'
 import type { LockExplanation, LockParty } from '../coordination/locks/lock-types.ts'
+import type { ForcedRelease } from '../coordination/locks/forced-release.ts'
+import type { SemaphoreExplanation } from '../coordination/semaphores/semaphore-types.ts'
 import type { Party } from '../coordination/locks/party.ts'
 
 /** Each lock with its holder and those who wait, in order. */
@@ -49,4 +52,35 @@ export function holderFacts(holder: Party, nowMs: number): string[] {
       `renewed ${formatDurationMs(sinceRenewalMs)} ago, passes on in ${formatDurationMs(endsInMs)} without a renewal`,
     )
   return facts
+}
+
+/** Each semaphore with its limit, its holders and those who wait, in order. */
+export function formatSemaphores(found: readonly SemaphoreExplanation[], nowMs: number): string {
+  if (found.length === 0) return 'no semaphore is in use\n'
+  return found.map((each) => formatSemaphore(each, nowMs)).join('')
+}
+
+function formatSemaphore(semaphore: SemaphoreExplanation, nowMs: number): string {
+  const { name, limit, limitSetBy, taken, holders, waiters } = semaphore
+  const by = limitSetBy === undefined ? '' : `, set by ${limitSetBy}`
+  const head = `${name}: ${taken} of ${limit ?? '?'} permits out${by}\n`
+  const held = holders.map(
+    (each) => `  holds ${each.permits}: ${party(each)}, ${holderFacts(each, nowMs).join(', ')}\n`,
+  )
+  const line = waiters.map(
+    (each, i) =>
+      `  ${i + 1}. waits for ${each.permits}: ${party(each)}, for ${agoMs(each.queuedAtMs, nowMs)}\n`,
+  )
+  return head + held.join('') + line.join('')
+}
+
+/** One line for each record. */
+export function formatReleases(records: readonly ForcedRelease[]): string {
+  if (records.length === 0) return 'nothing was released by force\n'
+  return records
+    .map(
+      ({ name, token, by, reason, atMs, holder }) =>
+        `${formatTime(atMs)} ${name}: token ${token} was taken from ${party(holder)} by ${by}: ${reason}\n`,
+    )
+    .join('')
 }

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { type Command, Option } from 'commander'
-import { AlthingError, isAlthingError } from '../contracts/errors.ts'
+import { AlthingError, invalidArgument, isAlthingError } from '../contracts/errors.ts'
 import type { Timers } from '../contracts/world.ts'
 import { type Guarantee, guarantees } from '../coordination/guarantees.ts'
-import type { Lock } from '../coordination/locks/lock-types.ts'
+import type { Lock, MultiLock } from '../coordination/locks/lock-types.ts'
+import type { Permit } from '../coordination/semaphores/semaphore-types.ts'
 import type { Althing } from '../node/althing.ts'
 import { durationMs } from './arguments.ts'
 import { withSlowProgress } from './progress.ts'
@@ -16,7 +17,14 @@ interface LockOptions extends TargetOptions {
   readonly wait: string
   readonly grace: string
   readonly accept?: readonly Guarantee[]
+  readonly read?: boolean
+  readonly also?: readonly string[]
+  readonly limit?: string
+  readonly permits?: string
 }
+
+/** A lock, several, or permits of a semaphore. */
+type Held = Lock | MultiLock | Permit
 
 /** Exit codes of its own, beside the command's; those of timeout(1) and env(1) where they mean the same. */
 export const lockExitCodes = {
@@ -53,6 +61,10 @@ export function registerLockCommand(program: Command): void {
     .addOption(
       new Option('--accept <guarantee...>', 'a guarantee that the store need not give').choices(guarantees),
     )
+    .option('--read', 'hold it beside other readers')
+    .option('--also <name...>', 'hold these locks too: all or none')
+    .option('--limit <number>', 'NAME is a semaphore of so many permits')
+    .option('--permits <number>', 'NAME is a semaphore: take so many of its permits (1)')
     .option('--grace <duration>', 'when the lock is lost: from SIGTERM to SIGKILL', '2s')
     .action(async (name: string, command: string[], options: LockOptions) => {
       process.exitCode = await lock(name, command, options)
@@ -67,7 +79,7 @@ async function lock(name: string, command: readonly string[], options: LockOptio
       options,
       async (althing) => {
         const held = await acquire(althing, name, command, options, signals.first)
-        return runUnder(althing, held, command, graceMs, signals)
+        return runUnder(althing, name, held, command, graceMs, signals)
       },
       options.accept === undefined ? {} : { accept: options.accept },
     )
@@ -88,28 +100,41 @@ function acquire(
   command: readonly string[],
   options: LockOptions,
   signal: AbortSignal,
-): Promise<Lock> {
+): Promise<Held> {
   const isShown = options.json !== true
-  return withSlowProgress(althing.world.timers, `Waiting for lock ${name}`, isShown, () =>
-    althing.locks.acquire(name, {
-      ttl: options.ttl,
-      waitTimeout: options.wait,
-      note: command.join(' ').slice(0, 256),
-      signal,
-    }),
-  )
+  const turn = {
+    ttl: options.ttl,
+    waitTimeout: options.wait,
+    note: command.join(' ').slice(0, 256),
+    signal,
+  }
+  const { also = [], limit, permits } = options
+  const isSemaphore = limit !== undefined || permits !== undefined
+  const kinds = [isSemaphore, also.length > 0, options.read === true].filter(Boolean)
+  if (kinds.length > 1) {
+    throw invalidArgument('options', kinds.length, 'one of --read, --also, and --limit with --permits')
+  }
+  return withSlowProgress(althing.world.timers, `Waiting for lock ${name}`, isShown, () => {
+    if (isSemaphore) {
+      const wanted = limit === undefined ? {} : { limit: Number(limit) }
+      return althing.semaphores.acquire(name, { ...turn, ...wanted, permits: Number(permits ?? 1) })
+    }
+    if (also.length > 0) return althing.locks.acquireAll([name, ...also], turn)
+    return althing.locks.acquire(name, { ...turn, mode: options.read === true ? 'read' : 'write' })
+  })
 }
 
 async function runUnder(
   althing: Althing,
-  lock: Lock,
+  name: string,
+  lock: Held,
   command: readonly string[],
   graceMs: number,
   signals: SignalRelay,
 ): Promise<number> {
   const { timers } = althing.world
   try {
-    const child = new LockedChild(lock, command)
+    const child = new LockedChild(name, lock, command)
     signals.relayTo((signal) => child.signal(signal))
     const onLost = (): void => child.end(timers, graceMs)
     lock.lost.addEventListener('abort', onLost, { once: true })
@@ -132,12 +157,12 @@ class LockedChild {
   readonly #child: ChildProcess
   #hasExited = false
 
-  constructor(lock: Lock, command: readonly string[]) {
+  constructor(name: string, lock: Held, command: readonly string[]) {
     const [file = '', ...args] = command
     this.#child = spawn(file, args, {
       stdio: 'inherit',
       detached: true,
-      env: { ...process.env, ALTHING_LOCK_TOKEN: String(lock.token), ALTHING_LOCK_NAME: lock.name },
+      env: { ...process.env, ALTHING_LOCK_TOKEN: String(lock.token), ALTHING_LOCK_NAME: name },
     })
     this.exited = new Promise((resolve) => {
       this.#child.once('error', (error: NodeJS.ErrnoException) => {
