@@ -10,6 +10,7 @@ import { benchRing } from './areas/ring.ts'
 import { benchIdleGroups } from './areas/idle-groups.ts'
 import { benchLock } from './areas/lock.ts'
 import { benchLeases } from './areas/leases.ts'
+import { benchMembership } from './areas/membership.ts'
 import { benchMemory } from './areas/memory.ts'
 import { benchScale } from './areas/scale.ts'
 import { benchStore } from './areas/store.ts'
@@ -38,6 +39,7 @@ function run(options: BenchOptions, print: (text: string) => void): Promise<Area
   if (area === 'discovery') return benchDiscovery(ourCluster, etcd, options, print)
   if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
   if (area === 'chord') return benchChord(print)
+  if (area === 'membership') return Promise.resolve(benchMembership(print))
   if (area === 'elections') return Promise.resolve(benchElections(print))
   if (area === 'ids') return benchIds(options, print)
   if (area === 'ring') return benchRing(options, print)

@@ -17,6 +17,7 @@ export const areas = [
   'ring',
   'chord',
   'discovery',
+  'membership',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -71,6 +72,7 @@ Areas
   discovery           10,000 instances: clients that watch beside clients that read the whole list each second
   ring                lookups, largest share and movement on a ring of 100 members, beside npm's consistent-hash
   chord               lookups of 1,000 Chord nodes in the simulator, 0 to 50 % of them failed, beside the paper's table
+  membership          failure detection in the simulator: time, messages, wrong failures with slow members, beside the papers' figures
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)

@@ -25,6 +25,10 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   discovery: [[['api-1 at 10.0.0.3:80']], ['ask api-1'], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
   elections: [[['3'], 'a leader in every part', 'a leader where a majority is']],
+  'failure-detection': [
+    [false, true],
+    [false, true],
+  ],
   gateway: [[503]],
   ids: [[true, true, 19], ['billing-1'], ['1,2,3'], [true, 'uuid']],
   fencing: [[204], [204, 412, '/sent'], ['stale-token', '42 invoices']],
@@ -36,6 +40,7 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
     [10, 10],
   ],
   'logical-clocks': [[-1], ['concurrent', 'before', 'after'], ['concurrent', 1], [true, 10_000_000]],
+  membership: [[['b alive', 'a alive']]],
   simulator: [[true, 2]],
   tree: [['/workers/w-0000000000'], [1, 'children-changed'], [['w-0000000001']]],
   store: [

@@ -241,7 +241,8 @@ export class SwimGroup {
   #arm(place: Place): void {
     const { swim, rate, life } = place
     if (swim === undefined || place.blockedUntilMs > this.nowMs) return
-    const wakeMs = Math.max(this.nowMs, swim.dueMs / rate)
+    // A little later, so that it is due by the clock of the member too, whatever was rounded.
+    const wakeMs = Math.max(this.nowMs, swim.dueMs / rate + 0.001)
     if (wakeMs >= place.wakeMs || wakeMs === Number.POSITIVE_INFINITY) return
     place.wakeMs = wakeMs
     this.at(wakeMs, () => {
@@ -249,7 +250,7 @@ export class SwimGroup {
       place.wakeMs = Number.POSITIVE_INFINITY
       // What is due while it stands still is seen to when it goes on.
       if (place.blockedUntilMs > this.nowMs) return
-      if (swim.dueMs <= this.#local(place) + 1e-6) this.#step(place, { type: 'tick' })
+      if (swim.dueMs <= this.#local(place)) this.#step(place, { type: 'tick' })
       else this.#arm(place)
     })
   }
