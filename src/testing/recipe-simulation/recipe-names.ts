@@ -1,10 +1,16 @@
 import type { CreateWorkload } from './workload.ts'
+import { createCounterWorkload } from './workloads/counters.ts'
 import { createCronWorkload } from './workloads/cron.ts'
 import { createElectionWorkload } from './workloads/election.ts'
 import { createIdWorkload } from './workloads/ids.ts'
 import { createLeaseWorkload } from './workloads/leases.ts'
 import { createLockWorkload } from './workloads/lock.ts'
 import { createDiscoveryWorkload } from './workloads/discovery.ts'
+import {
+  createMultiLockWorkload,
+  createReadWriteLockWorkload,
+  createSemaphoreWorkload,
+} from './workloads/shared-rights.ts'
 
 /** Every recipe that the simulator knows, by the name that `althing sim` takes. */
 export const workloads = {
@@ -14,6 +20,10 @@ export const workloads = {
   leases: createLeaseWorkload,
   cron: createCronWorkload,
   ids: createIdWorkload,
+  semaphore: createSemaphoreWorkload,
+  'read-write-lock': createReadWriteLockWorkload,
+  'multi-lock': createMultiLockWorkload,
+  counters: createCounterWorkload,
 } as const satisfies Readonly<Record<string, CreateWorkload>>
 
 export type RecipeName = keyof typeof workloads
