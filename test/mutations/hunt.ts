@@ -26,7 +26,7 @@ export async function hunt(mutation: Mutation, seedsMax: number): Promise<Hunt> 
   const folder = test === undefined ? plantInBuild(mutation) : plantInSources(mutation)
   const startedMs = performance.now()
   try {
-    const caught = await (test === undefined ? simulate(folder, seedsMax) : runTests(folder, test))
+    const caught = await (test === undefined ? simulate(folder, mutation, seedsMax) : runTests(folder, test))
     return { mutation, seconds: (performance.now() - startedMs) / 1_000, ...caught }
   } catch (error) {
     throw new Error(`${mutation.name}: ${(error as Error).message}`, { cause: error })
@@ -35,9 +35,9 @@ export async function hunt(mutation: Mutation, seedsMax: number): Promise<Hunt> 
   }
 }
 
-async function simulate(folder: string, seedsMax: number): Promise<Catch> {
+async function simulate(folder: string, { recipe = 'store' }: Mutation, seedsMax: number): Promise<Catch> {
   const child = Child.script(join(folder, 'dist', 'src', 'cli', 'main.js'), [
-    ...['sim', 'store', '--faults', 'all', '--jobs', '1', '--stop-on-first', '--json'],
+    ...['sim', recipe, '--faults', 'all', '--jobs', '1', '--stop-on-first', '--json'],
     ...['--seeds', `1..${seedsMax}`],
   ])
   await child.ended

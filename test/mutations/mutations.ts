@@ -1,3 +1,5 @@
+import type { RecipeName } from '../../src/testing/recipe-simulation/recipe-names.ts'
+
 /**
  * A known mistake in the making of such a system, as a change of a line or two. The simulator and the tests are trusted only as far as they find them.
  * What is expected of each: either the invariants that may be the first to break, or a test that fails.
@@ -13,6 +15,8 @@ export interface Mutation {
   readonly source: string
   /** Invariants that may be the first to break. */
   readonly expected?: readonly string[]
+  /** The recipe at whose simulation on three nodes it is hunted. Default: the store's. */
+  readonly recipe?: RecipeName
   /** Tests, below `src`, that fail: where the simulator cannot see the mistake, or would take long to. */
   readonly test?: string
   /** The short run tries it. */
@@ -576,6 +580,8 @@ export const mutations: readonly Mutation[] = [
     replace: "['althing config 1', what, scope, instance ?? null, key === '']",
     source: 'NIST SP 800-38D: what is not authenticated with a ciphertext does not bind it',
     test: 'coordination/config/secret-box.test.ts',
+  },
+  {
     name: 'service-check-without-duty',
     file: 'coordination/discovery/check-duty.ts',
     find: 'const over = AbortSignal.any([this.#closing.signal, leadership.lost])',
@@ -606,6 +612,8 @@ export const mutations: readonly Mutation[] = [
     replace: 'return times[times.length - 1] as number',
     source: 'one clock that runs ahead would run every schedule early',
     test: 'coordination/cron/instance-clocks.test.ts',
+  },
+  {
     name: 'swim-old-claim-overrules',
     file: 'protocols/membership/claim.ts',
     find: 'return a.incarnation - b.incarnation || rankOf[a.state] - rankOf[b.state]',
@@ -652,5 +660,93 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (last !== undefined)',
     source: 'one long pause makes the detector slow for the whole window',
     test: 'protocols/failure-detection/failure-detector.test.ts',
+  },
+  {
+    name: 'next-in-line-does-not-look-at-the-line-again',
+    file: 'coordination/locks/lock-queue.ts',
+    find: 'if (isOver && waitsFor.isLast === true) place.standing',
+    replace: 'if (isOver) place.standing',
+    source: 'etcd3 issue 176: who watches a waiter that gives up believes that its turn has come',
+    expected: ['first-in-line', 'lock-exclusive'],
+    recipe: 'lock',
+  },
+  {
+    name: 'leader-believes-too-long',
+    file: 'protocols/lease/local-deadline.ts',
+    find: 'return sentMs + ttlMs * heldFraction',
+    replace: 'return sentMs + ttlMs * (heldFraction + 0.7)',
+    source: 'the local deadline after the remote one: Gray and Cheriton, section 3.1',
+    expected: ['held-is-in-store', 'lock-exclusive'],
+    recipe: 'election',
+  },
+  {
+    name: 'last-candidate-leads-first',
+    file: 'coordination/election/election-view.ts',
+    find: 'return view.candidates[0]?.key === own.key',
+    replace: 'return view.candidates.at(-1)?.key === own.key',
+    source: 'candidates lead in the order in which they came',
+    expected: ['leaders-in-turn'],
+    recipe: 'election',
+  },
+  {
+    name: 'heir-is-passed-over',
+    file: 'coordination/election/election-view.ts',
+    find: 'if (view.heir !== undefined) return view.heir.lease === own.lease\n',
+    replace: '',
+    source: 'the heir that the last leader named leads next',
+    expected: ['leaders-in-turn'],
+    recipe: 'election',
+  },
+  {
+    name: 'followed-range-keeps-the-dead',
+    file: 'coordination/range-follower.ts',
+    find: '    else kvs.delete(event.key)\n',
+    replace: '',
+    source: 'an instance that is gone must leave the live sets',
+    expected: ['live-sets-show-the-store', 'observers-converge', 'succession'],
+    recipe: 'discovery',
+  },
+  {
+    name: 'one-permit-too-many',
+    file: 'coordination/semaphores/semaphore-line.ts',
+    find: 'permits <= limit),',
+    replace: 'permits <= limit + 1),',
+    source: 'Dijkstra, Cooperating sequential processes, 1965',
+    expected: ['held-together'],
+    recipe: 'semaphore',
+  },
+  {
+    name: 'reader-beside-a-writer',
+    file: 'coordination/locks/lock-line.ts',
+    find: 'reading: { key, end: key + readerMark, keysOnly: true },',
+    replace: 'reading: { key, end: `${key}0`, keysOnly: true },',
+    source: 'Courtois, Heymans and Parnas, 1971',
+    expected: ['held-together'],
+    recipe: 'read-write-lock',
+  },
+  {
+    name: 'occurrence-decided-again',
+    file: 'coordination/cron/cron-state.ts',
+    find: '    this.#set({ decidedUntilMs: last })\n',
+    replace: '',
+    source: 'each occurrence once for all instances',
+    expected: ['occurrences-once', 'no-crash', 'makes-progress'],
+    recipe: 'cron',
+  },
+  {
+    name: 'short-stall-called-a-stop',
+    file: 'coordination/leases/loss-cause.ts',
+    find: 'stall.lengthMs < ttlMs * 0.3',
+    replace: 'false',
+    source: 'own bug, seed 1054 of the locks',
+    test: 'coordination/leases/loss-cause.test.ts',
+  },
+  {
+    name: 'log-cut-for-a-snapshot-in-the-cache',
+    file: 'replication/group-folders.ts',
+    find: 'await this.#latch.guard(() => this.#disk.syncDirectory(path))',
+    replace: '',
+    source: 'own bug, seed 174 of the locks',
+    test: 'replication/node-storage.test.ts',
   },
 ]
