@@ -35,9 +35,9 @@ export async function hunt(mutation: Mutation, seedsMax: number): Promise<Hunt> 
   }
 }
 
-async function simulate(folder: string, { recipe = 'store' }: Mutation, seedsMax: number): Promise<Catch> {
+async function simulate(folder: string, { recipe }: Mutation, seedsMax: number): Promise<Catch> {
   const child = Child.script(join(folder, 'dist', 'src', 'cli', 'main.js'), [
-    ...['sim', recipe, '--faults', 'all', '--jobs', '1', '--stop-on-first', '--json'],
+    ...['sim', recipe ?? 'store', '--faults', 'all', '--jobs', '1', '--stop-on-first', '--json'],
     ...['--seeds', `1..${seedsMax}`],
   ])
   await child.ended

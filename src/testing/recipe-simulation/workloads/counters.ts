@@ -37,7 +37,7 @@ class CounterWorkload implements Workload {
       await Promise.all(Array.from({ length: burst }, () => this.#add(user, counters)))
       if (user.random.chance(0.2)) await this.#openLatch(user, latches, round)
       this.#rounds++
-      await sleep(user.world, 100)
+      await sleep(user.world, 400)
       await rest(user)
     }
   }
