@@ -67,7 +67,7 @@ class IdWorkload implements Workload {
       await this.#burst(user, generator)
       const id = await tried(user, () => segment.nextAsync({ timeout: '2s' }), refusals)
       if (id !== undefined) {
-        this.#note('segment', BigInt(id))
+        this.#note('segment', id)
         this.#counts.segmentIds++
       }
       await sleep(user.world, random.exponential(100))
