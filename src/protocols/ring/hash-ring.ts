@@ -14,23 +14,30 @@ export const hashRingDefaults = { virtualNodes: 2_000, loadFactor: 1.25 } as con
 /** 2^20: a point packs its hash (32 bits) and its member's index (20 bits) into one double's 52 exact bits. */
 export const ringMembersMax = 2 ** 20
 
+/**
+ * The ring is looked at from 2^18 places, so a table of their owners answers a lookup: small enough for a processor's cache. The same for every ring: a number that
+ * grew with the members would move keys when they come.
+ */
+const placeBits = 18
+const placeShift = 32 - placeBits
+
 interface Ring {
   /** Members by name, so that the ring does not depend on the order in which they came. */
   readonly members: readonly string[]
-  /** Two numbers for each point, in the order of the hashes: its hash, and the index into `members` of its owner. Side by side, so that one look into memory is enough. */
-  readonly points: Uint32Array
-  /** By the top bits of a hash: the first point of its bucket. A bucket has two to four points: few enough to walk, and the table stays small. */
-  readonly buckets: Uint32Array
-  /** A hash shifted to the right by so much is its bucket. */
-  readonly shift: number
+  /** The hashes of the points, ascending. */
+  readonly hashes: Uint32Array
+  /** Index into `members` of the owner of the point at the same place of `hashes`. */
+  readonly owners: Uint32Array
+  /** Index into `members` of the owner of each place. */
+  readonly placeOwners: Uint16Array | Uint32Array
 }
 
 /**
  * Consistent hashing (Karger et al., 1997) with virtual nodes and weights. A key belongs to the member of the first point at
- * or after the key's hash, going round. Two rings with the same members and weights agree on every key, in any process.
+ * or after the key's place, going round; its place is the start of the 2^18th part of the ring that its hash falls into. Two rings with the same members and weights agree on every key, in any process.
  *
  * - Adding a member takes keys only from others to it, removing one moves only its own keys: about 1/n of all.
- * - A lookup takes about the same time whatever the number of points: a table by the top bits of the hash says where to look. A change is done at the next lookup, O(points log points), and several changes at once.
+ * - A lookup is one look into a table of 512 KiB, whatever the number of points. A change is done at the next lookup, O(points log points), and several changes at once.
  *
  * Not for keys that an adversary may choose in order to burden one member: the hash has no secret.
  */
@@ -79,9 +86,8 @@ export class HashRing {
 
   /** `undefined` only when the ring is empty. */
   owner(key: string): string | undefined {
-    const ring = this.#current()
-    if (ring.points.length === 0) return undefined
-    return memberAt(ring, this.#firstPoint(ring, key))
+    const { members, placeOwners } = this.#current()
+    return members[placeOwners[this.#hash(key) >>> placeShift] as number]
   }
 
   /** The first `count` distinct members from the key's place on, in ring order: all members when there are fewer. */
@@ -97,16 +103,16 @@ export class HashRing {
   /** Every member once, in the order in which they would inherit the key. */
   *walk(key: string): Generator<string, void> {
     const ring = this.#current()
-    const total = ring.points.length / 2
+    const total = ring.hashes.length
     if (total === 0) return
     const seen = new Set<number>()
-    const first = this.#firstPoint(ring, key)
+    const first = firstPoint(ring.hashes, (this.#hash(key) >>> placeShift) << placeShift)
     for (let i = 0; i < total && seen.size < ring.members.length; i++) {
       const at = (first + i) % total
-      const owner = ring.points[2 * at + 1] as number
+      const owner = ring.owners[at] as number
       if (seen.has(owner)) continue
       seen.add(owner)
-      yield memberAt(ring, at)
+      yield ring.members[owner] as string
     }
   }
 
@@ -143,16 +149,6 @@ export class HashRing {
     this.#ring ??= buildRing(this.#points)
     return this.#ring
   }
-
-  /** Index of the first point whose hash is at or after the key's, or 0 past the last. */
-  #firstPoint(ring: Ring, key: string): number {
-    const { points, buckets, shift } = ring
-    const end = points.length / 2
-    const hash = this.#hash(key)
-    let point = buckets[hash >>> shift] as number
-    while (point < end && (points[2 * point] as number) < hash) point++
-    return point === end ? 0 : point
-  }
 }
 
 function buildRing(points: ReadonlyMap<string, Uint32Array>): Ring {
@@ -165,30 +161,36 @@ function buildRing(points: ReadonlyMap<string, Uint32Array>): Ring {
     for (const hash of points.get(member) as Uint32Array) packed[next++] = hash * ringMembersMax + index
   })
   packed.sort()
-  const sorted = new Uint32Array(2 * total)
+  const hashes = new Uint32Array(total)
+  const owners = new Uint32Array(total)
   packed.forEach((point, i) => {
     const hash = Math.floor(point / ringMembersMax)
-    sorted[2 * i] = hash
-    sorted[2 * i + 1] = point - hash * ringMembersMax
+    hashes[i] = hash
+    owners[i] = point - hash * ringMembersMax
   })
-  return { members, points: sorted, ...bucketsOf(sorted) }
+  return { members, hashes, owners, placeOwners: placeOwners(hashes, owners, members.length) }
 }
 
-function bucketsOf(points: Uint32Array): Pick<Ring, 'buckets' | 'shift'> {
-  const end = points.length / 2
-  // At least one bit: a shift by 32 is a shift by none.
-  const bits = Math.min(24, Math.max(1, Math.floor(Math.log2(end)) - 1))
-  const shift = 32 - bits
-  const buckets = new Uint32Array(2 ** bits)
+function placeOwners(hashes: Uint32Array, owners: Uint32Array, members: number): Ring['placeOwners'] {
+  const table = members <= 2 ** 16 ? new Uint16Array(2 ** placeBits) : new Uint32Array(2 ** placeBits)
   let point = 0
-  for (let bucket = 0; bucket < buckets.length; bucket++) {
-    const start = bucket * 2 ** shift
-    while (point < end && (points[2 * point] as number) < start) point++
-    buckets[bucket] = point
+  for (let place = 0; place < table.length; place++) {
+    const start = place * 2 ** placeShift
+    while (point < hashes.length && (hashes[point] as number) < start) point++
+    table[place] = owners[point === hashes.length ? 0 : point] ?? 0
   }
-  return { buckets, shift }
+  return table
 }
 
-function memberAt(ring: Ring, point: number): string {
-  return ring.members[ring.points[2 * point + 1] as number] as string
+/** Index of the first point at or after `start`, or 0 past the last. */
+function firstPoint(hashes: Uint32Array, start: number): number {
+  const from = start >>> 0
+  let low = 0
+  let high = hashes.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((hashes[middle] as number) < from) low = middle + 1
+    else high = middle
+  }
+  return low === hashes.length ? 0 : low
 }
