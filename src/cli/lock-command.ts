@@ -114,7 +114,7 @@ function acquire(
   if (kinds.length > 1) {
     throw invalidArgument('options', kinds.length, 'one of --read, --also, and --limit with --permits')
   }
-  return withSlowProgress(althing.world.timers, `Waiting for lock ${name}`, isShown, () => {
+  return withSlowProgress<Held>(althing.world.timers, `Waiting for lock ${name}`, isShown, () => {
     if (isSemaphore) {
       const wanted = limit === undefined ? {} : { limit: Number(limit) }
       return althing.semaphores.acquire(name, { ...turn, ...wanted, permits: Number(permits ?? 1) })
