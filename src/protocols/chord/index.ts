@@ -11,4 +11,5 @@ export {
   type ChordOptions,
   type ChordPeer,
   type ChordPlace,
+  type ChordVersion,
 } from './types.ts'

@@ -1,9 +1,14 @@
 import { belongsTo } from './identifiers.ts'
-import type { ChordId, ChordItem } from './types.ts'
+import type { ChordId, ChordItem, ChordVersion } from './types.ts'
 
 interface Held {
   item: ChordItem
   touchedMs: number
+}
+
+/** Whether `a` is the later one: a total order, as no writer uses a counter twice. */
+export function isLater(a: ChordVersion, b: ChordVersion): boolean {
+  return a.counter > b.counter || (a.counter === b.counter && a.writer > b.writer)
 }
 
 /** The items of one node: those that it owns, and copies for others. */
@@ -23,13 +28,7 @@ export class ItemStore {
     return this.#items.get(key)?.item
   }
 
-  /** As the owner: false when there is no room. */
-  put(key: string, id: ChordId, value: Uint8Array, nowMs: number): boolean {
-    const version = (this.get(key)?.version ?? 0) + 1
-    return this.take({ key, id, value, version }, nowMs)
-  }
-
-  /** As a copy, or from a former owner: the greater version holds. */
+  /** Of two versions the later one stays. False when there is no room. */
   take(item: ChordItem, nowMs: number): boolean {
     const held = this.#items.get(item.key)
     if (held === undefined) {
@@ -38,7 +37,7 @@ export class ItemStore {
       return true
     }
     held.touchedMs = nowMs
-    if (item.version > held.item.version) held.item = item
+    if (isLater(item.version, held.item.version)) held.item = item
     return true
   }
 
@@ -58,7 +57,9 @@ export class ItemStore {
     return stale
   }
 
+  /** Unless a later one has come meanwhile. */
   drop(item: ChordItem): void {
-    if (this.get(item.key)?.version === item.version) this.#items.delete(item.key)
+    const held = this.get(item.key)
+    if (held !== undefined && !isLater(held.version, item.version)) this.#items.delete(item.key)
   }
 }

@@ -1,13 +1,21 @@
 import type { ChordMessage, ChordPeer } from './types.ts'
 
-interface Pending {
+export interface ChordRequest {
   readonly to: ChordPeer
-  readonly endsMs: number
+  /** How often it is sent before the other is given up. */
+  readonly tries: number
+  send(): void
   answered(message: ChordMessage): void
   failed(): void
 }
 
-/** Requests under way, each until its answer or its end. All have the same length, so they end in the order in which they began. */
+interface Pending {
+  readonly request: ChordRequest
+  readonly triesLeft: number
+  readonly endsMs: number
+}
+
+/** Requests under way, each until its answer or its end. All tries have the same length, so they end in the order in which they began. */
 export class Requests {
   readonly #pending = new Map<number, Pending>()
   readonly #timeoutMs: number
@@ -29,30 +37,30 @@ export class Requests {
     return this.#last
   }
 
-  begin(
-    request: number,
-    to: ChordPeer,
-    nowMs: number,
-    answered: (message: ChordMessage) => void,
-    failed: () => void,
-  ): void {
-    this.#pending.set(request, { to, endsMs: nowMs + this.#timeoutMs, answered, failed })
+  begin(number: number, request: ChordRequest, nowMs: number): void {
+    this.#try(number, request, request.tries, nowMs)
   }
 
   /** False when nothing is known of such a request: late, doubled, or none of this node's. */
   answered(message: ChordMessage): boolean {
     const pending = this.#pending.get(message.request)
-    if (pending === undefined || pending.to.id !== message.from.id) return false
+    if (pending === undefined || pending.request.to.id !== message.from.id) return false
     this.#pending.delete(message.request)
-    pending.answered(message)
+    pending.request.answered(message)
     return true
   }
 
   tick(nowMs: number): void {
-    for (const [request, pending] of this.#pending) {
-      if (pending.endsMs > nowMs) return
-      this.#pending.delete(request)
-      pending.failed()
+    for (const [number, { request, triesLeft, endsMs }] of this.#pending) {
+      if (endsMs > nowMs) return
+      this.#pending.delete(number)
+      if (triesLeft > 1) this.#try(number, request, triesLeft - 1, nowMs)
+      else request.failed()
     }
+  }
+
+  #try(number: number, request: ChordRequest, triesLeft: number, nowMs: number): void {
+    this.#pending.set(number, { request, triesLeft, endsMs: nowMs + this.#timeoutMs })
+    request.send()
   }
 }

@@ -4,6 +4,8 @@ import type { ChordId, ChordPeer, ChordPlace } from './types.ts'
 /** The whole list and what joined while it was used up. */
 const givenUpMax = 512
 const recallsMax = 30
+/** Nodes that were neighbours once. */
+const rememberedMax = 64
 
 /** What a node knows of others: predecessor, successor list, fingers. */
 export class RoutingTable {
@@ -15,6 +17,8 @@ export class RoutingTable {
   /** Successors that were given up since one last answered. */
   readonly #givenUp = new Map<ChordId, ChordPeer>()
   #recalls = 0
+  /** The one named last comes last. */
+  readonly #remembered = new Map<ChordId, ChordPeer>()
   predecessor: ChordPeer | undefined
 
   constructor(self: ChordPeer, successorsMax: number, place?: ChordPlace) {
@@ -46,6 +50,7 @@ export class RoutingTable {
       kept.push(peer)
     }
     this.#successors = kept
+    for (const peer of kept) this.remember(peer)
   }
 
   /** The peer does not answer. As successor it goes only when it is the first one (Zave, section 4): the rest of the list is the neighbours' to correct. */
@@ -54,9 +59,33 @@ export class RoutingTable {
       this.#successors = this.#successors.slice(1)
       if (this.#givenUp.size < givenUpMax) this.#givenUp.set(peer.id, peer)
     }
+    this.forgetFinger(peer)
+  }
+
+  forgetFinger(peer: ChordPeer): void {
     this.#fingers.forEach((finger, i) => {
       if (finger?.id === peer.id) this.#fingers[i] = undefined
     })
+  }
+
+  /** So many at most; the one that was named longest ago goes. */
+  remember(peer: ChordPeer): void {
+    this.#remembered.delete(peer.id)
+    this.#remembered.set(peer.id, peer)
+    if (this.#remembered.size <= rememberedMax) return
+    const [oldest] = this.#remembered.keys()
+    if (oldest !== undefined) this.#remembered.delete(oldest)
+  }
+
+  /** In turn, those that were neighbours once and are not now. */
+  nextRemembered(): ChordPeer | undefined {
+    const near = new Set([this.#self.id, this.predecessor?.id, ...this.#successors.map(({ id }) => id)])
+    for (const peer of this.#remembered.values()) {
+      if (near.has(peer.id)) continue
+      this.remember(peer)
+      return peer
+    }
+    return undefined
   }
 
   /** Whether there were successors, which do not answer any more. */

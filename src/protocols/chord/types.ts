@@ -18,8 +18,14 @@ export interface ChordItem {
   readonly key: string
   readonly id: ChordId
   readonly value: Uint8Array
-  /** Grows with each put at the owner: of two copies the greater one holds. */
-  readonly version: number
+  readonly version: ChordVersion
+}
+
+/** A ballot: the greater counter is the later one, of equal ones the greater writer. */
+export interface ChordVersion {
+  /** Above all that the writer found with the owner and the copies, and above its own last one. */
+  readonly counter: number
+  readonly writer: ChordId
 }
 
 /** `request` is the asker's number for it, and comes back with the answer. */
@@ -41,9 +47,12 @@ export type ChordMessage = { readonly from: ChordPeer; readonly to: ChordPeer; r
   | { readonly type: 'notify' }
   | { readonly type: 'ping' }
   | { readonly type: 'pong' }
-  | { readonly type: 'put'; readonly key: string; readonly id: ChordId; readonly value: Uint8Array }
-  /** `isOwner` false: the receiver is not responsible (any more); nothing was stored. */
-  | { readonly type: 'putReply'; readonly isOwner: boolean }
+  /** The counter of the version that the receiver has, 0 for none. */
+  | { readonly type: 'getCounter'; readonly key: string }
+  | { readonly type: 'counter'; readonly counter: number }
+  | { readonly type: 'put'; readonly item: ChordItem }
+  /** `isStored` false: the receiver is not responsible (any more), has a later version, of `counter`, or did not reach all that are to hold a copy. */
+  | { readonly type: 'putReply'; readonly isStored: boolean; readonly counter: number }
   | { readonly type: 'get'; readonly key: string }
   | { readonly type: 'getReply'; readonly value: Uint8Array | undefined }
   /** Copies for one that holds them, or (`isRange`) all keys that the receiver owns from now on. */
@@ -108,8 +117,10 @@ export interface ChordOptions {
   readonly stabiliseMs: number
   /** One finger is looked up so often (default 1000). */
   readonly fixFingersMs: number
-  /** What is not answered within it counts as crashed (default 500). */
+  /** What is not answered within it is sent again (default 500). Set it over the longest round trip. */
   readonly timeoutMs: number
+  /** A request is sent so often before the other counts as crashed (default 3). Lookups do not wait for that, and go round it after the first. */
+  readonly tries: number
   /** Owners send all their items to the copies so often; a copy that is not sent three times is given back to the owner (default 60,000). */
   readonly refreshMs: number
   /** Items that a node holds; past it puts are refused (default 1,000,000). */
@@ -122,6 +133,7 @@ export const chordDefaults: Omit<ChordOptions, 'self'> = {
   stabiliseMs: 1_000,
   fixFingersMs: 1_000,
   timeoutMs: 500,
+  tries: 3,
   refreshMs: 60_000,
   itemsMax: 1_000_000,
 }

@@ -44,6 +44,7 @@ export function lookupFigures(
     fixFingersMs: never,
     refreshMs: never,
     timeoutMs: 500,
+    tries: 1,
   }
   const ring = new ChordRing(random.fork('network'), hash, options)
   ring.startAll(randomIds(random, nodes), successorsMax)

@@ -25,6 +25,9 @@ interface Running {
 
 export type ChordAnswer = Extract<ChordEffect, { readonly request: number }>
 
+/** Every message arrives, within a round trip of 200 ms. */
+export const calm: NetworkConditions = { delayMsMin: 10, delayMsMax: 100, lossShare: 0, doubleShare: 0 }
+
 /** Chord machines on a {@link MessageNetwork}. */
 export class ChordRing {
   readonly network: MessageNetwork<Packet>
@@ -39,7 +42,7 @@ export class ChordRing {
     random: SeededRandom,
     hash: ChordHash,
     options: Partial<ChordOptions>,
-    conditions: NetworkConditions = { delayMsMin: 10, delayMsMax: 100, lossShare: 0, doubleShare: 0 },
+    conditions: NetworkConditions = calm,
   ) {
     this.#hash = hash
     this.#options = options

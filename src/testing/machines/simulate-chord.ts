@@ -2,11 +2,14 @@ import { bytesFromText, textFromBytes } from '../../base/bytes.ts'
 import { type ChordHash, chordIdEnd } from '../../protocols/chord/identifiers.ts'
 import type { ChordId } from '../../protocols/chord/types.ts'
 import { SeededRandom } from '../world/seeded-random.ts'
-import { ChordRing, isIdeal, mayCrash, ringViolation } from './chord-ring.ts'
+import { calm, ChordRing, isIdeal, mayCrash, ringViolation } from './chord-ring.ts'
+import type { NetworkConditions } from './message-network.ts'
 
-/** Failure detection is as Zave takes it for granted: no message is lost, and none comes after its timeout. */
-export const chordFaults = ['join', 'leave', 'crash'] as const
+/** `join`, `leave` and `crash` keep to what Zave takes for granted: no message is lost, and none comes after its timeout. The others break it. */
+export const chordFaults = ['join', 'leave', 'crash', 'loss', 'delay', 'partition'] as const
 export type ChordFault = (typeof chordFaults)[number]
+
+const churnFaults: ReadonlySet<ChordFault> = new Set(['join', 'leave', 'crash'])
 
 export interface ChordRunOptions {
   readonly seed: number
@@ -49,7 +52,8 @@ const repairMs = 4_000
 
 /**
  * Churn from one seed; then it ends. Judged: Zave's invariants after every fifth event; after the end that all places are right, and that
- * every key whose put was acknowledged is found with its last value, asked of every node.
+ * every key whose put was acknowledged is found with its last value, asked of every node. Where loss, delay or partitions made live nodes look dead: only after the end, and with any
+ * value that was put, as both sides of a partition take puts.
  */
 export function simulateChord({ seed, hash, faults, nodes, seconds = 60 }: ChordRunOptions): ChordRunReport {
   const random = new SeededRandom(seed)
@@ -77,12 +81,14 @@ export function simulateChord({ seed, hash, faults, nodes, seconds = 60 }: Chord
 
 class ChordRun {
   readonly ring: ChordRing
-  /** The values that a key may have: the last one acknowledged, and those of which nobody knows whether they were stored. */
+  /** The values that a key may have: the last one acknowledged (any, where live nodes were taken for dead), and those of which nobody knows whether they were stored. */
   readonly stored = new Map<string, Set<string>>()
   joins = 0
   leaves = 0
   crashes = 0
   readonly #faults: readonly ChordFault[]
+  /** Whether all that looks dead is dead. */
+  readonly #isSynchronous: boolean
   readonly #random: SeededRandom
   readonly #underWay = new Set<string>()
   readonly #unsure = new Map<string, Set<string>>()
@@ -93,6 +99,7 @@ class ChordRun {
   constructor(ring: ChordRing, faults: readonly ChordFault[], random: SeededRandom, size: number) {
     this.ring = ring
     this.#faults = faults
+    this.#isSynchronous = faults.every((fault) => churnFaults.has(fault))
     this.#random = random
     const ids = new Set<ChordId>()
     while (ids.size < Math.max(size, successorsMax + 2)) ids.add(random.integer(0, chordIdEnd - 1))
@@ -105,9 +112,11 @@ class ChordRun {
     this.#churn(churnMs)
     network.runUntil(churnMs, () => {
       events += 1
-      if (events % judgedEvery === 0) this.#violation ??= ringViolation(this.ring)
+      if (this.#isSynchronous && events % judgedEvery === 0) this.#violation ??= ringViolation(this.ring)
       return this.#violation !== undefined
     })
+    network.part(new Map())
+    network.conditions = calm
     if (this.#violation !== undefined) return `${this.#violation}, ${network.nowMs} ms`
     const healMs = 30_000 + 2_000 * this.ring.members.length
     network.runUntil(churnMs + healMs)
@@ -117,7 +126,14 @@ class ChordRun {
   }
 
   #churn(untilMs: number): void {
-    const actions = { join: () => this.#join(), leave: () => this.#leave(), crash: () => this.#crash() }
+    const actions: Readonly<Record<ChordFault, () => void>> = {
+      join: () => this.#join(),
+      leave: () => this.#leave(),
+      crash: () => this.#crash(),
+      loss: () => this.#setConditions({ lossShare: this.#random.pick([0, 0.05, 0.3]) }),
+      delay: () => this.#setConditions({ delayMsMax: calm.delayMsMax * this.#random.pick([1, 3, 10]) }),
+      partition: () => this.#partition(),
+    }
     const meanMs = this.#random.pick([1_000, 3_000, 8_000])
     for (const fault of this.#faults) this.#repeat(untilMs, meanMs, actions[fault])
     this.#repeat(untilMs, 500, () => this.#put())
@@ -151,6 +167,18 @@ class ChordRun {
     this.ring.crash(id)
   }
 
+  #setConditions(some: Partial<NetworkConditions>): void {
+    const { network } = this.ring
+    network.conditions = { ...network.conditions, ...some }
+  }
+
+  /** In two parts, or whole again. */
+  #partition(): void {
+    const last = this.#random.integer(0, 1)
+    const { network, running } = this.ring
+    network.part(new Map(running.map((id) => [id, this.#random.integer(0, last)])))
+  }
+
   get #isCalm(): boolean {
     return this.ring.network.nowMs - this.#lastCrashMs > repairMs
   }
@@ -172,8 +200,10 @@ class ChordRun {
       }
       this.#underWay.delete(key)
       const isDone = answer?.type === 'putDone' && answer.isDone
-      if (isDone) this.stored.set(key, new Set([...(this.#unsure.get(key) ?? []), value]))
-      else {
+      if (isDone) {
+        const former = this.#isSynchronous ? [] : (this.stored.get(key) ?? [])
+        this.stored.set(key, new Set([...former, ...(this.#unsure.get(key) ?? []), value]))
+      } else {
         this.#unsure.set(key, new Set([...(this.#unsure.get(key) ?? []), value]))
         this.stored.get(key)?.add(value)
       }
