@@ -10,6 +10,8 @@ import { parseFaultClasses } from '../testing/world/fault-plan.ts'
 import { NodeClock } from '../world/clock.ts'
 import { wholeNumber } from './arguments.ts'
 import { describeFailure, describeProgress, describeSummary } from './format-sim.ts'
+import { registerMachineSims } from './machine-sim.ts'
+import { parseSeeds, type SeedRange } from './seed-range.ts'
 import { SimJob } from './sim-jobs.ts'
 import { runSimTask, type SimTask } from './sim-task.ts'
 
@@ -58,6 +60,7 @@ export function registerSimCommand(program: Command, terminal: SimTerminal = pro
       .description(`simulate users of the recipe ${recipe}: one run for each seed`)
       .option('--engine <name>', 'local or cluster', 'cluster')
       .action(act(recipe))
+  registerMachineSims(sim, terminal)
 }
 
 function withSharedOptions(command: Command): Command {
@@ -127,11 +130,6 @@ export async function runSimCommand(
   return summary.failed.length === 0 && summary.unknown.length === 0 ? 0 : 1
 }
 
-interface SeedRange {
-  readonly first: number
-  readonly last: number
-}
-
 type RunSeed = (task: SimTask) => Promise<RunReport>
 
 const runOnce = (run: RunSeed, task: SimTask): Promise<RunReport> => run(task)
@@ -185,17 +183,6 @@ async function runTraced(task: SimTask, file: string | undefined): Promise<RunRe
   } finally {
     closeSync(trace)
   }
-}
-
-/** `7` or `1..2000`. */
-function parseSeeds(text: string): SeedRange {
-  const [first = 0, last = first, ...rest] = text.split('..').map(Number)
-  const areSeeds = [first, last].every((seed) => Number.isSafeInteger(seed) && seed > 0)
-  if (!areSeeds || last < first || rest.length > 0) {
-    const allowed = "a seed, or a range of seeds FIRST..LAST such as '1..2000'; a seed is a whole number > 0"
-    throw invalidArgument('--seeds', text, allowed)
-  }
-  return { first, last }
 }
 
 function tasksOf(
