@@ -22,7 +22,7 @@ type Plain<T> = T extends readonly (infer Item)[]
   : T extends object
     ? { -readonly [Key in keyof T]: Plain<T[Key]> }
     : T
-type Describes<T> = z.ZodType<Plain<T>>
+export type Describes<T> = z.ZodType<Plain<T>>
 
 const whole = z.number().int()
 

@@ -14,6 +14,7 @@ import { assertOwnPage } from './origin-guard.ts'
 import { readInput } from './route-input.ts'
 import type { Route } from './route.ts'
 import { clusterRoutes } from './routes/cluster-routes.ts'
+import { configRoutes } from './routes/config-routes.ts'
 import { coordinationRoutes } from './routes/coordination-routes.ts'
 import { kvRoutes } from './routes/kv-routes.ts'
 import { leaseRoutes } from './routes/lease-routes.ts'
@@ -48,6 +49,7 @@ export function apiRoutes(http: HttpContext): readonly Route[] {
     ...coordinationRoutes(http),
     ...serviceRoutes(http),
     ...serviceRegistrationRoutes(http),
+    ...configRoutes(http),
     ...liveRoutes(http),
     ...localRoutes(http),
     ...systemRoutes(http),
