@@ -6,6 +6,7 @@ import { Toasts } from './parts/toasts.tsx'
 import { type View, view } from './route.ts'
 import { t } from './text/language.ts'
 import { needsSignIn } from './live/login-state.ts'
+import { ConfigView } from './views/config-view.tsx'
 import { FaultsView } from './views/faults-view.tsx'
 import { GroupsView } from './views/groups-view.tsx'
 import { HealthView } from './views/health-view.tsx'
@@ -25,6 +26,7 @@ const components: Readonly<Record<View, ComponentType>> = {
   keys: KeysView,
   locks: LocksView,
   services: ServicesView,
+  config: ConfigView,
   traffic: TrafficView,
   faults: FaultsView,
 }

@@ -23,11 +23,18 @@ export class ApiError extends Error {
   readonly code: string
   /** `unknown`: the change may have been made all the same. */
   readonly outcome: string | undefined
+  readonly details: Readonly<Record<string, unknown>>
 
-  constructor(code: string, message: string, outcome?: string) {
+  constructor(
+    code: string,
+    message: string,
+    outcome?: string,
+    details: Readonly<Record<string, unknown>> = {},
+  ) {
     super(message)
     this.code = code
     this.outcome = outcome
+    this.details = details
   }
 }
 
@@ -116,11 +123,11 @@ function revisionCondition(ifRevision: number | undefined): string {
   return ifRevision === undefined ? '' : `?ifRevision=${ifRevision}`
 }
 
-function get<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
+export function get<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
   return call('GET', path, undefined, {}, signal) as Promise<Reply>
 }
 
-function callJson(method: string, path: string, body: unknown): Promise<unknown> {
+export function callJson(method: string, path: string, body: unknown): Promise<unknown> {
   return call(method, path, JSON.stringify(body), { 'content-type': 'application/json' })
 }
 
@@ -168,8 +175,15 @@ function parse(text: string): unknown {
 
 function errorOf(status: number, text: string): ApiError {
   const reply = parse(text) as
-    | { readonly error?: { readonly code?: string; readonly message?: string; readonly outcome?: string } }
+    | {
+        readonly error?: {
+          readonly code?: string
+          readonly message?: string
+          readonly outcome?: string
+          readonly details?: Readonly<Record<string, unknown>>
+        }
+      }
     | undefined
-  const { code = `http-${status}`, message = text.slice(0, 300), outcome } = reply?.error ?? {}
-  return new ApiError(code, message, outcome)
+  const { code = `http-${status}`, message = text.slice(0, 300), outcome, details } = reply?.error ?? {}
+  return new ApiError(code, message, outcome, details)
 }

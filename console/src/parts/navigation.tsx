@@ -46,6 +46,7 @@ function tallyOf(each: View): string {
       return count(services.value.length)
     case 'traffic':
       return count(gateways.value.reduce((sum, { stats }) => sum + (stats?.metrics.sessions ?? 0), 0))
+    case 'config':
     case 'faults':
       return ''
   }
