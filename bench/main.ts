@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { benchChord } from './areas/chord.ts'
+import { benchConfigPush } from './areas/config-push.ts'
 import { benchDiscovery } from './areas/discovery.ts'
 import { benchElectionStability } from './areas/election-stability.ts'
 import { benchElections } from './areas/elections.ts'
@@ -30,6 +31,7 @@ const peerAreas = {
   memory: benchMemory,
   'idle-groups': benchIdleGroups,
   scale: benchScale,
+  'config-push': benchConfigPush,
 } as const
 const peers = { etcd, nats } as const
 

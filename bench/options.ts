@@ -18,6 +18,7 @@ export const areas = [
   'chord',
   'discovery',
   'membership',
+  'config-push',
 ] as const
 export type Area = (typeof areas)[number]
 
@@ -73,6 +74,7 @@ Areas
   ring                lookups, largest share and movement on a ring of 100 members, beside npm's consistent-hash
   chord               lookups of 1,000 Chord nodes in the simulator, 0 to 50 % of them failed, beside the paper's table
   membership          failure detection in the simulator: time, messages, wrong failures with slow members, beside the papers' figures
+  config-push         a configuration written: time until 1 and 1,000 readers have it (ours only)
 
 Options
   --peer NAME        what to measure beside: ${peers.join(', ')} (default ${peers[0]}; NATS takes puts only)
