@@ -1,20 +1,13 @@
-import { bytesFromText } from '../../base/bytes.ts'
 import { createDeferred, type Deferred } from '../../base/deferred.ts'
 import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
-import type { KeyValue, Operation, Store, TxnReply } from '../../contracts/store.ts'
-import type { World } from '../../contracts/world.ts'
+import type { KeyValue, Operation, TxnReply } from '../../contracts/store.ts'
 import { pause } from '../abortable.ts'
-import { ExclusiveHold } from '../exclusive-hold.ts'
-import type { Fence } from '../fencing.ts'
-import type { KeptLease } from '../leases/kept-lease.ts'
-import type { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { timesOfDefinition } from './cron-definition.ts'
 import { decodeState, runKey, scheduleKey } from './cron-keys.ts'
-import { perform } from './cron-run.ts'
+import { CronRunner, type RunnerOptions, type WriteWith } from './cron-runner.ts'
 import { CronChange, type CronState, isSameDefinition, newCronState } from './cron-state.ts'
 import type { CronTimes } from './cron-times.ts'
-import type { CronActive, CronDefinition, CronRun } from './cron-types.ts'
-import { recordEnd } from './record-end.ts'
+import type { CronActive, CronDefinition } from './cron-types.ts'
 import type { AgreedClock } from './instance-clocks.ts'
 import { writeChange } from './write-change.ts'
 
@@ -35,16 +28,10 @@ export interface CronView {
   readonly kvs: ReadonlyMap<string, KeyValue> | undefined
 }
 
-export interface ParticipantOptions {
-  readonly store: Store
-  readonly world: World
-  readonly keeper: LeaseKeeper
+export interface ParticipantOptions extends RunnerOptions {
   readonly clock: AgreedClock
   readonly view: CronView
-  readonly instance: string
-  readonly name: string
   readonly definition: CronDefinition
-  readonly run: (run: CronRun) => unknown
 }
 
 /** The wall clock may be stepped meanwhile: nobody sleeps longer without a look at it. */
@@ -65,8 +52,7 @@ export class CronParticipant {
   readonly #options: ParticipantOptions
   readonly #installed = createDeferred<void>()
   readonly #stopping = new AbortController()
-  readonly #closing = new AbortController()
-  readonly #runs = new Set<Promise<void>>()
+  readonly #runner: CronRunner
   #changed: Deferred<void> = createDeferred()
   #isInstalled = false
   /** The state on which this instance has acted: nothing is to be done before it changes. */
@@ -79,6 +65,7 @@ export class CronParticipant {
 
   constructor(options: ParticipantOptions) {
     this.#options = options
+    this.#runner = new CronRunner(options)
     this.#installed.promise.catch(() => {})
   }
 
@@ -109,12 +96,12 @@ export class CronParticipant {
     const error = new AlthingError('closed', reason, { outcome: 'none' })
     this.fail(error)
     await this.#taking
-    while (this.#runs.size > 0) await Promise.allSettled(this.#runs)
+    await this.#runner.untilAllEnded()
   }
 
   /** Tells runs under way to stop, too. */
   async close(): Promise<void> {
-    this.#closing.abort(new AlthingError('closed', 'the cron service was closed', { outcome: 'none' }))
+    this.#runner.tellToStop(new AlthingError('closed', 'the cron service was closed', { outcome: 'none' }))
     await this.stop('the cron service was closed')
   }
 
@@ -236,48 +223,9 @@ export class CronParticipant {
   }
 
   async #carryOut({ change, starting }: Plan, modRevision: number): Promise<void> {
-    if (starting === undefined) {
-      await this.#write(change, modRevision)
-      return
-    }
-    const { definition } = change.state
-    const lease = await this.#options.keeper.keep(definition.ttlMs, { signal: this.#stopping.signal })
-    const fence = await this.#claim(change, modRevision, starting, lease)
-    if (fence === undefined) await this.#drop(lease)
-    else this.#begin(definition, starting, fence, lease)
-  }
-
-  /** Undefined when the run is another's, or nobody's. */
-  async #claim(
-    change: CronChange,
-    modRevision: number,
-    starting: CronActive,
-    lease: KeptLease,
-  ): Promise<Fence | undefined> {
-    const key = runKey(this.#options.name, starting)
-    const value = bytesFromText(JSON.stringify({ instance: this.#options.instance }))
-    try {
-      const put: Operation = { op: 'put', key, value, lease: lease.id }
-      const reply = await this.#write(change, modRevision, [put])
-      return reply.succeeded && lease.isValid ? { key, token: reply.revision } : undefined
-    } catch (error) {
-      const found = await this.#findClaim(key, lease)
-      if (found !== undefined) return found
-      // A claim that arrives after this is refused: its lease is gone.
-      await this.#drop(lease)
-      throw error
-    }
-  }
-
-  /** Whether a claim of unknown outcome has come through: then at-most-once asks that it be used now. */
-  async #findClaim(key: string, lease: KeptLease): Promise<Fence | undefined> {
-    try {
-      const { kvs } = await this.#options.store.range({ key, keysOnly: true })
-      const kv = kvs[0]
-      return kv?.lease === lease.id && lease.isValid ? { key, token: kv.createRevision } : undefined
-    } catch {
-      return undefined
-    }
+    const write: WriteWith = (more) => this.#write(change, modRevision, more)
+    if (starting === undefined) await write([])
+    else await this.#runner.start(change.state.definition, starting, write, this.#stopping.signal)
   }
 
   async #write(change: CronChange, modRevision: number, more?: readonly Operation[]): Promise<TxnReply> {
@@ -285,43 +233,6 @@ export class CronParticipant {
     // Either way the state is another one now, and the watch will show it.
     this.#actedOn = modRevision
     return reply
-  }
-
-  #begin(definition: CronDefinition, active: CronActive, fence: Fence, lease: KeptLease): void {
-    const { store, world, keeper, name } = this.#options
-    const hold = new ExclusiveHold({
-      store,
-      world,
-      keeper,
-      fence,
-      lease,
-      what: `run ${active.id} of "${name}"`,
-    })
-    const running = this.#run(definition, active, hold)
-    this.#runs.add(running)
-    void running.finally(() => this.#runs.delete(running))
-  }
-
-  async #run(definition: CronDefinition, active: CronActive, hold: ExclusiveHold): Promise<void> {
-    const { store, world, name, run } = this.#options
-    const { timeoutMs } = definition
-    const closing = this.#closing.signal
-    try {
-      const end = await perform({ world, name, active, hold, timeoutMs, closing, run })
-      await recordEnd({ store, world, name, active, hold, end })
-    } catch (error) {
-      world.logger.log('warn', 'how a run ended could not be recorded: it counts as interrupted', {
-        name,
-        run: active.id,
-        error: String(error),
-      })
-    } finally {
-      await hold.release().catch(() => {})
-    }
-  }
-
-  async #drop(lease: KeptLease): Promise<void> {
-    await lease.release().catch(() => {})
   }
 
   #setInstalled(): void {
