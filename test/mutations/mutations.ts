@@ -765,4 +765,21 @@ export const mutations: readonly Mutation[] = [
     source: 'own bug, seed 174 of the locks',
     test: 'replication/node-storage.test.ts',
   },
+  {
+    name: 'barrier-opens-one-early',
+    file: 'coordination/primitives/gathering.ts',
+    find: 'if (waiting.length < parties || (isDouble',
+    replace: 'if (waiting.length < parties - 1 || (isDouble',
+    source: 'a barrier that counts wrongly lets parties go on without the last one',
+    test: 'coordination/primitives/barriers.test.ts',
+  },
+  {
+    name: 'tree-number-of-a-deleted-child-comes-again',
+    file: 'coordination/tree/tree-plan.ts',
+    find: 'next: by === 1 ? next + 1 : next }',
+    replace: 'next: next + by }',
+    source:
+      'a sequential node that takes the number of one that was deleted stands before older ones in a lock',
+    test: 'coordination/tree/tree.test.ts',
+  },
 ]
