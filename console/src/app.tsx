@@ -14,6 +14,7 @@ import { KeysView } from './views/keys-view.tsx'
 import { LocksView } from './views/locks-view.tsx'
 import { MembersView } from './views/members-view.tsx'
 import { OverviewView } from './views/overview-view.tsx'
+import { SchedulesView } from './views/schedules-view.tsx'
 import { ServicesView } from './views/services-view.tsx'
 import { SignInView } from './views/sign-in-view.tsx'
 import { TrafficView } from './views/traffic-view.tsx'
@@ -25,6 +26,7 @@ const components: Readonly<Record<View, ComponentType>> = {
   groups: GroupsView,
   keys: KeysView,
   locks: LocksView,
+  schedules: SchedulesView,
   services: ServicesView,
   config: ConfigView,
   traffic: TrafficView,

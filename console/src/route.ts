@@ -7,6 +7,7 @@ export const views = [
   'groups',
   'keys',
   'locks',
+  'schedules',
   'services',
   'config',
   'traffic',

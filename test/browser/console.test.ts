@@ -158,6 +158,44 @@ test('a lock shows its holder and who waits, and is taken by force only when its
   await (await waiting).release()
 })
 
+test('a schedule shows when it is due, what runs where and how it ended; it is run, paused and resumed when confirmed', async () => {
+  const { page } = browser
+  await page.getByRole('link', { name: /^Schedules/ }).click()
+  await page.getByText('No program has registered a schedule').waitFor()
+  const ends: ((failure: string) => void)[] = []
+  const run = (): Promise<never> =>
+    new Promise((_resolve, reject) => ends.push((failure) => reject(new Error(failure))))
+  await althing.cron.schedule({ name: 'jobs/report', schedule: '0 3 1 1 *', run })
+  const panel = page.locator('[data-schedule="jobs/report"]')
+  await panel.getByText(/^next .+ 03:00:00|^next .+, in \d/).waitFor()
+  await panel.getByText('Nothing has been run yet').waitFor()
+  const dialog = page.getByRole('dialog')
+
+  await page.getByRole('button', { name: 'Run jobs/report now' }).click()
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  await page.getByRole('button', { name: 'Run jobs/report now' }).click()
+  await dialog.getByRole('button', { name: 'Run now' }).click()
+  await panel.locator('.badge.accent', { hasText: /^manual-.+ runs on / }).waitFor()
+  await expect.poll(() => ends.length).toBe(1)
+  ends[0]?.('the disk is full')
+  const failed = panel.locator('tr[data-outcome=failed]')
+  await failed.getByText('the disk is full').waitFor()
+  await failed.getByText('by hand').waitFor()
+  await panel.getByText('nothing runs now').waitFor()
+
+  await page.getByRole('button', { name: 'Pause jobs/report' }).click()
+  await dialog.getByLabel('Your name').fill('ann')
+  await dialog.getByLabel('Reason').fill('audit')
+  await dialog.getByRole('button', { name: 'Pause' }).click()
+  await panel.getByText('by ann, for').waitFor()
+  await panel.getByText('audit').waitFor()
+  await page.getByRole('button', { name: 'Resume jobs/report' }).click()
+  await dialog.getByRole('button', { name: 'Resume' }).click()
+  await panel.getByText(/^next /).waitFor()
+  // The run that was called off has not been run.
+  expect(ends.length).toBe(1)
+})
+
 test('the page speaks Chinese when asked, and still does after a reload', async () => {
   const { page } = browser
   await page.getByRole('link', { name: /^Overview/ }).click()

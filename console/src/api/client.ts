@@ -1,6 +1,8 @@
 // The node's HTTP API, as far as the console uses it. Failed calls reject with ApiError.
 import type {
   CreatedGroup,
+  CronOverview,
+  CronRecord,
   Finding,
   GroupView,
   Invitation,
@@ -110,10 +112,24 @@ export const api = {
   groups: () => get<readonly GroupView[]>('/groups'),
   createGroup: (name: string, replicas: number) =>
     callJson('POST', '/groups', { name, replicas }) as Promise<CreatedGroup>,
+  schedules: () => get<readonly CronOverview[]>('/cron'),
+  scheduleHistory: (name: string, limit: number) =>
+    get<readonly CronRecord[]>(`${schedulePath(name)}/history?limit=${limit}`),
+  pauseSchedule: (name: string, by: string, reason?: string) =>
+    callJson('POST', `${schedulePath(name)}/pause`, { by, ...(reason === undefined ? {} : { reason }) }),
+  resumeSchedule: (name: string) => call('POST', `${schedulePath(name)}/resume`),
+  /** Returns the id of the run. */
+  runSchedule: (name: string) =>
+    call('POST', `${schedulePath(name)}/run`) as Promise<{ readonly id: string }>,
+
   removeGroup: (name: string) => call('DELETE', `/groups/${encodeURIComponent(name)}`),
 }
 
 export type MemberAction = 'drain' | 'undrain' | 'lead' | 'promote'
+
+function schedulePath(name: string): string {
+  return `/cron/${encodeURIComponent(name)}`
+}
 
 function keyPath(key: string): string {
   return `/kv/${encodeURIComponent(key)}`

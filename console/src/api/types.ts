@@ -8,6 +8,13 @@ import type { GatewayMetrics } from '../../../src/traffic/gateway-metrics.ts'
 import type { InstanceView } from '../../../src/traffic/gateway-policy.ts'
 import type { RouteRecord } from '../../../src/traffic/recent-routes.ts'
 
+export type {
+  CronActive,
+  CronDefinition,
+  CronOutcome,
+  CronOverview,
+  CronRecord,
+} from '../../../src/coordination/cron/cron-types.ts'
 export type { LockExplanation, LockParty } from '../../../src/coordination/locks/lock-types.ts'
 export type { ServiceInstance } from '../../../src/coordination/discovery/discovery-types.ts'
 export type { MemberSight, MemberStatus, NodeStatus } from '../../../src/engines/cluster/node-status.ts'

@@ -47,6 +47,7 @@ function tallyOf(each: View): string {
     case 'traffic':
       return count(gateways.value.reduce((sum, { stats }) => sum + (stats?.metrics.sessions ?? 0), 0))
     case 'config':
+    case 'schedules':
     case 'faults':
       return ''
   }

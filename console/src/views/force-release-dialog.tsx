@@ -6,7 +6,7 @@ import { Field } from '../parts/field.tsx'
 import { failurePhrase, say } from '../parts/toasts.tsx'
 import { t } from '../text/language.ts'
 
-const operatorKey = 'althing.operator'
+export const operatorKey = 'althing.operator'
 
 /** Takes a lock from its holder. The name must be typed, and who does it and why goes into the record. */
 export function ForceReleaseDialog({

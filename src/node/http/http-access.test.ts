@@ -82,6 +82,8 @@ describe('the HTTP API with access control on', () => {
       'leases',
       'locks',
       'elections',
+      'cron',
+      'cron/a/history',
       'services',
       'watch?key=a',
     ]
@@ -133,6 +135,11 @@ describe('the HTTP API with access control on', () => {
     expect(await ask('/api/v1/kv', app.token)).toEqual(refused)
     expect(await ask('/api/v1/kv?consistency=serializable', app.token)).toEqual(refused)
     expect(await ask('/api/v1/txn', app.token, txn('other/2'))).toEqual(refused)
+    expect(await ask('/api/v1/cron', app.token)).toEqual(refused)
+    expect(await ask('/api/v1/cron', root)).toEqual([200])
+    for (const order of ['resume', 'run'])
+      expect(await ask(`/api/v1/cron/a/${order}`, app.token, { method: 'POST' })).toEqual(refused)
+    expect(await ask('/api/v1/cron/a', app.token, { method: 'DELETE' })).toEqual(refused)
     expect(await ask('/api/v1/live', app.token)).toEqual(refused)
     expect(await ask('/api/v1/local/processes/node-1/kill', app.token, { method: 'POST' })).toEqual(refused)
     const watched = await collect(`${guarded.bed.base}/api/v1/watch?prefix=other/`, app.token, () => {})
@@ -144,10 +151,15 @@ describe('the HTTP API with access control on', () => {
     const { ask, app, root, operate } = guarded
     await ask('/api/v1/live', app.token)
     await ask('/api/v1/locks/none?by=ann&reason=stuck', root, { method: 'DELETE' })
+    await ask('/api/v1/cron/nightly/run', root, { method: 'POST' })
     const lines = (await operate('audit.read')) as unknown as { who: string; what: string; outcome: string }[]
     expect(lines).toContainEqual(
       expect.objectContaining({ who: 'app', what: 'http.live', outcome: 'denied' }),
     )
+    expect(lines.filter(({ what }) => what === 'http.runSchedule')).toMatchObject([
+      { who: 'root', outcome: 'begun', details: { name: 'nightly' } },
+      { who: 'root', outcome: 'failed' },
+    ])
     const forced = lines.filter(({ what }) => what === 'http.forceReleaseLock')
     expect(forced).toMatchObject([
       { who: 'root', outcome: 'begun', details: { name: 'none', by: 'ann', reason: 'stuck' } },

@@ -16,6 +16,7 @@ import type { Route } from './route.ts'
 import { clusterRoutes } from './routes/cluster-routes.ts'
 import { configRoutes } from './routes/config-routes.ts'
 import { coordinationRoutes } from './routes/coordination-routes.ts'
+import { cronRoutes } from './routes/cron-routes.ts'
 import { kvRoutes } from './routes/kv-routes.ts'
 import { leaseRoutes } from './routes/lease-routes.ts'
 import { liveRoutes } from './routes/live-routes.ts'
@@ -47,6 +48,7 @@ export function apiRoutes(http: HttpContext): readonly Route[] {
     ...leaseRoutes(http),
     ...watchRoutes(http),
     ...coordinationRoutes(http),
+    ...cronRoutes(http),
     ...serviceRoutes(http),
     ...serviceRegistrationRoutes(http),
     ...configRoutes(http),
