@@ -67,13 +67,7 @@ export function ConfigEditDialog(props: ConfigEditDialogProps) {
       onClose={onClose}
     >
       <Field label={t('config.key')} value={key} onInput={setKey} isMonospace readOnly={edited.key !== ''} />
-      {isSecret ? (
-        <SecretField value={text} onInput={setText} />
-      ) : (
-        <div class="config-value">
-          <Field label={t('config.value')} value={text} onInput={setText} isLong />
-        </div>
-      )}
+      <ValueField value={text} isSecret={isSecret} onInput={setText} />
       <p class="dim">{t(isSecret ? 'config.secretMeaning' : 'config.valueMeaning')}</p>
       <div class="config-checks">
         <Check label={t('config.secret')} value={isSecret} isFixed={wasSecret} onChange={setSecret} />
@@ -83,6 +77,21 @@ export function ConfigEditDialog(props: ConfigEditDialogProps) {
       <SignatureFields state={signature} />
       <Refusal error={failed} />
     </Dialog>
+  )
+}
+
+interface ValueFieldProps {
+  readonly value: string
+  readonly isSecret: boolean
+  readonly onInput: (value: string) => void
+}
+
+function ValueField({ value, isSecret, onInput }: ValueFieldProps) {
+  if (isSecret) return <SecretField value={value} onInput={onInput} />
+  return (
+    <div class="config-value">
+      <Field label={t('config.value')} value={value} onInput={onInput} isLong />
+    </div>
   )
 }
 

@@ -51,7 +51,6 @@ function Release({ document, staged, onDone }: ConfigReleaseProps & { readonly s
       signature.sign(latest),
     )
   const end = (how: 'promote' | 'abort') => () => configApi.endRelease(scope, how, signature.sign(latest))
-  const canAct = signature.isWhole
   return (
     <Panel
       title={t('config.releaseTitle', { version })}
@@ -74,34 +73,39 @@ function Release({ document, staged, onDone }: ConfigReleaseProps & { readonly s
         />
         <SignatureFields state={signature} />
         <Refusal error={failed} />
-        <div class="button-row">
-          <button
-            class="button"
-            type="button"
-            disabled={!canAct || !isChanged || match === undefined}
-            onClick={() => void act(widen, 'widened')}
-          >
-            {t('config.widen')}
-          </button>
-          <button
-            class="button primary"
-            type="button"
-            disabled={!canAct}
-            onClick={() => void act(end('promote'), 'promoted')}
-          >
-            {t('config.promote')}
-          </button>
-          <button
-            class="button danger"
-            type="button"
-            disabled={!canAct}
-            onClick={() => void act(end('abort'), 'aborted')}
-          >
-            {t('config.abort')}
-          </button>
-        </div>
+        <ReleaseButtons
+          canAct={signature.isWhole}
+          canWiden={isChanged && match !== undefined}
+          onWiden={() => void act(widen, 'widened')}
+          onPromote={() => void act(end('promote'), 'promoted')}
+          onAbort={() => void act(end('abort'), 'aborted')}
+        />
       </div>
     </Panel>
+  )
+}
+
+interface ReleaseButtonsProps {
+  readonly canAct: boolean
+  readonly canWiden: boolean
+  readonly onWiden: () => void
+  readonly onPromote: () => void
+  readonly onAbort: () => void
+}
+
+function ReleaseButtons({ canAct, canWiden, onWiden, onPromote, onAbort }: ReleaseButtonsProps) {
+  return (
+    <div class="button-row">
+      <button class="button" type="button" disabled={!canAct || !canWiden} onClick={onWiden}>
+        {t('config.widen')}
+      </button>
+      <button class="button primary" type="button" disabled={!canAct} onClick={onPromote}>
+        {t('config.promote')}
+      </button>
+      <button class="button danger" type="button" disabled={!canAct} onClick={onAbort}>
+        {t('config.abort')}
+      </button>
+    </div>
   )
 }
 

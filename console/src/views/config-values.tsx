@@ -24,7 +24,6 @@ export function ConfigValuesPanel(props: ConfigValuesProps) {
   const [unset, setUnset] = useState<string>()
   const isLocked = document.staged !== undefined
   const own: ConfigLayer = document.scope === '*' ? 'global' : instance === '' ? 'service' : 'instance'
-  const rows = Object.entries(effective.values)
   return (
     <Panel
       title={t('config.values')}
@@ -45,34 +44,16 @@ export function ConfigValuesPanel(props: ConfigValuesProps) {
         </span>
       }
     >
-      {rows.length === 0 ? (
+      {Object.keys(effective.values).length === 0 ? (
         <Empty text={t('config.noValues')} />
       ) : (
-        <div class="table-scroll">
-          <table data-test="config-values">
-            <thead>
-              <tr>
-                <th>{t('config.key')}</th>
-                <th>{t('config.value')}</th>
-                <th>{t('config.from')}</th>
-                <th />
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(([key, value]) => (
-                <ValueRow
-                  key={key}
-                  name={key}
-                  value={value}
-                  isOwn={value.layer === own}
-                  isLocked={isLocked}
-                  onEdit={() => setEdited({ key, value })}
-                  onUnset={() => setUnset(key)}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <ValuesTable
+          effective={effective}
+          own={own}
+          isLocked={isLocked}
+          onEdit={setEdited}
+          onUnset={setUnset}
+        />
       )}
       {edited === undefined ? null : (
         <ConfigEditDialog
@@ -93,6 +74,44 @@ export function ConfigValuesPanel(props: ConfigValuesProps) {
         />
       )}
     </Panel>
+  )
+}
+
+interface ValuesTableProps {
+  readonly effective: EffectiveConfig
+  readonly own: ConfigLayer
+  readonly isLocked: boolean
+  readonly onEdit: (edited: EditedValue) => void
+  readonly onUnset: (key: string) => void
+}
+
+function ValuesTable({ effective, own, isLocked, onEdit, onUnset }: ValuesTableProps) {
+  return (
+    <div class="table-scroll">
+      <table data-test="config-values">
+        <thead>
+          <tr>
+            <th>{t('config.key')}</th>
+            <th>{t('config.value')}</th>
+            <th>{t('config.from')}</th>
+            <th />
+          </tr>
+        </thead>
+        <tbody>
+          {Object.entries(effective.values).map(([key, value]) => (
+            <ValueRow
+              key={key}
+              name={key}
+              value={value}
+              isOwn={value.layer === own}
+              isLocked={isLocked}
+              onEdit={() => onEdit({ key, value })}
+              onUnset={() => onUnset(key)}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
   )
 }
 
