@@ -98,6 +98,11 @@ export function testInSimulator(why: string, title: string, body: () => Promise<
   else test(title, ({ skip }) => skip(`needs the simulator: ${why}`))
 }
 
+/** How often to try: often in the simulator, where it costs nothing, and fewer times where each costs real time. */
+export function attempts({ simulated, real }: { readonly simulated: number; readonly real: number }): number {
+  return chosen.runner.isSimulated ? simulated : real
+}
+
 export function sleep(world: World, ms: number): Promise<void> {
   return new Promise((resolve) => {
     world.timers.after(ms, resolve)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { AlthingError } from '../../contracts/errors.ts'
 import type { CallOptions, LeaseId } from '../../contracts/store.ts'
 import type { Timer, World } from '../../contracts/world.ts'
@@ -59,6 +60,8 @@ export class KeptLeaseHandle implements KeptLease {
     this.id = grant.lease
     this.ttlMs = grant.ttlMs
     this.slot = grant.slot
+    // All that hang on the lease listen, such as the locks of a hold of several: Node would take them for a leak.
+    setMaxListeners(0, this.#lost.signal)
     this.#armDeadline()
   }
 
