@@ -73,10 +73,20 @@ export const api = {
     call('DELETE', `${keyPath(key)}${revisionCondition(ifRevision)}`),
 
   /** Only if the holder still has this token. */
-  forceRelease(name: string, by: string, reason: string, token: number): Promise<unknown> {
-    const search = new URLSearchParams({ by, reason, token: String(token) })
-    return call('DELETE', `/locks/${encodeURIComponent(name)}?${search}`)
+  forceRelease(
+    kind: 'locks' | 'semaphores',
+    name: string,
+    order: { readonly by: string; readonly reason: string; readonly token: number },
+  ): Promise<unknown> {
+    const search = new URLSearchParams({ ...order, token: String(order.token) })
+    return call('DELETE', `/${kind}/${encodeURIComponent(name)}?${search}`)
   },
+
+  /** `null` takes back what an operator has set. */
+  setLimit: (
+    name: string,
+    order: { readonly limit: number | null; readonly by: string; readonly reason: string },
+  ) => callJson('PUT', `/semaphores/${encodeURIComponent(name)}/limit`, order),
 
   processAction: (name: string, action: ProcessAction) =>
     call('POST', `/local/processes/${encodeURIComponent(name)}/${action}`) as Promise<ProcessStatus>,

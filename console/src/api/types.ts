@@ -1,5 +1,6 @@
 // What a node answers under /api/v1. Types that the node itself has are imported from it; nothing of it is in the bundle.
 import type { LockExplanation } from '../../../src/coordination/locks/lock-types.ts'
+import type { SemaphoreExplanation } from '../../../src/coordination/semaphores/semaphore-types.ts'
 import type { Candidate, Leader } from '../../../src/coordination/election/election-types.ts'
 import type { ServiceInstance } from '../../../src/coordination/discovery/discovery-types.ts'
 import type { NodeStatus } from '../../../src/engines/cluster/node-status.ts'
@@ -16,6 +17,10 @@ export type {
   CronRecord,
 } from '../../../src/coordination/cron/cron-types.ts'
 export type { LockExplanation, LockParty } from '../../../src/coordination/locks/lock-types.ts'
+export type {
+  PermitParty,
+  SemaphoreExplanation,
+} from '../../../src/coordination/semaphores/semaphore-types.ts'
 export type { ServiceInstance } from '../../../src/coordination/discovery/discovery-types.ts'
 export type { MemberSight, MemberStatus, NodeStatus } from '../../../src/engines/cluster/node-status.ts'
 export type { Finding } from '../../../src/node/diagnosis/finding.ts'
@@ -145,6 +150,7 @@ export interface GatewayEntry {
 export interface Snapshot {
   readonly cluster: ClusterReply
   readonly locks: readonly LockExplanation[] | null
+  readonly semaphores: readonly SemaphoreExplanation[] | null
   readonly elections: readonly ElectionEntry[] | null
   readonly services: readonly ServiceEntry[] | null
   readonly gateway: readonly GatewayEntry[] | null

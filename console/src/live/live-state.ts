@@ -6,6 +6,7 @@ import type {
   GatewayEntry,
   LockExplanation,
   ProcessStatus,
+  SemaphoreExplanation,
   ServiceEntry,
   Snapshot,
 } from '../api/types.ts'
@@ -47,6 +48,7 @@ export const selfStatus = computed(
 
 /** Parts as last read: one that cannot be read for a moment stays on the screen, beside the reason. */
 export const locks = signal<readonly LockExplanation[]>([])
+export const semaphores = signal<readonly SemaphoreExplanation[]>([])
 export const elections = signal<readonly ElectionEntry[]>([])
 export const services = signal<readonly ServiceEntry[]>([])
 export const gateways = signal<readonly GatewayEntry[]>([])
@@ -54,7 +56,7 @@ export const processes = signal<readonly ProcessStatus[]>([])
 
 /** Why one of these could not be read for the newest snapshot. */
 export function problemOfParts(
-  ...parts: readonly ('locks' | 'elections' | 'services' | 'processes')[]
+  ...parts: readonly ('locks' | 'semaphores' | 'elections' | 'services' | 'processes')[]
 ): string | undefined {
   const problems = snapshot.value?.problems ?? {}
   return parts.map((part) => problems[part]).find((each) => each !== undefined)
@@ -131,6 +133,7 @@ function take(next: Snapshot): void {
   linkState.value = 'live'
   snapshot.value = next
   if (next.locks !== null) locks.value = next.locks
+  if (next.semaphores !== null) semaphores.value = next.semaphores
   if (next.elections !== null) elections.value = next.elections
   if (next.services !== null) services.value = next.services
   if (next.gateway !== null) gateways.value = next.gateway

@@ -47,6 +47,7 @@ export function snapshotOf(
   return {
     cluster,
     locks: [],
+    semaphores: [],
     elections: [],
     services: [],
     gateway: [],

@@ -301,7 +301,8 @@ export const en = {
   'history.compacted': 'Versions before these have been compacted away.',
   'history.binary': '(not text)',
 
-  'locks.about': 'Who holds each lock, since when, and who waits, in the order in which they will get it.',
+  'locks.about':
+    'Who holds each lock, alone or beside other readers, since when, and who waits, in the order in which they will get it.',
   'locks.none': 'Nobody holds a lock or waits for one. Try:',
   'locks.noWaiters': 'nobody waits',
   'locks.waiters': '{count} waiting',
@@ -320,6 +321,27 @@ export const en = {
   'locks.forceReason': 'Reason, for the record',
   'locks.forceType': 'Type the lock’s name to confirm: {name}',
   'locks.forced': '{name} was taken from its holder.',
+  'locks.reads': 'reads',
+  'locks.together': 'together with {names}',
+  'locks.forceTogether': '{owner} holds {names} together with it, and loses them too.',
+
+  'semaphores.title': 'Semaphores',
+  'semaphores.about':
+    'How many permits are out, who holds them, and who waits, in the order in which they will get theirs.',
+  'semaphores.none': 'Nobody holds a permit or waits for one. Try:',
+  'semaphores.out': '{taken} of {limit} permits out',
+  'semaphores.setBy': 'limit set by {by}',
+  'semaphores.permits': 'permits: {count}',
+  'semaphores.forceMeaning':
+    'The permits pass to the next in line at once, and the store refuses further fenced writes of {owner}. What it has begun elsewhere is not undone. The release is recorded.',
+  'semaphores.forceType': 'Type the semaphore’s name to confirm: {name}',
+  'semaphores.setLimit': 'Set limit',
+  'semaphores.limitTitle': 'Set the limit of {name}',
+  'semaphores.limitMeaning':
+    'It counts for all, whatever their programs say, until it is taken back: leave it empty for that. Who holds permits beyond a lower limit keeps them until it releases them. The change is recorded.',
+  'semaphores.limit': 'Permits in all, 1 to 1,000,000',
+  'semaphores.limitIsSet': 'The limit of {name} is {limit}.',
+  'semaphores.limitTakenBack': 'The limit of {name} is what its programs say again.',
 
   'schedules.about':
     'Work that is run once for all instances of a service, at its times: when each is due next, what runs now and where, and how the last runs ended.',

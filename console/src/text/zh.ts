@@ -290,7 +290,7 @@ export const zh: Readonly<Record<TextKey, string>> = {
   'history.compacted': '更早的版本已被压缩清除。',
   'history.binary': '（非文本）',
 
-  'locks.about': '每把锁由谁持有、持有了多久，以及谁在等待（按将要获得的顺序）。',
+  'locks.about': '每把锁由谁持有（独占，或与其他读者共享）、持有了多久，以及谁在等待（按将要获得的顺序）。',
   'locks.none': '没有人持有或等待锁。可以试试：',
   'locks.noWaiters': '无人等待',
   'locks.waiters': '{count} 个在等待',
@@ -309,6 +309,26 @@ export const zh: Readonly<Record<TextKey, string>> = {
   'locks.forceReason': '原因（用于记录）',
   'locks.forceType': '请输入锁的名称以确认：{name}',
   'locks.forced': '已从持有者手中收回 {name}。',
+  'locks.reads': '读',
+  'locks.together': '与 {names} 一起',
+  'locks.forceTogether': '{owner} 同时持有 {names}，也会一并失去。',
+
+  'semaphores.title': '信号量',
+  'semaphores.about': '已发出多少许可、由谁持有，以及谁在等待（按将要获得的顺序）。',
+  'semaphores.none': '没有人持有或等待许可。可以试试：',
+  'semaphores.out': '已发出 {taken} / {limit} 个许可',
+  'semaphores.setBy': '上限由 {by} 设定',
+  'semaphores.permits': '许可：{count}',
+  'semaphores.forceMeaning':
+    '许可会立即交给下一个等待者，存储会拒绝 {owner} 之后带令牌的写入。它在别处已开始的操作不会撤销。此次释放会被记录。',
+  'semaphores.forceType': '请输入信号量的名称以确认：{name}',
+  'semaphores.setLimit': '设定上限',
+  'semaphores.limitTitle': '设定 {name} 的上限',
+  'semaphores.limitMeaning':
+    '无论各程序如何声明，此上限对所有程序生效，直到撤销（留空即撤销）。超出新上限的持有者会保留其许可直到释放。此次更改会被记录。',
+  'semaphores.limit': '许可总数，1 到 1,000,000',
+  'semaphores.limitIsSet': '{name} 的上限现为 {limit}。',
+  'semaphores.limitTakenBack': '{name} 的上限恢复为各程序声明的值。',
 
   'schedules.about':
     '整个服务的所有实例只运行一次的定时任务：各自下次何时到期、现在在哪里运行，以及最近几次运行的结果。',

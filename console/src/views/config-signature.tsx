@@ -5,8 +5,7 @@ import { user } from '../live/login-state.ts'
 import { Field } from '../parts/field.tsx'
 import { failurePhrase } from '../parts/toasts.tsx'
 import { t } from '../text/language.ts'
-
-const operatorKey = 'althing.operator'
+import { operatorName, rememberOperator } from './operator-name.ts'
 
 interface SignatureState {
   readonly author: string
@@ -20,7 +19,7 @@ interface SignatureState {
 
 /** Who makes a change, and why. Who has signed in need not say who. */
 export function useSignature(): SignatureState {
-  const [author, setAuthor] = useState(localStorage.getItem(operatorKey) ?? '')
+  const [author, setAuthor] = useState(operatorName)
   const [message, setMessage] = useState('')
   const isNamed = user.value !== ''
   return {
@@ -30,7 +29,7 @@ export function useSignature(): SignatureState {
     setAuthor,
     setMessage,
     sign: (expectedVersion) => {
-      if (!isNamed) localStorage.setItem(operatorKey, author)
+      if (!isNamed) rememberOperator(author)
       return { expectedVersion, message: message.trim(), ...(isNamed ? {} : { author: author.trim() }) }
     },
   }

@@ -4,7 +4,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { failurePhrase, say } from '../parts/toasts.tsx'
 import { t } from '../text/language.ts'
-import { operatorKey } from './force-release-dialog.tsx'
+import { operatorName, rememberOperator } from './operator-name.ts'
 
 export interface ScheduleOrder {
   readonly kind: 'run' | 'pause' | 'resume'
@@ -21,14 +21,14 @@ export function ScheduleDialog({
   readonly onClose: () => void
   readonly onDone: () => void
 }) {
-  const [by, setBy] = useState(localStorage.getItem(operatorKey) ?? '')
+  const [by, setBy] = useState(operatorName)
   const [reason, setReason] = useState('')
   const isPause = kind === 'pause'
   const carryOut = async () => {
     onClose()
     try {
       if (isPause) {
-        localStorage.setItem(operatorKey, by)
+        rememberOperator(by)
         await api.pauseSchedule(name, by.trim(), reason.trim() === '' ? undefined : reason.trim())
       } else if (kind === 'resume') await api.resumeSchedule(name)
       else await api.runSchedule(name)

@@ -3,6 +3,12 @@ import { errorCodes, type ErrorCode } from '../../contracts/errors.ts'
 import type { CheckSpec } from '../../coordination/discovery/check-types.ts'
 import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
 import type { ForcedLockRelease, LockExplanation, LockParty } from '../../coordination/locks/lock-types.ts'
+import type {
+  ForcedPermitRelease,
+  LimitChange,
+  PermitParty,
+  SemaphoreExplanation,
+} from '../../coordination/semaphores/semaphore-types.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
 import { checks, type Finding } from '../diagnosis/finding.ts'
 import type { KeyValueView } from '../key-value-view.ts'
@@ -307,6 +313,46 @@ export const forcedRelease = z.object({
   atMs: z.number(),
   holder: lockParty,
 }) satisfies Describes<ForcedLockRelease>
+
+const permitParty = z
+  .object({ ...party, permits: whole })
+  .meta({ id: 'PermitParty' }) satisfies Describes<PermitParty>
+
+/** `limit` and `limitSetBy` are left out of the JSON where they are not known. */
+export const semaphore = z
+  .object({
+    name: z.string(),
+    limit: whole.optional().describe("in force now: an operator's, else what the first in line says"),
+    limitSetBy: z.string().optional().describe('there where an operator has set it'),
+    taken: whole.describe('permits that are held; more than the limit only after it was lowered'),
+    holders: z.array(permitParty).describe('in the order of their coming'),
+    waiters: z.array(permitParty).describe('in the order in which they will get theirs'),
+    revision: whole,
+  })
+  .meta({ id: 'Semaphore' }) satisfies Describes<
+  Omit<SemaphoreExplanation, 'limit' | 'limitSetBy'> & {
+    limit?: number | undefined
+    limitSetBy?: string | undefined
+  }
+>
+
+export const forcedPermitRelease = z.object({
+  name: z.string(),
+  token: whole,
+  by: z.string(),
+  reason: z.string(),
+  atMs: z.number(),
+  holder: permitParty,
+}) satisfies Describes<ForcedPermitRelease>
+
+export const limitChange = z.object({
+  name: z.string(),
+  limit: whole.optional().describe('absent: the limit of an operator was taken back'),
+  formerLimit: whole.optional().describe('which an operator had set before'),
+  by: z.string(),
+  reason: z.string(),
+  atMs: z.number(),
+}) satisfies Describes<LimitChange>
 
 export const election = z
   .object({

@@ -81,6 +81,7 @@ describe('the HTTP API with access control on', () => {
       'kv?consistency=serializable',
       'leases',
       'locks',
+      'semaphores',
       'elections',
       'cron',
       'cron/a/history',

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LockService } from '../../coordination/locks/lock.ts'
+import { SemaphoreService } from '../../coordination/semaphores/semaphore.ts'
 import { Discovery } from '../../coordination/discovery/discovery.ts'
 import { ElectionService } from '../../coordination/election/election.ts'
 import { openClusterStore } from '../../engines/cluster/cluster-store.ts'
@@ -263,6 +264,51 @@ describe('watching over HTTP', () => {
 })
 
 describe('coordination over HTTP', () => {
+  test('readers and permits show with their holders; one of them is put out by its token; the limit is set and taken back', async () => {
+    const world = createNodeWorld({ dataFolder: bed.folder, logger: new NodeLogger('error') })
+    const store = openClusterStore(world, { endpoints: [bed.server.node.address] })
+    const locks = new LockService({ store, world })
+    const semaphores = new SemaphoreService({ store, world })
+    const readers = [
+      await locks.acquire('page', { mode: 'read' }),
+      await locks.acquire('page', { mode: 'read' }),
+    ]
+    const lockPath = '/api/v1/locks/page'
+    expect(answers.lock.parse(await bed.json(lockPath)).holders).toMatchObject(
+      readers.map(({ token }) => ({ token, mode: 'read' })),
+    )
+    const remove = { method: 'DELETE' }
+    const order = 'by=bob&reason=stuck'
+    expect(await codeOf(bed.fetch(`${lockPath}?${order}`, remove))).toMatchObject({ status: 400 })
+    await bed.json(`${lockPath}?${order}&token=${readers[0]?.token}`, remove)
+    expect(answers.lock.parse(await bed.json(lockPath)).holders).toMatchObject([{ token: readers[1]?.token }])
+
+    const permit = await semaphores.acquire('pool', { permits: 2, limit: 3, note: 'import' })
+    expect(answers.semaphore.array().parse(await bed.json('/api/v1/semaphores'))).toMatchObject([
+      { name: 'pool', limit: 3, taken: 2, holders: [{ permits: 2, note: 'import' }], waiters: [] },
+    ])
+    const setLimit = (body: object) =>
+      bed.fetch('/api/v1/semaphores/pool/limit', {
+        method: 'PUT',
+        body: JSON.stringify(body),
+      })
+    expect(await codeOf(setLimit({ limit: 0, by: 'bob', reason: 'calm' }))).toMatchObject({ status: 400 })
+    expect(await codeOf(setLimit({ limit: 1, by: 'bob' }))).toMatchObject({ status: 400 })
+    const change: unknown = await (await setLimit({ limit: 1, by: 'bob', reason: 'calm' })).json()
+    expect(answers.limitChange.parse(change)).toMatchObject({ name: 'pool', limit: 1, by: 'bob' })
+    const path = '/api/v1/semaphores/pool'
+    expect(await bed.json(path)).toMatchObject({ limit: 1, limitSetBy: 'bob', taken: 2 })
+    const record = answers.forcedPermitRelease.parse(await bed.json(`${path}?${order}`, remove))
+    expect(record).toMatchObject({ token: permit.token, holder: { permits: 2 } })
+    await expect(permit.txn({ then: [] })).rejects.toMatchObject({
+      code: expect.stringMatching(/stale-token|lost/) as string,
+    })
+    expect((await setLimit({ limit: null, by: 'bob', reason: 'done' })).status).toBe(200)
+    expect(await bed.json('/api/v1/semaphores')).toEqual([])
+    await Promise.all([locks.close(), semaphores.close()])
+    await store.close()
+  })
+
   test('locks, elections and services show as they stand, and a lock is taken from its holder with a record', async () => {
     const world = createNodeWorld({ dataFolder: bed.folder, logger: new NodeLogger('error') })
     const store = openClusterStore(world, { endpoints: [bed.server.node.address] })

@@ -73,6 +73,7 @@ describe('a node with a quorum', () => {
     expect(one).toMatchObject({
       cluster: { leader: 1 },
       locks: [],
+      semaphores: [],
       elections: [],
       services: [],
       gateway: [],
@@ -135,7 +136,12 @@ describe('a node without a quorum', () => {
     for await (const { data } of serverEvents(`${bed.base}/api/v1/live`)) {
       const snapshot = data as LiveSnapshot
       expect(snapshot).toMatchObject({ locks: null, services: null, gateway: null })
-      expect(Object.keys(snapshot.problems).toSorted()).toEqual(['elections', 'locks', 'services'])
+      expect(Object.keys(snapshot.problems).toSorted()).toEqual([
+        'elections',
+        'locks',
+        'semaphores',
+        'services',
+      ])
       expect(snapshot.cluster.members).toHaveLength(3)
       break
     }

@@ -2,6 +2,8 @@ import { asAlthingError } from '../../contracts/errors.ts'
 import type { ReadOptions } from '../../contracts/store.ts'
 import type { LockExplanation } from '../../coordination/locks/lock-types.ts'
 import { LockOverview } from '../../coordination/locks/lock-overview.ts'
+import { SemaphoreOverview } from '../../coordination/semaphores/semaphore-overview.ts'
+import type { SemaphoreExplanation } from '../../coordination/semaphores/semaphore-types.ts'
 import type { Finding } from '../diagnosis/finding.ts'
 import { gatewayService } from '../gateway-server.ts'
 import type { ProcessStatus } from '../supervisor.ts'
@@ -16,6 +18,7 @@ import { type TrafficView, TrafficMeter } from './traffic-meter.ts'
 export interface LiveSnapshot {
   readonly cluster: ClusterView
   readonly locks: readonly LockExplanation[] | null
+  readonly semaphores: readonly SemaphoreExplanation[] | null
   readonly elections: readonly ElectionOverview[] | null
   readonly services: readonly ServiceView[] | null
   readonly gateway: readonly GatewayView[] | null
@@ -36,11 +39,13 @@ const partTimeoutMs = 900
 export class LiveSnapshots {
   readonly #context: SnapshotContext
   readonly #locks: LockOverview
+  readonly #semaphores: SemaphoreOverview
   readonly #meter = new TrafficMeter()
 
   constructor(context: SnapshotContext) {
     this.#context = context
     this.#locks = new LockOverview(context.store, context.world)
+    this.#semaphores = new SemaphoreOverview(context.store, context.world)
   }
 
   async take(): Promise<LiveSnapshot> {
@@ -55,9 +60,10 @@ export class LiveSnapshots {
         return null
       }
     }
-    const [cluster, locks, elections, services, processes] = await Promise.all([
+    const [cluster, locks, semaphores, elections, services, processes] = await Promise.all([
       clusterView(this.#context),
       part('locks', this.#locks.list(options)),
+      part('semaphores', this.#semaphores.list(options)),
       part('elections', listElections(store, options)),
       part('services', listServices(store, options)),
       control === undefined ? null : part('processes', control.processes()),
@@ -66,6 +72,17 @@ export class LiveSnapshots {
     const gateway = services === null ? null : await gatewayViews(gateways)
     const traffic = this.#meter.measure(cluster, world.clock.monotonicMs())
     const findings = health.judge(answersOf(cluster)).filter(({ severity }) => severity !== 'ok')
-    return { cluster, locks, elections, services, gateway, processes, traffic, findings, problems }
+    return {
+      cluster,
+      locks,
+      semaphores,
+      elections,
+      services,
+      gateway,
+      processes,
+      traffic,
+      findings,
+      problems,
+    }
   }
 }
