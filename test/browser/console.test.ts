@@ -196,6 +196,51 @@ test('a schedule shows when it is due, what runs where and how it ended; it is r
   expect(ends.length).toBe(1)
 })
 
+test('readers, locks held together and permits show as they are, and the limit is set and taken back', async () => {
+  const { page } = browser
+  const readers = [
+    await althing.locks.acquire('page', { mode: 'read', owner: 'reader-1' }),
+    await althing.locks.acquire('page', { mode: 'read', owner: 'reader-2' }),
+  ]
+  const both = await althing.locks.acquireAll(['orders', 'stock'], { note: 'closes the month' })
+  const permit = await althing.semaphores.acquire('imports', { permits: 2, limit: 3, owner: 'import-1' })
+  const waiting = althing.semaphores.acquire('imports', { permits: 2, limit: 3, owner: 'import-2' })
+  waiting.catch(() => undefined)
+  await page.getByRole('link', { name: /^Locks/ }).click()
+  const queue = page.locator('[data-lock=page]')
+  await queue.locator('[data-place="0"]', { hasText: /reader-1 holds it\s*reads/ }).waitFor()
+  const second = queue.locator(`[data-token="${readers[1]?.token}"]`)
+  await second.waitFor()
+  await page.locator('[data-lock=orders] li', { hasText: 'together with stock' }).waitFor()
+  await second.getByRole('button', { name: 'Force release' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Your name').fill('operator')
+  await dialog.getByLabel('Reason').fill('drill')
+  await dialog.getByLabel('Type the lock').fill('page')
+  await dialog.getByRole('button', { name: 'Force release' }).click()
+  await second.waitFor({ state: 'detached' })
+  expect(await queue.locator('[data-place="0"]').count()).toBe(1)
+
+  const permits = page.locator('.panel', { has: page.locator('[data-semaphore=imports]') })
+  await permits.getByText('2 of 3 permits out').waitFor()
+  await permits.locator('[data-place="1"]', { hasText: 'import-2 waits' }).waitFor()
+  await permits.getByRole('button', { name: 'Set limit' }).click()
+  const set = dialog.getByRole('button', { name: 'Set limit' })
+  await dialog.getByLabel('Permits in all').fill('none')
+  await dialog.getByLabel('Reason').fill('more machines')
+  expect(await set.isDisabled()).toBe(true)
+  await dialog.getByLabel('Permits in all').fill('4')
+  await set.click()
+  await permits.getByText('4 of 4 permits out · limit set by operator').waitFor()
+  await permits.getByRole('button', { name: 'Set limit' }).click()
+  await dialog.getByLabel('Permits in all').fill('')
+  await dialog.getByLabel('Reason').fill('as before')
+  await set.click()
+  await permits.getByText('4 of 3 permits out').waitFor()
+  for (const each of [readers[0], both, permit, await waiting]) await each?.release()
+  await page.locator('.empty', { hasText: 'Nobody holds a permit' }).waitFor()
+})
+
 test('the page speaks Chinese when asked, and still does after a reload', async () => {
   const { page } = browser
   await page.getByRole('link', { name: /^Overview/ }).click()
