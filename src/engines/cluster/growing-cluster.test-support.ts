@@ -31,10 +31,18 @@ export class GrowingCluster {
   readonly ends = new Map<number, AlthingError>()
   readonly #processes = new Map<number, SimulatedProcess>()
   readonly #options: Partial<ClusterNodeOptions>
+  readonly #worldOf: (id: number, world: World) => World
 
-  constructor(seed: number, size = 3, options: Partial<ClusterNodeOptions> = {}) {
+  /** `worldOf`: what node `id` is given as its world. */
+  constructor(
+    seed: number,
+    size = 3,
+    options: Partial<ClusterNodeOptions> = {},
+    worldOf: (id: number, world: World) => World = (_, world) => world,
+  ) {
     this.simulation = new Simulation({ seed })
     this.#options = options
+    this.#worldOf = worldOf
     const members = Array.from({ length: size }, (_, i) => ({ id: i + 1, address: `node${i + 1}:7400` }))
     for (const { id } of members) this.#start(id, { members })
   }
@@ -127,7 +135,8 @@ export class GrowingCluster {
   }
 
   #start(id: number, place: Pick<ClusterNodeOptions, 'members' | 'join'>): void {
-    const run = async (world: World): Promise<void> => {
+    const run = async (own: World): Promise<void> => {
+      const world = this.#worldOf(id, own)
       this.ends.delete(id)
       let failure: AlthingError | undefined
       try {
