@@ -654,7 +654,7 @@ export const mutations: readonly Mutation[] = [
     test: 'protocols/membership/swim.test.ts',
   },
   {
-    name: 'swim-new-members-are-probed-last',
+    name: 'swim-order-shuffled-before-every-probe',
     file: 'protocols/membership/probe-order.ts',
     find: 'if (this.#next >= this.#order.length) this.#shuffle()',
     replace: 'this.#shuffle()',
@@ -668,6 +668,22 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (failed.length >= 0) return',
     source: 'two halves of a group that never find together again',
     test: 'testing/swim-simulation/swim-group.test.ts',
+  },
+  {
+    name: 'swim-local-health-slows-nothing-down',
+    file: 'protocols/membership/local-health.ts',
+    find: 'return this.#score + 1',
+    replace: 'return 1',
+    source: 'Lifeguard paper, section IV.A: a member whose own probes fail probes less',
+    test: 'testing/swim-simulation/measure.test.ts',
+  },
+  {
+    name: 'nodes-of-older-versions-are-watched',
+    file: 'engines/cluster/membership/member-watch.ts',
+    find: '>= gossipVersion',
+    replace: '>= 0',
+    source: 'an upgrade node by node: one that cannot answer is taken for failed',
+    test: 'engines/cluster/membership/older-peers.test.ts',
   },
   {
     name: 'phi-learns-from-the-silence-after-which-it-was-wrong',
