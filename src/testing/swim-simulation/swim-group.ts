@@ -47,6 +47,7 @@ class Place {
   life = 0
   wakeMs = Number.POSITIVE_INFINITY
   blockedUntilMs = 0
+  heldUntilMs = 0
   readonly waiting: SwimEvent[] = []
   messagesSent = 0
 
@@ -149,6 +150,12 @@ export class SwimGroup {
     this.at(untilMs, () => {
       if (place.life === life && place.blockedUntilMs === untilMs) this.#unblock(place)
     })
+  }
+
+  /** What it sends and what is sent to it stays where it is for so long; it goes on by its timers, and takes all others for silent. */
+  hold(id: MemberId, ms: number): void {
+    const place = this.#place(id)
+    place.heldUntilMs = Math.max(place.heldUntilMs, this.nowMs + ms)
   }
 
   isBlocked(id: MemberId): boolean {
@@ -267,7 +274,13 @@ export class SwimGroup {
     const replyTo = place.id
     for (let i = 0; i < copies; i++) {
       const latencyMs = this.#random.between(...this.#latency) + (delayMs?.(place.id, to) ?? 0)
-      this.at(this.nowMs + latencyMs, () => this.#step(target, { type: 'receive', message, replyTo }))
+      const leftMs = Math.max(this.nowMs, place.heldUntilMs)
+      this.at(leftMs + latencyMs, () => this.#deliver(target, { type: 'receive', message, replyTo }))
     }
+  }
+
+  #deliver(target: Place, event: SwimEvent): void {
+    if (target.heldUntilMs <= this.nowMs) this.#step(target, event)
+    else this.at(target.heldUntilMs, () => this.#deliver(target, event))
   }
 }
