@@ -664,8 +664,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'swim-failed-members-are-not-looked-for',
     file: 'protocols/membership/state-sync.ts',
-    find: 'if (failed.length === 0) return',
-    replace: 'if (failed.length >= 0) return',
+    find: 'if (missing === 0) return',
+    replace: 'if (missing >= 0) return',
     source: 'two halves of a group that never find together again',
     test: 'testing/swim-simulation/swim-group.test.ts',
   },

@@ -16,6 +16,8 @@ export class StateSync {
   readonly #core: Core
   readonly #claims: Claims
   #seeds: readonly string[] = []
+  /** Addresses to join at which no member is known yet. */
+  #unmet: readonly string[] = []
   #joinMs = Number.POSITIVE_INFINITY
   #joinAttempts = 0
   #syncMs: number
@@ -41,6 +43,7 @@ export class StateSync {
 
   join(addresses: readonly string[]): void {
     this.#seeds = addresses
+    this.#unmet = addresses.filter((address) => address !== this.#core.self.details.address)
     this.#joinAttempts = 0
     this.#joinMs = addresses.length === 0 ? Number.POSITIVE_INFINITY : this.#core.nowMs
     this.tick()
@@ -57,7 +60,7 @@ export class StateSync {
     }
     if (nowMs >= this.#reconnectMs) {
       this.#reconnectMs = nowMs + this.#jittered(options.reconnectIntervalMs)
-      this.#lookForOneThatFailed()
+      this.#lookForOneThatIsMissing()
     }
   }
 
@@ -70,7 +73,6 @@ export class StateSync {
   }
 
   asked({ digest }: Sync, replyTo: string): void {
-    this.#answered()
     if (digest === this.#core.digest) {
       this.#core.sendWith(replyTo, { type: 'page', wantsBack: false }, [this.#core.self])
     } else this.#give(replyTo, true)
@@ -111,10 +113,18 @@ export class StateSync {
     for (let i = 0; i < count; i++) this.askAt(this.#seeds[(from + i) % this.#seeds.length] as string)
   }
 
-  #lookForOneThatFailed(): void {
-    const failed = [...this.#core.records.values()].filter(({ claim }) => claim.state === 'failed')
-    if (failed.length === 0) return
-    this.ask(failed[this.#core.random.integer(0, failed.length - 1)] as MemberRecord)
+  #lookForOneThatIsMissing(): void {
+    const { records, random } = this.#core
+    const all = [...records.values()]
+    const known = new Set(all.map(({ details }) => details.address))
+    this.#unmet = this.#unmet.filter((address) => !known.has(address))
+    const failed = all.filter(({ claim }) => claim.state === 'failed')
+    const missing = failed.length + this.#unmet.length
+    if (missing === 0) return
+    const choice = random.integer(0, missing - 1)
+    const record = failed[choice]
+    if (record === undefined) this.askAt(this.#unmet[choice - failed.length] as string)
+    else this.ask(record)
   }
 
   #give(to: string, wantsBack: boolean): void {

@@ -25,11 +25,13 @@ export interface Detection {
   readonly wrong: number
 }
 
+type FoundCrash = Omit<Detection, 'crashes' | 'periodMs' | 'knownP99Ms'>
+
 /** The mean over `crashes` of a quiet group, one after another in groups of their own. */
 export function measureDetection(size: number, crashes: number, periodMs = usualPeriodMs): Detection {
   const found = Array.from({ length: crashes }, (_, i) => detectOne(size, i + 1, periodMs))
   const known = found.map(({ knownMs }) => knownMs).toSorted((a, b) => a - b)
-  const mean = (of: (each: Detection) => number): number =>
+  const mean = (of: (each: FoundCrash) => number): number =>
     found.reduce((sum, each) => sum + of(each), 0) / found.length
   return {
     size,
@@ -45,11 +47,7 @@ export function measureDetection(size: number, crashes: number, periodMs = usual
   }
 }
 
-function detectOne(
-  size: number,
-  seed: number,
-  periodMs: number,
-): Omit<Detection, 'crashes' | 'periodMs' | 'knownP99Ms'> {
+function detectOne(size: number, seed: number, periodMs: number): FoundCrash {
   const victim = 'm1'
   const failedMs: number[] = []
   let suspectMs = Number.POSITIVE_INFINITY

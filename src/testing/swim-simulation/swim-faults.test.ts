@@ -6,6 +6,9 @@ import { SwimGroup } from './swim-group.ts'
 /** More by hand: ALTHING_SWIM_SEEDS=500 npx vitest run --project unit src/testing/swim-simulation/swim-faults.test.ts */
 const seeds = Number(process.env['ALTHING_SWIM_SEEDS'] ?? 8)
 
+/** These have failed: two groups that had each been joined in a partition never heard of each other. */
+const kept = [11, 23, 41, 43, 55]
+
 const size = 14
 const faultsMs = 90_000
 
@@ -83,7 +86,7 @@ class StormyGroup {
 }
 
 describe('a failure detector in a storm', () => {
-  test.each(Array.from({ length: seeds }, (_, i) => i + 1))(
+  test.each([...new Set([...Array.from({ length: seeds }, (_, i) => i + 1), ...kept])])(
     'is complete and, once the storm is over, accurate: seed %i',
     (seed) => {
       const stormy = new StormyGroup(seed)
