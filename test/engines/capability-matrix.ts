@@ -1,7 +1,10 @@
 import { limitsOf, type StoreCapabilities } from '../../src/contracts/store.ts'
 import { missingGuarantees } from '../../src/coordination/guarantees.ts'
-import { recipes } from '../../src/coordination/recipes.ts'
+import { recipes as coordinationRecipes } from '../../src/coordination/recipes.ts'
+import { idRequirements } from '../../src/ids/id-service.ts'
 import { type DeclaredSetUp, declaredSetUps } from '../../src/engines/declared-set-ups.ts'
+
+const recipes = [...coordinationRecipes, idRequirements]
 
 export const matrixStart = '<!-- from the declarations of the engines: npm run fix writes it -->'
 export const matrixEnd = '<!-- end of what is written -->'

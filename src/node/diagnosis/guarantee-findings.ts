@@ -1,8 +1,11 @@
 import type { StoreCapabilities } from '../../contracts/store.ts'
 import type { AcceptedWeakness } from '../../coordination/accepted-weaknesses.ts'
 import { missingGuarantees } from '../../coordination/guarantees.ts'
-import { recipes } from '../../coordination/recipes.ts'
+import { recipes as coordinationRecipes } from '../../coordination/recipes.ts'
+import { idRequirements } from '../../ids/id-service.ts'
 import { type Finding, ok, warning } from './finding.ts'
+
+const recipes = [...coordinationRecipes, idRequirements]
 
 /** Which recipes the store does not carry, and what runs on it all the same. */
 export function guaranteeFindings(
