@@ -73,7 +73,7 @@ testInSimulator(
           // What a watcher that is cut off knows it keeps.
           const set = live.get(name)
           if (untilMs > atMs && set !== undefined)
-            expect(set.current.instances.length, `${name}`).toBeGreaterThan(0)
+            expect(set.current.instances.length, name).toBeGreaterThan(0)
         }
         if (atMs % 3_000 !== 0 || atMs > 60_000) continue
         const lengthMs = random.integer(500, 8_000)

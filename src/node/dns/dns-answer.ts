@@ -79,7 +79,7 @@ function replyTo(packet: Packet, bytes: Buffer, options: DnsAnswerOptions): Repl
   }
   const { directory } = options
   if (!directory.freshness.isKnown) return { rcode: rcodes.serverFailure }
-  const asked = String(question.type)
+  const asked = question.type
   if (name.kind === 'apex') return apexReply(asked, question.name, options)
   if (name.kind === 'branch') return { rcode: rcodes.ok, isNegative: true }
   const found = findInstances(name, directory)

@@ -104,28 +104,32 @@ function semaphoreRoutes(http: HttpContext): Route[] {
         return semaphores.forceRelease(params.name, { by, reason, ...(token === undefined ? {} : { token }) })
       },
     }),
-    jsonRoute({
-      method: 'put',
-      path: '/api/v1/semaphores/{name}/limit',
-      id: 'setSemaphoreLimit',
-      isAudited: true,
-      tag: 'coordination',
-      summary: 'Sets the limit for all, whatever their programs say; the store keeps a record for 30 days',
-      params: nameParam,
-      body: {
-        json: z.strictObject({
-          ...order,
-          limit: z.number().int().min(1).max(limitMax).nullable().describe('null: takes it back'),
-        }),
-        bytesMax: 4_096,
-      },
-      answer: { json: answers.limitChange },
-      handle: ({ params, body }) => {
-        const { limit, by, reason } = body
-        return semaphores.setLimit(params.name, limit, { by, reason })
-      },
-    }),
+    semaphoreLimitRoute(semaphores),
   ]
+}
+
+function semaphoreLimitRoute(semaphores: SemaphoreOverview): Route {
+  return jsonRoute({
+    method: 'put',
+    path: '/api/v1/semaphores/{name}/limit',
+    id: 'setSemaphoreLimit',
+    isAudited: true,
+    tag: 'coordination',
+    summary: 'Sets the limit for all, whatever their programs say; the store keeps a record for 30 days',
+    params: nameParam,
+    body: {
+      json: z.strictObject({
+        ...order,
+        limit: z.number().int().min(1).max(limitMax).nullable().describe('null: takes it back'),
+      }),
+      bytesMax: 4_096,
+    },
+    answer: { json: answers.limitChange },
+    handle: ({ params, body }) => {
+      const { limit, by, reason } = body
+      return semaphores.setLimit(params.name, limit, { by, reason })
+    },
+  })
 }
 
 function electionRoutes(http: HttpContext): Route[] {
