@@ -213,11 +213,14 @@ describe('read-write lock', () => {
         [1, 2, 3, 4, 5].map(() => locks.acquire('page', { mode: 'read', waitTimeout: '5s' })),
       )
       const over = new AbortController()
-      const waits = (['write', 'read'] as const).map((mode) =>
-        locks.acquire('page', { mode, signal: over.signal }),
-      )
+      const waits: Promise<unknown>[] = []
+      for (const mode of ['write', 'read'] as const) {
+        waits.push(locks.acquire('page', { mode, signal: over.signal }))
+        await eventually(world, async () =>
+          expect((await locks.explain('page')).waiters).toHaveLength(waits.length),
+        )
+      }
       const ended = Promise.allSettled(waits)
-      await eventually(world, async () => expect((await locks.explain('page')).waiters).toHaveLength(2))
       await expect(locks.acquire('page', { mode: 'read' })).rejects.toMatchObject({
         code: 'overloaded',
         outcome: 'none',

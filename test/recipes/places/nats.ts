@@ -7,7 +7,7 @@ import { proxiedLink } from '../proxied-link.ts'
 export async function startNats(): Promise<Engine> {
   const servers = await NatsServers.start({ members: 1 })
   return {
-    accept: ['fencing'],
+    accept: ['durable', 'fencing'],
     place: (number) =>
       Promise.resolve({
         link: () =>
