@@ -80,11 +80,11 @@ describe('a counter', () => {
       expect(await counters.add('takings', 5, { fence })).toBe(5n)
       await lock.release()
       for (const late of [
-        counters.add('takings', 5, { fence }),
-        counters.set('takings', 0, { fence }),
-        counters.compareAndSet('takings', 5, 0, { fence }),
+        () => counters.add('takings', 5, { fence }),
+        () => counters.set('takings', 0, { fence }),
+        () => counters.compareAndSet('takings', 5, 0, { fence }),
       ])
-        await expect(late).rejects.toMatchObject({ code: 'stale-token', outcome: 'none' })
+        await expect(late()).rejects.toMatchObject({ code: 'stale-token', outcome: 'none' })
       expect(await counters.get('takings')).toBe(5n)
       await locks.close()
     }))

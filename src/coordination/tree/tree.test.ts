@@ -72,12 +72,12 @@ describe('nodes', () => {
       await expect(tree.create('/app')).rejects.toMatchObject(reason('conflict', 'node-exists'))
       await expect(tree.create('/none/below')).rejects.toMatchObject(reason('not-found'))
       for (const call of [
-        tree.getData('/none'),
-        tree.setData('/none', some),
-        tree.delete('/none'),
-        tree.children('/none'),
+        () => tree.getData('/none'),
+        () => tree.setData('/none', some),
+        () => tree.delete('/none'),
+        () => tree.children('/none'),
       ])
-        await expect(call).rejects.toMatchObject({ code: 'not-found' })
+        await expect(call()).rejects.toMatchObject({ code: 'not-found' })
       const session = await tree.session()
       await tree.create('/app/e', some, { kind: 'ephemeral', session })
       await expect(tree.create('/app/e/below')).rejects.toMatchObject(
