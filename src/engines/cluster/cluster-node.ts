@@ -246,6 +246,16 @@ export class ClusterNode {
   }
 
   async start(own: OpenedGroup): Promise<void> {
+    try {
+      await this.#start(own)
+    } catch (error) {
+      // Its timer would keep the process of a node that cannot start.
+      this.#watch.close()
+      throw error
+    }
+  }
+
+  async #start(own: OpenedGroup): Promise<void> {
     const host = await this.#openHost(ownGroup, own)
     this.#hosts.add(ownGroup, host)
     await this.#hosts.openAll()
