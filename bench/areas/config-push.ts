@@ -1,8 +1,5 @@
 import { type Althing, open } from '../../src/index.ts'
-import type { Contender } from '../cluster.ts'
-import type { BenchOptions } from '../options.ts'
-import type { AreaResult } from '../report.ts'
-import { benchOurs, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
+import { ownArea, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
 
 const readersOf = [1, 1_000] as const
 const writes = 40
@@ -10,21 +7,14 @@ const service = 'bench'
 const headline = '1000 readers: write to reader, p50 ms'
 
 /** How long a write of a configuration takes to reach each of its readers: from the call until the callback. */
-export async function benchConfigPush(
-  ours: Contender,
-  peer: Contender,
-  options: BenchOptions,
-  print: (text: string) => void,
-): Promise<AreaResult> {
-  return await benchOurs(options.area, ours, peer, async (cluster) => {
-    const { addresses } = await cluster.target()
-    const figures: Record<string, number> = {}
-    for (const count of readersOf) Object.assign(figures, await measure(addresses, count))
-    print(tableOfOwn('a configuration pushed to its readers', figures))
-    const setup = { readers: readersOf, writes, ...roundedFigures(figures) }
-    return { headline: figures[headline] ?? null, unit: 'ms', setup }
-  })
-}
+export const benchConfigPush = ownArea(async (cluster, print) => {
+  const { addresses } = await cluster.target()
+  const figures: Record<string, number> = {}
+  for (const count of readersOf) Object.assign(figures, await measure(addresses, count))
+  print(tableOfOwn('a configuration pushed to its readers', figures))
+  const setup = { readers: readersOf, writes, ...roundedFigures(figures) }
+  return { headline: figures[headline] ?? null, unit: 'ms', setup }
+})
 
 /** The readers' clients are spread over the members. */
 async function measure(addresses: readonly string[], count: number): Promise<Figures> {

@@ -1,13 +1,12 @@
 import { NodeClient } from 'althing/engines'
 import { createNodeWorld } from 'althing/world'
-import type { Cluster, Contender } from '../cluster.ts'
-import type { BenchOptions } from '../options.ts'
+import type { Cluster } from '../cluster.ts'
 import { processorSeconds } from '../processor-time.ts'
-import { type AreaResult, formatNumber, formatTable } from '../report.ts'
+import { formatNumber, formatTable } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
 import { eventually } from '../../test/engines/servers/server-process.ts'
 import { rounded } from '../statistics.ts'
-import { benchOurs } from './ours-only.ts'
+import { ownArea } from './ours-only.ts'
 
 const groups = 100
 /** For elections, the spreading of leaders and what a runtime compiler does late. */
@@ -22,28 +21,21 @@ interface Idle {
 }
 
 /** What three nodes use while nothing happens: with the cluster's own group alone, and with a hundred more. */
-export async function benchIdleGroups(
-  ours: Contender,
-  peer: Contender,
-  options: BenchOptions,
-  print: (text: string) => void,
-): Promise<AreaResult> {
-  return await benchOurs(options.area, ours, peer, async (cluster) => {
-    const alone = await observe(cluster)
-    const createMs = await createGroups(cluster)
-    const many = await observe(cluster)
-    const rows = (
-      [
-        ['1 group', alone],
-        [`${groups + 1} groups`, many],
-      ] as const
-    ).map(([name, idle]) => [name, formatNumber(idle.coresPercent), formatNumber(idle.memoryMebibytes)])
-    print(formatTable(['three idle nodes', 'CPU of all, % of a core', 'memory of all, MiB'], rows))
-    print(`${groups} groups created, and all of them serving, in ${Math.round(createMs)} ms`)
-    const setup = { groups, idleMs, createMs: rounded(createMs), alone, many }
-    return { headline: many.coresPercent, unit: '% of a core, all nodes', setup }
-  })
-}
+export const benchIdleGroups = ownArea(async (cluster, print) => {
+  const alone = await observe(cluster)
+  const createMs = await createGroups(cluster)
+  const many = await observe(cluster)
+  const rows = (
+    [
+      ['1 group', alone],
+      [`${groups + 1} groups`, many],
+    ] as const
+  ).map(([name, idle]) => [name, formatNumber(idle.coresPercent), formatNumber(idle.memoryMebibytes)])
+  print(formatTable(['three idle nodes', 'CPU of all, % of a core', 'memory of all, MiB'], rows))
+  print(`${groups} groups created, and all of them serving, in ${Math.round(createMs)} ms`)
+  const setup = { groups, idleMs, createMs: rounded(createMs), alone, many }
+  return { headline: many.coresPercent, unit: '% of a core, all nodes', setup }
+})
 
 async function observe(cluster: Cluster): Promise<Idle> {
   await pause(settleMs)

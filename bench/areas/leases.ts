@@ -1,10 +1,8 @@
 import { open, type Store } from 'althing'
-import type { Cluster, Contender } from '../cluster.ts'
-import type { BenchOptions } from '../options.ts'
+import type { Cluster } from '../cluster.ts'
 import { processorSeconds } from '../processor-time.ts'
-import type { AreaResult } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
-import { benchOurs, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
+import { ownArea, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
 
 const leases = 100_000
 const grantClients = 256
@@ -17,19 +15,12 @@ const prefix = 'bench/leased/'
 const headline = 'grants a second'
 
 /** 100,000 leases with a key each on a three-member cluster: granted, renewed, listed, and expired all at once while a client goes on writing. */
-export async function benchLeases(
-  ours: Contender,
-  peer: Contender,
-  options: BenchOptions,
-  print: (text: string) => void,
-): Promise<AreaResult> {
-  return await benchOurs(options.area, ours, peer, async (cluster) => {
-    const figures = await measure(cluster, print)
-    print(tableOfOwn('100,000 leases', figures))
-    const setup = { leases, grantClients, ttlMs, ...roundedFigures(figures) }
-    return { headline: figures[headline] ?? null, unit: 'leases/s', setup }
-  })
-}
+export const benchLeases = ownArea(async (cluster, print) => {
+  const figures = await measure(cluster, print)
+  print(tableOfOwn('100,000 leases', figures))
+  const setup = { leases, grantClients, ttlMs, ...roundedFigures(figures) }
+  return { headline: figures[headline] ?? null, unit: 'leases/s', setup }
+})
 
 async function measure(cluster: Cluster, print: (text: string) => void): Promise<Figures> {
   const { addresses } = await cluster.target()

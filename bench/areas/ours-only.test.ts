@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { Cluster, Contender } from '../cluster.ts'
-import { benchOurs, roundedFigures, tableOfOwn } from './ours-only.ts'
+import { ownArea, roundedFigures, tableOfOwn } from './ours-only.ts'
 
 const peer: Contender = {
   name: 'peer',
   unavailable: () => undefined,
   start: () => Promise.reject(new Error('the peer was started')),
 }
+
+const options = { area: 'watchers' } as const
+const print = (): void => {}
 
 function contender(stopped: string[]): Contender {
   const cluster = { description: 'three members', stop: async () => void stopped.push('ours') }
@@ -16,13 +19,10 @@ function contender(stopped: string[]): Contender {
 describe('an area without a peer', () => {
   test('starts our cluster alone, reports what was found, and ends it', async () => {
     const stopped: string[] = []
-    const result = await benchOurs('area', contender(stopped), peer, async () => ({
-      headline: 1_234.5,
-      unit: 'ms',
-      setup: { keys: 3 },
-    }))
+    const area = ownArea(async () => ({ headline: 1_234.5, unit: 'ms', setup: { keys: 3 } }))
+    const result = await area(contender(stopped), peer, options, print)
     expect(result).toEqual({
-      area: 'area',
+      area: 'watchers',
       ours: 1_230,
       peer: null,
       ratio: null,
@@ -34,15 +34,15 @@ describe('an area without a peer', () => {
 
   test('ends the cluster when measuring fails', async () => {
     const stopped: string[] = []
-    const failing = benchOurs('area', contender(stopped), peer, () => Promise.reject(new Error('lost')))
-    await expect(failing).rejects.toThrow('lost')
+    const failing = ownArea(() => Promise.reject(new Error('lost')))
+    await expect(failing(contender(stopped), peer, options, print)).rejects.toThrow('lost')
     expect(stopped).toEqual(['ours'])
   })
 
   test('says why our cluster cannot run', async () => {
     const absent = { ...contender([]), unavailable: () => 'no build' }
-    const running = benchOurs('area', absent, peer, () => Promise.reject(new Error('measured')))
-    await expect(running).rejects.toThrow('not available: no build')
+    const running = ownArea(() => Promise.reject(new Error('measured')))
+    await expect(running(absent, peer, options, print)).rejects.toThrow('not available: no build')
   })
 
   test('shows its figures by name, and keeps three digits of each', () => {

@@ -1,4 +1,5 @@
 import type { Cluster, Contender } from '../cluster.ts'
+import type { BenchOptions } from '../options.ts'
 import { type AreaResult, formatNumber, formatTable } from '../report.ts'
 import { rounded } from '../statistics.ts'
 import { startSides, stopSides } from './sides.ts'
@@ -13,21 +14,27 @@ export interface OwnMeasurement {
   readonly setup: Readonly<Record<string, unknown>>
 }
 
-/** Starts our cluster alone, has it measured, and ends it. Throws when it cannot run here. */
-export async function benchOurs(
-  area: string,
+export type Area = (
   ours: Contender,
   peer: Contender,
-  measure: (cluster: Cluster) => Promise<OwnMeasurement>,
-): Promise<AreaResult> {
-  const sides = await startSides(ours, peer, 'ours')
-  try {
-    const cluster = sides.clusters.get('ours')
-    if (cluster === undefined) throw new Error(sides.descriptions.ours)
-    const found = await measure(cluster)
-    return ownResult(area, { ...found, setup: { ...sides.descriptions, ...found.setup } })
-  } finally {
-    await stopSides(sides)
+  options: Pick<BenchOptions, 'area'>,
+  print: (text: string) => void,
+) => Promise<AreaResult>
+
+/** An area that starts our cluster alone, has it measured, and ends it. Rejects when it cannot run here. */
+export function ownArea(
+  measure: (cluster: Cluster, print: (text: string) => void) => Promise<OwnMeasurement>,
+): Area {
+  return async (ours, peer, { area }, print) => {
+    const sides = await startSides(ours, peer, 'ours')
+    try {
+      const cluster = sides.clusters.get('ours')
+      if (cluster === undefined) throw new Error(sides.descriptions.ours)
+      const found = await measure(cluster, print)
+      return ownResult(area, { ...found, setup: { ...sides.descriptions, ...found.setup } })
+    } finally {
+      await stopSides(sides)
+    }
   }
 }
 

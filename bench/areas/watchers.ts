@@ -1,10 +1,8 @@
-import type { Cluster, Contender, PutDriver } from '../cluster.ts'
-import type { BenchOptions } from '../options.ts'
+import type { Cluster, PutDriver } from '../cluster.ts'
 import { processorSeconds } from '../processor-time.ts'
-import type { AreaResult } from '../report.ts'
 import { residentMebibytes } from '../scale/server-usage.ts'
 import { type Arrivals, monotonicMs, WatcherProcess } from '../scale/watchers.ts'
-import { benchOurs, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
+import { ownArea, type Figures, roundedFigures, tableOfOwn } from './ours-only.ts'
 import { valueBytes } from './rates.ts'
 
 const prefix = 'bench/watched/'
@@ -23,20 +21,13 @@ const settleMs = 3_000
 const headline = 'calm: put to last watcher, p50 ms'
 
 /** 10,000 watchers on one prefix of one node, over 100 connections: when the last has seen a put, and what that costs. */
-export async function benchWatchers(
-  ours: Contender,
-  peer: Contender,
-  options: BenchOptions,
-  print: (text: string) => void,
-): Promise<AreaResult> {
-  return await benchOurs(options.area, ours, peer, async (cluster) => {
-    const figures = await measure(cluster)
-    print(tableOfOwn('10,000 watchers on one prefix', figures))
-    const connections = processes * connectionsEach
-    const setup = { watchers, connections, valueBytes, ...roundedFigures(figures) }
-    return { headline: figures[headline] ?? null, unit: 'ms', setup }
-  })
-}
+export const benchWatchers = ownArea(async (cluster, print) => {
+  const figures = await measure(cluster)
+  print(tableOfOwn('10,000 watchers on one prefix', figures))
+  const connections = processes * connectionsEach
+  const setup = { watchers, connections, valueBytes, ...roundedFigures(figures) }
+  return { headline: figures[headline] ?? null, unit: 'ms', setup }
+})
 
 async function measure(cluster: Cluster): Promise<Figures> {
   const leader = await cluster.leader()

@@ -1,20 +1,6 @@
-import { fileURLToPath } from 'node:url'
-import {
-  type CallOptions,
-  type ClientUnaryCall,
-  credentials,
-  loadPackageDefinition,
-  type ServiceClientConstructor,
-  type ServiceError,
-} from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import { credentials, type ServiceClientConstructor } from '@grpc/grpc-js'
+import { etcdPackages, type Unary } from '../peers/etcd-protocol.ts'
 import type { LockDriver } from './lock-driver.ts'
-
-type Unary<Request, Reply> = (
-  request: Request,
-  options: CallOptions,
-  callback: (error: ServiceError | null, reply: Reply) => void,
-) => ClientUnaryCall
 
 interface LockClient {
   readonly lock: Unary<{ readonly name: Uint8Array; readonly lease: string }, { readonly key: Uint8Array }>
@@ -28,11 +14,7 @@ interface LeaseClient {
   close(): void
 }
 
-const files = ['./etcd-lock.proto', '../peers/etcd.proto'].map((file) =>
-  fileURLToPath(new URL(file, import.meta.url)),
-)
-const definition = loadSync(files, { keepCase: true, longs: String, defaults: true })
-const packages = loadPackageDefinition(definition) as unknown as {
+const packages = etcdPackages([new URL('./etcd-lock.proto', import.meta.url)]) as unknown as {
   readonly v3lockpb: { readonly Lock: ServiceClientConstructor }
   readonly etcdserverpb: { readonly Lease: ServiceClientConstructor }
 }

@@ -1,22 +1,7 @@
-import { fileURLToPath } from 'node:url'
-import {
-  type CallOptions,
-  type ClientDuplexStream,
-  type ClientUnaryCall,
-  credentials,
-  loadPackageDefinition,
-  type ServiceClientConstructor,
-  type ServiceError,
-} from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import { type ClientDuplexStream, credentials, type ServiceClientConstructor } from '@grpc/grpc-js'
 import type { StoreDriver } from '../cluster.ts'
 import { forEachAtOnce } from '../load/at-once.ts'
-
-type Unary<Request, Reply> = (
-  request: Request,
-  options: CallOptions,
-  callback: (error: ServiceError | null, reply: Reply) => void,
-) => ClientUnaryCall
+import { etcdPackages, type Unary } from './etcd-protocol.ts'
 
 interface PutRequest {
   readonly key: Uint8Array
@@ -70,12 +55,7 @@ interface WatchClient {
   close(): void
 }
 
-const definition = loadSync(fileURLToPath(new URL('./etcd.proto', import.meta.url)), {
-  keepCase: true,
-  longs: String,
-  defaults: true,
-})
-const services = loadPackageDefinition(definition)['etcdserverpb'] as unknown as Readonly<
+const services = etcdPackages()['etcdserverpb'] as unknown as Readonly<
   Record<'KV' | 'Lease' | 'Watch', ServiceClientConstructor>
 >
 

@@ -1,15 +1,6 @@
-/** Swedish writes dates as ISO 8601 does. */
-const utc = new Intl.DateTimeFormat('sv-SE', {
-  timeZone: 'UTC',
-  year: 'numeric',
-  month: '2-digit',
-  day: '2-digit',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-})
+import { utcText } from '../base/time-text.ts'
 
 /** A moment of the wall clock, as `2026-11-21 16:24:57Z`. */
 export function formatTime(wallMs: number): string {
-  return `${utc.format(wallMs)}Z`
+  return `${utcText(wallMs)}Z`
 }

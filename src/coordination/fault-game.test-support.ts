@@ -1,4 +1,6 @@
 import { isAlthingError } from '../contracts/errors.ts'
+import type { SeededRandom } from '../testing/world/seeded-random.ts'
+import type { SimulatedProcess } from '../testing/world/simulated-process.ts'
 import { type App, keysUnder, sleep, TestBed } from './test-bed.test-support.ts'
 
 export const faultyWorkers = ['w1', 'w2', 'w3', 'w4', 'w5']
@@ -21,7 +23,8 @@ export async function playFaults(
   for (let atMs = 0; atMs < 120_000; atMs += 20) {
     await bed.simulation.runUntil(atMs)
     look(atMs)
-    if (atMs > 2_000 && atMs % 1_500 === 0 && atMs < 90_000) injectFault(bed, random)
+    if (atMs > 2_000 && atMs % 1_500 === 0 && atMs < 90_000)
+      injectFault(bed, random, { names: faultyWorkers })
   }
   for (const name of faultyWorkers) bed.process(name).crash()
   await bed.simulation.runUntil(130_000)
@@ -46,25 +49,47 @@ async function contend(app: App, name: string, prepare: (app: App) => Promise<Tu
   }
 }
 
-function injectFault(bed: TestBed, random: { integer(min: number, max: number): number }): void {
-  const name = faultyWorkers[random.integer(0, faultyWorkers.length - 1)] as string
-  const process = bed.process(name)
-  const lengthMs = random.integer(500, 6_000)
-  switch (random.integer(0, 4)) {
-    case 0:
-      process.pause()
-      bed.simulation.after(lengthMs, () => process.resume())
-      return
-    case 1:
-      process.blockLoop(lengthMs)
-      return
-    case 2:
-      bed.simulation.after(lengthMs, bed.simulation.network.isolate(name))
-      return
-    case 3:
-      process.clock.setRate(random.integer(96, 104) / 100)
-      return
-    default:
-      process.restart('kill')
-  }
+/** One thing that happens to a process, for `lengthMs` where it passes. */
+export type ProcessFault = (game: {
+  readonly bed: TestBed
+  readonly process: SimulatedProcess
+  readonly name: string
+  readonly lengthMs: number
+  readonly random: SeededRandom
+}) => void
+
+export const stopped: ProcessFault = ({ bed, process, lengthMs }) => {
+  process.pause()
+  bed.simulation.after(lengthMs, () => process.resume())
+}
+export const blocked: ProcessFault = ({ process, lengthMs }) => process.blockLoop(lengthMs)
+export const cutOff: ProcessFault = ({ bed, name, lengthMs }) => {
+  bed.simulation.after(lengthMs, bed.simulation.network.isolate(name))
+}
+/** A clock that runs up to so many hundredths too fast or too slow from then on. */
+export const drifting =
+  (percentMax: number): ProcessFault =>
+  ({ process, random }) =>
+    process.clock.setRate(random.integer(100 - percentMax, 100 + percentMax) / 100)
+export const killed: ProcessFault = ({ process }) => process.restart('kill')
+export const powerLost: ProcessFault = ({ process }) => process.restart('power')
+
+export const faultsOfAllKinds: readonly ProcessFault[] = [stopped, blocked, cutOff, drifting(4), killed]
+
+export interface FaultChoice {
+  readonly names: readonly string[]
+  /** One of them at random: named twice, it comes twice as often. */
+  readonly faults?: readonly ProcessFault[]
+  readonly lengthMs?: { readonly min: number; readonly max: number }
+}
+
+/** One fault for one of the processes. */
+export function injectFault(
+  bed: TestBed,
+  random: SeededRandom,
+  { names, faults = faultsOfAllKinds, lengthMs = { min: 500, max: 6_000 } }: FaultChoice,
+): void {
+  const name = random.pick(names)
+  const game = { bed, name, random, lengthMs: random.integer(lengthMs.min, lengthMs.max) }
+  random.pick(faults)({ ...game, process: bed.process(name) })
 }

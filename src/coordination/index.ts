@@ -37,7 +37,7 @@ export { globalScope, type ReleaseRule, type ReleaseStep, type VersionCause } fr
 export type { ReleaseRequest } from './config/config-steps.ts'
 export type { ConfigWriteOptions } from './config/config-writer.ts'
 export type { JsonSchema } from './config/json-schema.ts'
-export type { JsonValue } from './config/json-value.ts'
+export type { JsonValue } from '../base/json-value.ts'
 export type { Rotation } from './config/rotate-keys.ts'
 export {
   type AuthenticatedCipher,
@@ -55,6 +55,7 @@ export type { LossCause } from './leases/loss-cause.ts'
 export { lockDefaults, lockRequirements, LockService, type LockServiceOptions } from './locks/lock.ts'
 export type { ForcedRelease, ForceReleaseOptions } from './locks/forced-release.ts'
 export type { Hold, SingleHold } from './locks/hold-types.ts'
+export type { KeyRight, Right } from './right.ts'
 export type {
   AcquireAllOptions,
   AcquireOptions,

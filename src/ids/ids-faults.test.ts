@@ -1,9 +1,18 @@
 import { expect } from 'vitest'
 import { isAlthingError } from '../contracts/errors.ts'
+import {
+  blocked,
+  cutOff,
+  drifting,
+  injectFault,
+  killed,
+  powerLost,
+  type ProcessFault,
+  stopped,
+} from '../coordination/fault-game.test-support.ts'
 import { type App, sleep, TestBed, testInSimulator } from '../coordination/test-bed.test-support.ts'
 import { checkUniqueIds } from '../testing/checkers/unique-ids.ts'
 import type { Operation } from '../testing/history/operation.ts'
-import type { SeededRandom } from '../testing/world/seeded-random.ts'
 import { IdService } from './id-service.ts'
 
 const workers = ['w1', 'w2', 'w3', 'w4', 'w5', 'w6']
@@ -73,52 +82,27 @@ async function generate(bed: TestBed, name: string, { store, world }: App, given
   }
 }
 
-interface Faults {
-  restarts: number
+const stepped: ProcessFault = ({ process, random }) => process.clock.stepWall(random.integer(-3_000, 3_000))
+const hoursOff: ProcessFault = ({ bed, process, lengthMs, random }) => {
+  const stepMs = random.integer(-3, 3) * 3_600_000
+  process.clock.stepWall(stepMs)
+  bed.simulation.after(lengthMs, () => process.clock.stepWall(-stepMs))
 }
-
-/** One of the faults that ids have to live with, for one of the workers. */
-function injectFault(bed: TestBed, random: SeededRandom, faults: Faults): void {
-  const name = workers[random.integer(0, workers.length - 1)] as string
-  const process = bed.process(name)
-  const lengthMs = random.integer(50, 5_000)
-  const hours = random.integer(-3, 3) * 3_600_000
-  switch (random.integer(0, 13)) {
-    case 0:
-      process.pause()
-      bed.simulation.after(lengthMs, () => process.resume())
-      return
-    case 1:
-      process.blockLoop(lengthMs)
-      return
-    case 2:
-      bed.simulation.after(lengthMs, bed.simulation.network.isolate(name))
-      return
-    case 3:
-      process.clock.setRate(random.integer(96, 104) / 100)
-      return
-    case 4:
-      process.clock.stepWall(random.integer(-3_000, 3_000))
-      return
-    case 5:
-      process.clock.stepWall(hours)
-      bed.simulation.after(lengthMs, () => process.clock.stepWall(-hours))
-      return
-    default:
-      faults.restarts++
-      process.restart(random.integer(0, 1) === 0 ? 'kill' : 'power')
-  }
-}
+const passing = [stopped, blocked, cutOff, drifting(4), stepped, hoursOff]
 
 async function hunt(seed: number, restartsMin: number): Promise<{ readonly given: Given }> {
   const bed = new TestBed(seed)
   const given = new Given()
   for (const name of workers) bed.spawn(name, (app) => generate(bed, name, app, given))
   const random = bed.simulation.random('faults')
-  const faults: Faults = { restarts: 0 }
-  for (let atMs = 2_000; faults.restarts < restartsMin; atMs += random.integer(20, 400)) {
+  const lengthMs = { min: 50, max: 5_000 }
+  let atMs = 2_000
+  for (let restarts = 0; restarts < restartsMin; atMs += random.integer(20, 400)) {
     await bed.simulation.runUntil(atMs)
-    injectFault(bed, random, faults)
+    const isRestart = random.float() < 0.55
+    if (isRestart) restarts++
+    const faults = isRestart ? [killed, powerLost] : passing
+    injectFault(bed, random, { names: workers, lengthMs, faults })
   }
   return { given }
 }

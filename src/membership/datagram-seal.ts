@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto'
 import { invalidArgument } from '../contracts/errors.ts'
+import { secretBytesMin, secretsIn } from '../contracts/secret-text.ts'
 import type { Random } from '../contracts/world.ts'
 
 /** Turns messages into packets and back. */
@@ -19,8 +20,6 @@ const counterBytes = 8
 const tagBytes = 16
 const headBytes = 1 + markBytes + saltBytes + counterBytes
 const keyBytes = 32
-const secretBytesMin = 16
-const secretsMax = 4
 /** A different use of the same secret has other keys. */
 const purpose = 'althing membership datagrams 1'
 /** Senders whose keys are remembered; the oldest is derived anew when it is heard again. */
@@ -65,7 +64,7 @@ export class SealedDatagrams implements DatagramSeal {
 
   /** `secret`: 16 bytes or more; up to four, one a line: the first one seals, each opens, so that it can be changed one process after another. Throws `invalid-argument`, which never shows it. */
   constructor(secret: string, group: string, random: Random) {
-    this.#secrets = secretsIn(secret)
+    this.#secrets = secretsLongEnough(secret)
     this.#group = group
     this.#mark = markOf(group)
     this.#salt = random.bytes(saltBytes)
@@ -142,13 +141,8 @@ function isMarked(packet: Uint8Array, mark: Uint8Array): boolean {
   return mark.every((byte, i) => packet[1 + i] === byte)
 }
 
-function secretsIn(text: string): readonly string[] {
-  const secrets = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'))
-  if (secrets.length === 0 || secrets.length > secretsMax)
-    throw invalidArgument('secret', `${secrets.length} lines`, `1 to ${secretsMax} secrets, one a line`)
+function secretsLongEnough(text: string): readonly string[] {
+  const secrets = secretsIn(text)
   for (const secret of secrets) {
     const bytes = Buffer.byteLength(secret)
     if (bytes < secretBytesMin)

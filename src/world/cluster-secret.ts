@@ -1,5 +1,6 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import { invalidArgument } from '../contracts/errors.ts'
+import { secretBytesMin, secretsIn } from '../contracts/secret-text.ts'
 
 /** What a key opens: the connections between nodes, or those of clients. */
 export type KeyRole = 'node' | 'client'
@@ -12,8 +13,6 @@ export interface SharedKey {
   readonly key: Buffer
 }
 
-export const secretBytesMin = 16
-const secretsMax = 4
 const clientSecretPrefix = 'althing-client:'
 /** A different use of the same secret in a later version gets other keys. */
 const salt = 'althing transport keys 1'
@@ -24,13 +23,7 @@ const keyBytes = 32
  * `invalid-argument`, which never shows a secret.
  */
 export function keysOf(text: string): readonly SharedKey[] {
-  const secrets = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'))
-  if (secrets.length === 0 || secrets.length > secretsMax)
-    throw invalidArgument('secret', `${secrets.length} lines`, `1 to ${secretsMax} secrets, one a line`)
-  return secrets.flatMap(keysOfSecret)
+  return secretsIn(text).flatMap(keysOfSecret)
 }
 
 /** What clients are given in place of the cluster secret: with it a program can call the cluster, but not join it. */

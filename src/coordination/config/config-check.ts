@@ -2,7 +2,7 @@ import { AlthingError } from '../../contracts/errors.ts'
 import { type MergedValues, mergeLayers } from './config-document.ts'
 import { type ConfigRecord, emptyVersion, globalScope, type StoredVersion } from './config-record.ts'
 import { JsonSchemaCheck } from './json-schema.ts'
-import type { JsonValue } from './json-value.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 import type { SecretBox } from './secret-box.ts'
 import { issueFrom, type SchemaIssue, type StandardSchema } from './standard-schema.ts'
 

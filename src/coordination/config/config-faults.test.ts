@@ -1,6 +1,15 @@
 import { expect } from 'vitest'
 import { isAlthingError } from '../../contracts/errors.ts'
 import type { Random } from '../../contracts/world.ts'
+import {
+  blocked,
+  cutOff,
+  drifting,
+  injectFault,
+  killed,
+  powerLost,
+  stopped,
+} from '../fault-game.test-support.ts'
 import { type App, sleep, TestBed, testInSimulator } from '../test-bed.test-support.ts'
 import { ConfigService } from './config.ts'
 import type { ConfigReader, ConfigState } from './config-types.ts'
@@ -101,30 +110,10 @@ async function act(config: ConfigService, random: Random, n: number, by: { autho
   }
 }
 
-function injectFault(bed: TestBed, random: Random): void {
-  const name = ['node', 'writer', ...readers][random.integer(0, readers.length + 1)] as string
-  const process = bed.process(name)
-  const lengthMs = random.integer(200, 4_000)
-  switch (random.integer(0, 5)) {
-    case 0:
-      process.pause()
-      bed.simulation.after(lengthMs, () => process.resume())
-      return
-    case 1:
-      process.blockLoop(lengthMs)
-      return
-    case 2:
-      bed.simulation.after(lengthMs, bed.simulation.network.isolate(name))
-      return
-    case 3:
-      process.clock.setRate(random.integer(96, 104) / 100)
-      return
-    case 4:
-      process.restart('power')
-      return
-    default:
-      process.restart('kill')
-  }
+const faults = {
+  names: ['node', 'writer', ...readers],
+  faults: [stopped, blocked, cutOff, drifting(4), powerLost, killed],
+  lengthMs: { min: 200, max: 4_000 },
 }
 
 async function runSeed(seed: number): Promise<void> {
@@ -136,7 +125,7 @@ async function runSeed(seed: number): Promise<void> {
   const random = bed.simulation.random('faults')
   for (let atMs = 1_500; atMs < faultsEndMs; atMs += 1_500) {
     await bed.simulation.runUntil(atMs)
-    if (atMs > 2_000) injectFault(bed, random)
+    if (atMs > 2_000) injectFault(bed, random, faults)
   }
   await bed.simulation.runUntil(faultsEndMs + 10_000)
   let done: boolean | undefined

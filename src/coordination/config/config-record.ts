@@ -3,7 +3,7 @@ import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
 import { registryName } from '../discovery/instance-entry.ts'
 import { prefixRange } from '../locks/lock-entry.ts'
 import type { JsonSchema } from './json-schema.ts'
-import type { JsonValue } from './json-value.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 
 /**
  * The keys of configurations. A scope is a service's name, or `*` for what all services share.

@@ -2,7 +2,7 @@ import type { Duration } from '../../base/duration.ts'
 import type { ConfigLayer } from './config-document.ts'
 import type { ReleaseStep, VersionCause } from './config-record.ts'
 import type { JsonSchema } from './json-schema.ts'
-import type { JsonValue } from './json-value.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 import type { StandardSchema } from './standard-schema.ts'
 
 export interface OpenConfigOptions<Values> {

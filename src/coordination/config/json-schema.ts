@@ -1,6 +1,7 @@
 import { type OutputUnit, type Schema, Validator } from '@cfworker/json-schema'
 import { invalidArgument } from '../../contracts/errors.ts'
-import { type JsonValue, jsonValue } from './json-value.ts'
+import type { JsonValue } from '../../base/json-value.ts'
+import { jsonValue } from './json-value.ts'
 import { isRiskyPattern } from './pattern-risk.ts'
 import { isStandardSchema, type SchemaIssue, type StandardSchema } from './standard-schema.ts'
 

@@ -1,12 +1,5 @@
+import type { JsonValue } from '../../base/json-value.ts'
 import { invalidArgument } from '../../contracts/errors.ts'
-
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue }
 
 const depthMax = 32
 

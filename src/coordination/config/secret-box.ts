@@ -3,7 +3,7 @@ import { AlthingError, invalidArgument } from '../../contracts/errors.ts'
 import type { Random } from '../../contracts/world.ts'
 import type { SecretPlace } from './config-document.ts'
 import type { SealedSecret } from './config-record.ts'
-import type { JsonValue } from './json-value.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 
 /** Encryption that also authenticates (AES-256-GCM, NIST SP 800-38D): 32-byte keys, 12-byte nonces that are never used twice with one key. */
 export interface AuthenticatedCipher {

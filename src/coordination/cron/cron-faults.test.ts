@@ -1,6 +1,15 @@
 import { expect } from 'vitest'
 import { epochMs } from '../../testing/world/simulated-clock.ts'
 import { isAlthingError } from '../../contracts/errors.ts'
+import {
+  blocked,
+  cutOff,
+  drifting,
+  injectFault,
+  killed,
+  type ProcessFault,
+  stopped,
+} from '../fault-game.test-support.ts'
 import { type App, sleep, TestBed, testInSimulator } from '../test-bed.test-support.ts'
 import { CronService } from './cron.ts'
 import type { CronDelivery, CronRun } from './cron-types.ts'
@@ -60,33 +69,10 @@ async function takePart(app: App, name: string, delivery: CronDelivery, watcher:
   })
 }
 
-/** Faults of the workers, one after the other: stopped, blocked, cut off, another rate, killed, and a clock that is hours off. */
-function injectFault(bed: TestBed, random: { integer(min: number, max: number): number }): void {
-  const name = workers[random.integer(0, workers.length - 1)] as string
-  const process = bed.process(name)
-  const lengthMs = random.integer(500, 6_000)
-  switch (random.integer(0, 5)) {
-    case 0:
-      process.pause()
-      bed.simulation.after(lengthMs, () => process.resume())
-      return
-    case 1:
-      process.blockLoop(lengthMs)
-      return
-    case 2:
-      bed.simulation.after(lengthMs, bed.simulation.network.isolate(name))
-      return
-    case 3:
-      process.clock.setRate(random.integer(98, 102) / 100)
-      return
-    case 4:
-      // One of four is wrong, and may be so for good.
-      bed.process('w4').clock.stepWall(random.integer(-3, 3) * hourMs)
-      return
-    default:
-      process.restart('kill')
-  }
-}
+/** One of four is wrong, and may be so for good. */
+const hoursOff: ProcessFault = ({ bed, random }) =>
+  bed.process('w4').clock.stepWall(random.integer(-3, 3) * hourMs)
+const faults = [stopped, blocked, cutOff, drifting(2), hoursOff, killed]
 
 async function runFaults(seed: number, delivery: CronDelivery): Promise<{ bed: TestBed; watcher: Watcher }> {
   const bed = new TestBed(seed)
@@ -104,7 +90,8 @@ async function runFaults(seed: number, delivery: CronDelivery): Promise<{ bed: T
     await bed.simulation.runUntil(atMs)
     const held = watcher.held()
     expect(held.length, `seed ${seed} at ${atMs} ms: ${held.join()}`).toBeLessThanOrEqual(1)
-    if (atMs > 8_000 && atMs % 1_500 === 0 && atMs < 90_000) injectFault(bed, random)
+    if (atMs > 8_000 && atMs % 1_500 === 0 && atMs < 90_000)
+      injectFault(bed, random, { names: workers, faults })
   }
   return { bed, watcher }
 }

@@ -1,9 +1,8 @@
 import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import { pause } from '../abortable.ts'
 import type { ExclusiveHold } from '../exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, fenceCompare } from '../fencing.ts'
+import { RightHandle } from '../right.ts'
 import type { CronEnd } from './cron-state.ts'
 import type { CronActive, CronRun, CronRunKind } from './cron-types.ts'
 
@@ -11,17 +10,16 @@ import type { CronActive, CronRun, CronRunKind } from './cron-types.ts'
 export const stopGraceMs = 10_000
 const textCharsMax = 1_000
 
-export class CronRunHandle implements CronRun {
+export class CronRunHandle extends RightHandle implements CronRun {
   readonly name: string
   readonly signal: AbortSignal
   readonly #active: CronActive
-  readonly #hold: ExclusiveHold
 
   constructor(name: string, active: CronActive, hold: ExclusiveHold, signal: AbortSignal) {
+    super(hold)
     this.name = name
     this.signal = signal
     this.#active = active
-    this.#hold = hold
   }
 
   get id(): string {
@@ -42,34 +40,6 @@ export class CronRunHandle implements CronRun {
 
   get missed(): number {
     return this.#active.missed
-  }
-
-  get token(): number {
-    return this.fence.token
-  }
-
-  get fence(): Fence {
-    return this.#hold.fence
-  }
-
-  get isHeld(): boolean {
-    return this.#hold.isHeld
-  }
-
-  get lost(): AbortSignal {
-    return this.#hold.lost
-  }
-
-  compare(): Compare {
-    return fenceCompare(this.fence)
-  }
-
-  guard(operations: readonly Operation[]): TxnRequest {
-    return { compare: [this.compare()], then: operations }
-  }
-
-  async txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply> {
-    return await this.#hold.txn(request, options)
   }
 }
 

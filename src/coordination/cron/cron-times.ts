@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import { utcText } from '../../base/time-text.ts'
 import { invalidArgument } from '../../contracts/errors.ts'
 
 /** The occurrences of a schedule: a pure function of its definition and, for a time zone, of the rules that this Node.js knows. */
@@ -98,17 +99,7 @@ function assertTimeZone(timeZone: string): void {
   throw invalidArgument('timeZone', timeZone, "a time zone that this Node.js knows, such as 'Europe/Berlin'")
 }
 
-const seconds = new Intl.DateTimeFormat('sv-SE', {
-  timeZone: 'UTC',
-  year: 'numeric',
-  month: '2-digit',
-  day: '2-digit',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-})
-
-/** ISO 8601 in whole seconds, rounded down: `2030-01-01T03:00:00Z`. Swedish writes it so. */
+/** ISO 8601 in whole seconds, rounded down: `2030-01-01T03:00:00Z`. */
 export function timeText(wallMs: number): string {
-  return `${seconds.format(wallMs).replace(' ', 'T')}Z`
+  return `${utcText(wallMs).replace(' ', 'T')}Z`
 }

@@ -1,6 +1,5 @@
 import type { Duration } from '../../base/duration.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
-import type { Fence, FencedTxnRequest } from '../fencing.ts'
+import type { KeyRight } from '../right.ts'
 
 /**
  * What becomes of occurrences that could not be started within `startWithin` of their time, because no instance ran or the store was away:
@@ -71,7 +70,7 @@ export interface ScheduleOptions {
 export type CronRunKind = 'scheduled' | 'missed' | 'manual'
 
 /** One run, held by one instance. */
-export interface CronRun {
+export interface CronRun extends KeyRight {
   readonly name: string
   /** Of the occurrence: its time as `2030-01-01T03:00:00Z`, or `manual-` and a random text. The same for each attempt. */
   readonly id: string
@@ -84,18 +83,10 @@ export interface CronRun {
   readonly missed: number
   /** The fencing token: larger than that of every earlier run of this schedule. */
   readonly token: number
-  readonly fence: Fence
   /** Computed at each reading: true only while no other can have been given this run. */
   readonly isHeld: boolean
-  /** Fires with the cause before the run can be given to another. */
-  readonly lost: AbortSignal
   /** Fires with `lost`, and with `timeout` or `closed` when the run is to stop. */
   readonly signal: AbortSignal
-  /** Added to any transaction on the same store, makes the store refuse it once the run is not held. */
-  compare(): Compare
-  guard(operations: readonly Operation[]): TxnRequest
-  /** Applies the request under the fence. Rejects with `stale-token`, nothing changed. */
-  txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply>
 }
 
 /** This instance's part in a schedule. */

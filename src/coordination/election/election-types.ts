@@ -1,6 +1,5 @@
 import type { Duration } from '../../base/duration.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
-import type { Fence, FencedTxnRequest } from '../fencing.ts'
+import type { KeyRight } from '../right.ts'
 
 export interface CampaignOptions {
   /** What the candidate says of itself when it leads: an address, for example. At most 65536 characters, default `''`. */
@@ -14,17 +13,13 @@ export interface CampaignOptions {
 }
 
 /** A leadership of one's own. */
-export interface Leadership extends AsyncDisposable {
+export interface Leadership extends KeyRight, AsyncDisposable {
   readonly election: string
   readonly candidate: string
   /** The fencing token: larger than that of every earlier leader of this election. No two leaders have the same. */
   readonly term: number
-  readonly fence: Fence
   /** Computed at each reading: true only if no other can lead at this moment. */
   readonly isLeader: boolean
-  /** Fires with the cause (`lost`) before another can lead. Does not fire on `resign` and `transfer`. */
-  readonly lost: AbortSignal
-  validUntilMs(): number
   /** Changes the value that observers see. `lost` or `stale-token` when this is the leader no more. */
   proclaim(value: string): Promise<void>
   /** Ends the leadership here at once, then in the store. The next candidate leads. Idempotent. */
@@ -34,11 +29,6 @@ export interface Leadership extends AsyncDisposable {
    * (this one then leads on). When it dies before it has taken over, the others go on in their order.
    */
   transfer(candidate: string): Promise<void>
-  /** Added to any transaction on the same store, makes the store refuse it once another may lead. */
-  compare(): Compare
-  guard(operations: readonly Operation[]): TxnRequest
-  /** Applies the request under the fence. Rejects with `stale-token`, nothing changed. */
-  txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply>
 }
 
 /** The leader as the store has it. */

@@ -1,11 +1,11 @@
 import { textFromBytes } from '../../base/bytes.ts'
 import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
-import type { CallOptions, Compare, Operation, Store, TxnReply, TxnRequest } from '../../contracts/store.ts'
+import type { Store } from '../../contracts/store.ts'
 import type { Leadership } from './election-types.ts'
 import { type ElectionKeys, encodeElectionEntry, nameHeir } from './election-view.ts'
 import type { ExclusiveHold } from '../exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, fenceCompare } from '../fencing.ts'
 import { shortText } from '../names.ts'
+import { RightHandle } from '../right.ts'
 
 export interface LeadershipDetails {
   readonly store: Store
@@ -15,12 +15,13 @@ export interface LeadershipDetails {
   readonly electedAtMs: number
 }
 
-export class LeadershipHandle implements Leadership {
+export class LeadershipHandle extends RightHandle implements Leadership {
   readonly #details: LeadershipDetails
   readonly #hold: ExclusiveHold
   readonly #onEnd: () => void
 
   constructor(details: LeadershipDetails, hold: ExclusiveHold, onEnd: () => void) {
+    super(hold)
     this.#details = details
     this.#hold = hold
     this.#onEnd = onEnd
@@ -36,35 +37,11 @@ export class LeadershipHandle implements Leadership {
   }
 
   get term(): number {
-    return this.fence.token
-  }
-
-  get fence(): Fence {
-    return this.#hold.fence
+    return this.token
   }
 
   get isLeader(): boolean {
-    return this.#hold.isHeld
-  }
-
-  get lost(): AbortSignal {
-    return this.#hold.lost
-  }
-
-  validUntilMs(): number {
-    return this.#hold.validUntilMs()
-  }
-
-  compare(): Compare {
-    return fenceCompare(this.fence)
-  }
-
-  guard(operations: readonly Operation[]): TxnRequest {
-    return { compare: [this.compare()], then: operations }
-  }
-
-  async txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply> {
-    return await this.#hold.txn(request, options)
+    return this.isHeld
   }
 
   async proclaim(value: string): Promise<void> {

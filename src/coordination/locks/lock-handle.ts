@@ -1,13 +1,13 @@
 import type { Duration } from '../../base/duration.ts'
 import { textFromBytes } from '../../base/bytes.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
 import type { ExclusiveHold } from '../exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, type FenceStamp, fenceCompare, staleToken } from '../fencing.ts'
+import type { FenceStamp } from '../fencing.ts'
 import { Announcement } from './announcement.ts'
 import { encodeLockEntry, type LockEntry } from './lock-entry.ts'
 import type { Lock, LockMode } from './lock-types.ts'
 import { leaseTtlMs } from '../names.ts'
+import { RightHandle } from '../right.ts'
 
 export interface SharedHoldParts {
   readonly hold: ExclusiveHold
@@ -54,23 +54,15 @@ export class SharedHold {
   }
 }
 
-export class LockHandle implements Lock {
+export class LockHandle extends RightHandle implements Lock {
   readonly name: string
   readonly #shared: SharedHold
-  #isReleased = false
 
   constructor(name: string, shared: SharedHold) {
+    super(shared.hold)
     this.name = name
     this.#shared = shared
     shared.retain()
-  }
-
-  get token(): number {
-    return this.fence.token
-  }
-
-  get fence(): Fence {
-    return this.#shared.hold.fence
   }
 
   get mode(): LockMode {
@@ -78,47 +70,18 @@ export class LockHandle implements Lock {
   }
 
   get stamp(): FenceStamp {
-    const { token } = this.fence
-    return this.mode === 'read' ? { token, kind: 'shared' } : { token }
-  }
-
-  get isHeld(): boolean {
-    return !this.#isReleased && this.#shared.isHeld
-  }
-
-  get lost(): AbortSignal {
-    return this.#shared.hold.lost
-  }
-
-  validUntilMs(): number {
-    return this.#shared.hold.validUntilMs()
-  }
-
-  compare(): Compare {
-    return fenceCompare(this.fence)
-  }
-
-  guard(operations: readonly Operation[]): TxnRequest {
-    return { compare: [this.compare()], then: operations }
-  }
-
-  async txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply> {
-    if (this.#isReleased) throw staleToken(this.fence)
-    return await this.#shared.hold.txn(request, options)
+    return this.mode === 'read' ? { token: this.token, kind: 'shared' } : { token: this.token }
   }
 
   async extend(ttl: Duration): Promise<void> {
-    if (this.#isReleased) throw staleToken(this.fence)
+    this.assertNotGivenUp()
     const entry = { ...this.#shared.entry, ttlMs: leaseTtlMs('ttl', ttl) }
     await this.#shared.hold.moveToLease(entry.ttlMs, () => textFromBytes(encodeLockEntry(entry)))
     this.#shared.entry = entry
   }
 
   async release(): Promise<void> {
-    if (!this.#isReleased) {
-      this.#isReleased = true
-      this.#shared.letGo()
-    }
+    if (this.giveUp()) this.#shared.letGo()
     await this.#shared.releaseIfUnused()
   }
 

@@ -2,34 +2,23 @@ import type { Duration } from '../../base/duration.ts'
 import type { ForcedRelease } from './forced-release.ts'
 import type { Hold, SingleHold } from './hold-types.ts'
 import type { Party } from './party.ts'
+import type { TurnOptions } from './turn-taker.ts'
 
 /** `write`: one holder. `read`: as many as come, while no writer holds. */
 export type LockMode = 'write' | 'read'
 
-export interface AcquireOptions {
+export interface AcquireOptions extends TurnOptions {
   /**
    * Default `'write'`: nobody else holds the lock. `'read'`: shared with other readers. The line is one and strictly first come, first served:
    * a waiting writer holds up the readers that come after it, and readers that came before it are not overtaken by it.
    */
   readonly mode?: LockMode
   /**
-   * Default 30 s, renewed at a third of it while held. After the death of the holder the next has the lock within this time. Short
-   * ones fail over sooner and bear less silence of the store.
-   */
-  readonly ttl?: Duration
-  /** Default 1 minute; then `timeout`. */
-  readonly waitTimeout?: Duration
-  readonly signal?: AbortSignal
-  /**
    * Makes the lock re-entrant: within one `LockService`, a second acquire by the same owner shares the hold. Who holds it for writing may acquire it for
    * reading too, and shares the write hold; who holds it for reading and wants to write is refused with `conflict`, as it would wait for itself.
    * 1..256 characters.
    */
   readonly owner?: string
-  /** What the holder does, for `explain`. At most 512 characters. */
-  readonly note?: string
-  /** Trace of what the holder does, for `explain`. At most 128 characters. */
-  readonly traceId?: string
 }
 
 /** One successful acquire. Each must be released once; a re-entrant hold ends with the last. */

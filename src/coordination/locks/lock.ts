@@ -21,14 +21,7 @@ import type {
   MultiLock,
 } from './lock-types.ts'
 import { MultiLockHandle, namesWanted } from './multi-lock.ts'
-import {
-  lostDuringWork,
-  orNullIfTaken,
-  turnDefaults,
-  TurnTaker,
-  type TurnTakerOptions,
-  waitOf,
-} from './turn-taker.ts'
+import { orNullIfTaken, turnDefaults, TurnTaker, type TurnTakerOptions, waitOf } from './turn-taker.ts'
 
 export const lockRequirements: Requirements = {
   recipe: 'lock',
@@ -109,14 +102,7 @@ export class LockService {
    * result: the work may have overlapped with another's. `body` should stop when `lock.lost` fires.
    */
   async with<T>(name: string, options: AcquireOptions, body: (lock: Lock) => T | Promise<T>): Promise<T> {
-    const lock = await this.acquire(name, options)
-    try {
-      const result = await body(lock)
-      if (!lock.isHeld) throw lostDuringWork(`lock "${name}"`, lock)
-      return result
-    } finally {
-      await this.#turns.releaseQuietly(lock, `lock "${name}"`)
-    }
+    return await this.#turns.runUnder(`lock "${name}"`, await this.acquire(name, options), body)
   }
 
   /** Who holds the lock, since when, when it was last renewed, what the holder does, and who waits, in order. */

@@ -8,6 +8,7 @@ import type { ExclusiveHold } from '../exclusive-hold.ts'
 import type { Guarantee } from '../guarantees.ts'
 import { LeaseKeeper } from '../leases/lease-keeper.ts'
 import { durationMs, leaseTtlMs, shortText, wholeNumber } from '../names.ts'
+import type { Hold } from './hold-types.ts'
 import type { Line } from './line.ts'
 import type { LockEntry } from './lock-entry.ts'
 import { LockQueue, type Turn, type TurnRequest } from './lock-queue.ts'
@@ -25,10 +26,19 @@ export interface TurnTakerOptions {
 
 /** What callers say of themselves and of their patience. */
 export interface TurnOptions {
+  /**
+   * Default 30 s, renewed at a third of it while held. After the death of the holder the next one has it within this time. Short
+   * ones fail over sooner and bear less silence of the store.
+   */
   readonly ttl?: Duration
+  /** Default 1 minute; then `timeout`. */
+  readonly waitTimeout?: Duration
   readonly signal?: AbortSignal
+  /** Who holds, for `explain`. 1..256 characters. */
   readonly owner?: string
+  /** What the holder does, for `explain`. At most 512 characters. */
   readonly note?: string
+  /** Trace of what the holder does, for `explain`. At most 128 characters. */
   readonly traceId?: string
 }
 
@@ -92,15 +102,14 @@ export class TurnTaker {
     for (const hold of holds) this.#held.delete(hold)
   }
 
-  /** The work is done, whether the store can be told or not; its lease tells it in the end. */
-  async releaseQuietly(hold: { release(): Promise<void> }, what: string): Promise<void> {
+  /** Runs `body` under the hold and releases it; `lost` when it was not held any more once `body` had ended. */
+  async runUnder<H extends Hold, T>(what: string, hold: H, body: (hold: H) => T | Promise<T>): Promise<T> {
     try {
-      await hold.release()
-    } catch (error) {
-      this.world.logger.log('warn', 'a hold could not be released and is left to its lease', {
-        what,
-        error: String(error),
-      })
+      const result = await body(hold)
+      if (!hold.isHeld) throw lostDuringWork(what, hold)
+      return result
+    } finally {
+      await this.#releaseQuietly(hold, what)
     }
   }
 
@@ -109,6 +118,18 @@ export class TurnTaker {
     this.#closing.abort(new AlthingError('closed', `the ${this.#service} was closed`, { outcome: 'none' }))
     await Promise.allSettled([...this.#held].map((hold) => hold.release()))
     if (this.#ownsKeeper) await this.#keeper.close()
+  }
+
+  /** The work is done, whether the store can be told or not; its lease tells it in the end. */
+  async #releaseQuietly(hold: Hold, what: string): Promise<void> {
+    try {
+      await hold.release()
+    } catch (error) {
+      this.world.logger.log('warn', 'a hold could not be released and is left to its lease', {
+        what,
+        error: String(error),
+      })
+    }
   }
 
   /** Who waits for what its own program holds waits in vain. */
@@ -130,7 +151,7 @@ export class TurnTaker {
   }
 }
 
-export function waitOf(options: { readonly waitTimeout?: Duration }): number {
+export function waitOf(options: TurnOptions): number {
   return durationMs('waitTimeout', options.waitTimeout ?? turnDefaults.waitTimeout)
 }
 
@@ -145,10 +166,7 @@ export async function orNullIfTaken<T>(take: () => Promise<T | null>): Promise<T
 }
 
 /** The work under it may have overlapped with another's. */
-export function lostDuringWork(
-  what: string,
-  hold: { readonly lost: AbortSignal; readonly token: number },
-): unknown {
+function lostDuringWork(what: string, hold: Hold): unknown {
   if (hold.lost.aborted) return hold.lost.reason
   return new AlthingError('lost', `${what} was not held any more when its work had ended`, {
     outcome: 'none',

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { isAlthingError } from '../../contracts/errors.ts'
+import { injectFault } from '../fault-game.test-support.ts'
 import { type App, sleep, TestBed, testInSimulator } from '../test-bed.test-support.ts'
 import { Barriers } from './barriers.ts'
 import { Counters } from './counters.ts'
@@ -67,29 +68,6 @@ async function count(counters: Counters, watcher: Watcher): Promise<void> {
   }
 }
 
-function injectFault(bed: TestBed, random: { integer(min: number, max: number): number }): void {
-  const name = workers[random.integer(0, workers.length - 1)] as string
-  const process = bed.process(name)
-  const lengthMs = random.integer(500, 6_000)
-  switch (random.integer(0, 4)) {
-    case 0:
-      process.pause()
-      bed.simulation.after(lengthMs, () => process.resume())
-      return
-    case 1:
-      process.blockLoop(lengthMs)
-      return
-    case 2:
-      bed.simulation.after(lengthMs, bed.simulation.network.isolate(name))
-      return
-    case 3:
-      process.clock.setRate(random.integer(96, 104) / 100)
-      return
-    default:
-      process.restart('kill')
-  }
-}
-
 async function check(seed: number): Promise<void> {
   const bed = new TestBed(seed)
   const watcher = new Watcher()
@@ -98,7 +76,7 @@ async function check(seed: number): Promise<void> {
   const random = bed.simulation.random('faults')
   for (let atMs = 1_500; atMs < 60_000; atMs += 1_500) {
     await bed.simulation.runUntil(atMs)
-    injectFault(bed, random)
+    injectFault(bed, random, { names: workers })
   }
   await bed.simulation.runUntil(80_000)
   for (const name of workers) bed.process(name).crash('kill')

@@ -1,10 +1,10 @@
 import { textFromBytes } from '../../base/bytes.ts'
 import type { Duration } from '../../base/duration.ts'
-import type { CallOptions, Compare, Operation, TxnReply, TxnRequest } from '../../contracts/store.ts'
 import type { ExclusiveHold } from '../exclusive-hold.ts'
-import { type Fence, type FencedTxnRequest, type FenceStamp, fenceCompare, staleToken } from '../fencing.ts'
+import type { FenceStamp } from '../fencing.ts'
 import { encodeLockEntry } from '../locks/lock-entry.ts'
 import { leaseTtlMs } from '../names.ts'
+import { RightHandle } from '../right.ts'
 import type { PermitEntry } from './semaphore-entry.ts'
 import type { Permit } from './semaphore-types.ts'
 
@@ -18,7 +18,7 @@ export interface PermitParts {
   readonly asOf: number
 }
 
-export class PermitHandle implements Permit {
+export class PermitHandle extends RightHandle implements Permit {
   readonly name: string
   readonly permits: number
   readonly limit: number
@@ -26,9 +26,9 @@ export class PermitHandle implements Permit {
   readonly #hold: ExclusiveHold
   readonly #onEnd: () => void
   #entry: PermitEntry
-  #isReleased = false
 
   constructor({ name, hold, entry, limit, live, asOf }: PermitParts, onEnd: () => void) {
+    super(hold)
     this.name = name
     this.permits = entry.permits
     this.limit = limit
@@ -38,48 +38,15 @@ export class PermitHandle implements Permit {
     this.#onEnd = onEnd
   }
 
-  get token(): number {
-    return this.fence.token
-  }
-
-  get fence(): Fence {
-    return this.#hold.fence
-  }
-
-  get isHeld(): boolean {
-    return !this.#isReleased && this.#hold.isHeld
-  }
-
-  get lost(): AbortSignal {
-    return this.#hold.lost
-  }
-
-  validUntilMs(): number {
-    return this.#hold.validUntilMs()
-  }
-
-  compare(): Compare {
-    return fenceCompare(this.fence)
-  }
-
-  guard(operations: readonly Operation[]): TxnRequest {
-    return { compare: [this.compare()], then: operations }
-  }
-
-  async txn(request: FencedTxnRequest, options?: CallOptions): Promise<TxnReply> {
-    if (this.#isReleased) throw staleToken(this.fence)
-    return await this.#hold.txn(request, options)
-  }
-
   async extend(ttl: Duration): Promise<void> {
-    if (this.#isReleased) throw staleToken(this.fence)
+    this.assertNotGivenUp()
     const entry = { ...this.#entry, ttlMs: leaseTtlMs('ttl', ttl) }
     await this.#hold.moveToLease(entry.ttlMs, () => textFromBytes(encodeLockEntry(entry)))
     this.#entry = entry
   }
 
   async release(): Promise<void> {
-    this.#isReleased = true
+    this.giveUp()
     this.#onEnd()
     await this.#hold.release()
   }

@@ -2,8 +2,10 @@ import type { Duration } from '../../base/duration.ts'
 import type { ForcedRelease } from '../locks/forced-release.ts'
 import type { SingleHold } from '../locks/hold-types.ts'
 import type { Party } from '../locks/party.ts'
+import type { TurnOptions } from '../locks/turn-taker.ts'
 
-export interface PermitOptions {
+/** Permits are not re-entrant: `owner` is for `explain` alone. */
+export interface PermitOptions extends TurnOptions {
   /** How many permits at once: 1 (default) to the limit. They come and go together. */
   readonly permits?: number
   /**
@@ -11,17 +13,6 @@ export interface PermitOptions {
    * who share the semaphore must say the same (`conflict`).
    */
   readonly limit?: number
-  /** Default 30 s, renewed at a third of it while held. The permits of a holder that died are free again within this time. */
-  readonly ttl?: Duration
-  /** Default 1 minute; then `timeout`. */
-  readonly waitTimeout?: Duration
-  readonly signal?: AbortSignal
-  /** Who holds, for `explain`. Permits are not re-entrant. 1..256 characters. */
-  readonly owner?: string
-  /** What the holder does, for `explain`. At most 512 characters. */
-  readonly note?: string
-  /** Trace of what the holder does, for `explain`. At most 128 characters. */
-  readonly traceId?: string
 }
 
 /** The permits of one successful acquire: held, lost and released together. */

@@ -4,14 +4,7 @@ import type { ExclusiveHold } from '../exclusive-hold.ts'
 import { assertGuarantees, type Requirements } from '../guarantees.ts'
 import type { ForceReleaseOptions } from '../locks/forced-release.ts'
 import type { TurnRequest } from '../locks/lock-queue.ts'
-import {
-  lostDuringWork,
-  orNullIfTaken,
-  turnDefaults,
-  TurnTaker,
-  type TurnTakerOptions,
-  waitOf,
-} from '../locks/turn-taker.ts'
+import { orNullIfTaken, turnDefaults, TurnTaker, type TurnTakerOptions, waitOf } from '../locks/turn-taker.ts'
 import { wholeNumber } from '../names.ts'
 import { readWholeRange } from '../range-pages.ts'
 import { PermitHandle } from './permit-handle.ts'
@@ -78,15 +71,7 @@ export class SemaphoreService {
    * should stop when `permit.lost` fires.
    */
   async with<T>(name: string, options: PermitOptions, body: (permit: Permit) => T | Promise<T>): Promise<T> {
-    const permit = await this.acquire(name, options)
-    const what = `semaphore "${name}"`
-    try {
-      const result = await body(permit)
-      if (!permit.isHeld) throw lostDuringWork(what, permit)
-      return result
-    } finally {
-      await this.#turns.releaseQuietly(permit, what)
-    }
+    return await this.#turns.runUnder(`semaphore "${name}"`, await this.acquire(name, options), body)
   }
 
   /** The limit, who holds how many permits, since when, when that was last renewed, what the holders do, and who waits, in order. */

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../history/event.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 
 /** A text that is the same for equal JSON values, whatever the order of the members of objects. */
 export type CanonicalValue = string

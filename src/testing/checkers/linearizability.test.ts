@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { JsonValue } from '../history/event.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 import type { Operation } from '../history/operation.ts'
 import { followsRevisionsByBruteForce, isLinearizableByBruteForce } from './brute-force-twin.ts'
 import { checkLinearizability } from './linearizability.ts'

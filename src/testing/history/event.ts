@@ -1,11 +1,4 @@
-/** What JSON can hold. Arguments and results of recorded operations are plain JSON, so that any program can write them. */
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue }
+import type { JsonValue } from '../../base/json-value.ts'
 
 /**
  * How a call ended, as its caller knows it: `'ok'`, it took effect and `value` is its result; `'fail'`, it surely took no

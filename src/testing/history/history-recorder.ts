@@ -1,7 +1,8 @@
 import { assert } from '../../base/assert.ts'
 import { AlthingError, isAlthingError } from '../../contracts/errors.ts'
 import type { Clock } from '../../contracts/world.ts'
-import { type CallEvent, type EventOutcome, formatEvent, type HistoryEvent, type JsonValue } from './event.ts'
+import type { JsonValue } from '../../base/json-value.ts'
+import { type CallEvent, type EventOutcome, formatEvent, type HistoryEvent } from './event.ts'
 import { type Operation, pairOperations } from './operation.ts'
 
 export interface HistoryRecorderOptions {

@@ -4,7 +4,6 @@ export {
   formatEvent,
   formatHistory,
   type HistoryEvent,
-  type JsonValue,
   type ReturnEvent,
 } from './event.ts'
 export {
@@ -16,3 +15,4 @@ export {
 } from './history-recorder.ts'
 export { type Operation, pairOperations } from './operation.ts'
 export { type HistoryLimits, historyLimits, parseEvent, parseHistory } from './parse-history.ts'
+export type { JsonValue } from '../../base/json-value.ts'

@@ -1,5 +1,6 @@
 import { AlthingError } from '../../contracts/errors.ts'
-import type { CallEvent, EventOutcome, HistoryEvent, JsonValue, ReturnEvent } from './event.ts'
+import type { JsonValue } from '../../base/json-value.ts'
+import type { CallEvent, EventOutcome, HistoryEvent, ReturnEvent } from './event.ts'
 
 /** A call together with its return: what the checkers judge. */
 export interface Operation {

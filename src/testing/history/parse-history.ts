@@ -1,5 +1,6 @@
 import { AlthingError } from '../../contracts/errors.ts'
-import type { EventOutcome, HistoryEvent, JsonValue } from './event.ts'
+import type { JsonValue } from '../../base/json-value.ts'
+import type { EventOutcome, HistoryEvent } from './event.ts'
 import { type Operation, pairOperations } from './operation.ts'
 
 /** What a history read from outside may be at most. Past a bound the parser says so with `too-large`. */

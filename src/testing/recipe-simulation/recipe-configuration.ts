@@ -1,5 +1,5 @@
 import { calm, drawConfiguration, type StoreConfiguration } from '../store-simulation/configuration.ts'
-import type { FaultClass } from '../world/fault-classes.ts'
+import { diskFaults, type FaultClass, processFaults } from '../world/fault-classes.ts'
 import { drawFaultPlan, type FaultPlan } from '../world/fault-plan.ts'
 import type { SeededRandom } from '../world/seeded-random.ts'
 import type { RecipeName } from './recipe-names.ts'
@@ -50,23 +50,10 @@ export interface RecipeConfiguration {
   readonly store: StoreConfiguration
 }
 
-/** What can happen to a process that is alone with its disk. */
-const localFaults: ReadonlySet<FaultClass> = new Set([
-  'crash',
-  'restart',
-  'pause',
-  'block-loop',
-  'clock-drift',
-  'clock-step',
-  'torn-write',
-  'lost-write',
-  'write-error',
-  'sync-error',
-  'read-error',
-  'disk-full',
-  'slow-disk',
-  'disk-stall',
-])
+/** What can happen to a process that is alone with its disk: what a disk forgets is lost where there is no other copy. */
+const localFaults: ReadonlySet<FaultClass> = new Set(
+  [...processFaults, ...diskFaults].filter((each) => each !== 'bit-flip' && each !== 'misdirected-write'),
+)
 
 /** No clients of the store but those that use the recipe, and no changes of the members. */
 const bareStore = {

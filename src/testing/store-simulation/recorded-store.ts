@@ -1,7 +1,7 @@
 import { bytesFromText, textFromBytes } from '../../base/bytes.ts'
 import { asAlthingError } from '../../contracts/errors.ts'
 import type { Compare, KeyRange, KeyValue, Operation, RangeReply, TxnReply } from '../../contracts/store.ts'
-import type { JsonValue } from '../history/event.ts'
+import type { JsonValue } from '../../base/json-value.ts'
 import type { RecordedClient } from '../history/history-recorder.ts'
 import type { WriteAnswer } from '../invariants/answers.ts'
 import { attempt, type ClientContext } from './client-process.ts'

@@ -1,5 +1,4 @@
-/** Every kind of fault that can be injected, by the name that `--faults` takes. */
-export const faultClasses = [
+export const networkFaults = [
   'delay',
   'loss',
   'duplicate',
@@ -8,12 +7,11 @@ export const faultClasses = [
   'one-way',
   'slow-link',
   'break',
-  'crash',
-  'restart',
-  'pause',
-  'block-loop',
-  'clock-drift',
-  'clock-step',
+] as const
+
+export const processFaults = ['crash', 'restart', 'pause', 'block-loop', 'clock-drift', 'clock-step'] as const
+
+export const diskFaults = [
   'torn-write',
   'lost-write',
   'write-error',
@@ -25,5 +23,8 @@ export const faultClasses = [
   'slow-disk',
   'disk-stall',
 ] as const
+
+/** Every kind of fault that can be injected, by the name that `--faults` takes. */
+export const faultClasses = [...networkFaults, ...processFaults, ...diskFaults] as const
 
 export type FaultClass = (typeof faultClasses)[number]

@@ -1,5 +1,5 @@
 import type { Operation } from '../../history/operation.ts'
-import type { JsonValue } from '../../history/event.ts'
+import type { JsonValue } from '../../../base/json-value.ts'
 import { canonicalNull, type CanonicalValue, canonicalValue } from '../canonical-value.ts'
 import { booleanResult, malformedOperation, memberOf, shown } from './decoding.ts'
 

@@ -1,5 +1,5 @@
 import { AlthingError } from '../../../contracts/errors.ts'
-import type { JsonValue } from '../../history/event.ts'
+import type { JsonValue } from '../../../base/json-value.ts'
 import type { Operation } from '../../history/operation.ts'
 
 /** `invalid-argument` for an operation that the model does not know, or whose argument or result has not the right form. */

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../history/event.ts'
+import type { JsonValue } from '../../../base/json-value.ts'
 import type { Operation } from '../../history/operation.ts'
 import { mixHash } from '../canonical-value.ts'
 import { partitionByKey, type SequentialModel } from '../sequential-model.ts'

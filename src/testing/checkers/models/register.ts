@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../history/event.ts'
+import type { JsonValue } from '../../../base/json-value.ts'
 import { type CanonicalValue, canonicalValue, hashText } from '../canonical-value.ts'
 import { partitionByKey, type SequentialModel } from '../sequential-model.ts'
 import {
