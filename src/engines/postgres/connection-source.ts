@@ -119,4 +119,18 @@ export class KeptConnections implements ConnectionSource {
   }
 }
 
+/**
+ * A connection that breaks is no failure of anything while it is idle; the statement that it serves fails by itself. Without listeners it would end the
+ * process: also when it breaks in the packet that says that it is ready, before whoever asked for it has been given it. Returns the way to stop.
+ */
+export function outliveBrokenConnections(pool: PostgresPool, onBroken: (error: Error) => void): () => void {
+  const onConnect = (client: PostgresClient): void => void client.on('error', ignore)
+  pool.on('error', onBroken)
+  pool.on('connect', onConnect)
+  return () => {
+    pool.removeListener('error', onBroken)
+    pool.removeListener('connect', onConnect)
+  }
+}
+
 function ignore(): void {}

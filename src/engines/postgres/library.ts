@@ -5,7 +5,9 @@ export interface PostgresPool {
   connect(): Promise<PostgresClient>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PostgresClient) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'connect', listener: (client: PostgresClient) => void): unknown
   readonly options?: { readonly max?: number }
   /** How many wait for a connection. */
   readonly waitingCount?: number

@@ -1,6 +1,7 @@
 import { AlthingError, asAlthingError } from '../../contracts/errors.ts'
 import type { StoreCapabilities } from '../../contracts/store.ts'
 import type { World } from '../../contracts/world.ts'
+import { outliveBrokenConnections } from './connection-source.ts'
 import { Connections } from './connections.ts'
 import { loadPostgresLibrary, type PostgresClient, type PostgresPool, types } from './library.ts'
 import { migrate } from './migrate.ts'
@@ -57,24 +58,17 @@ async function poolOf(
   world: World,
   { source }: CheckedOptions,
 ): Promise<{ readonly pool: PostgresPool; readonly release: () => Promise<void> }> {
-  // A connection that breaks while it is idle is no failure of anything; without a listener it would end the process.
   const noted = (error: Error): void => {
     world.logger.log('debug', 'an idle connection to PostgreSQL was lost', { error: error.message })
   }
   if ('pool' in source) {
     const { pool } = source
-    pool.on('error', noted)
-    return {
-      pool,
-      release: () => {
-        pool.removeListener('error', noted)
-        return Promise.resolve()
-      },
-    }
+    const stop = outliveBrokenConnections(pool, noted)
+    return { pool, release: async () => stop() }
   }
   const library = await loadPostgresLibrary()
   const pool = new library.Pool(source.config)
-  pool.on('error', noted)
+  outliveBrokenConnections(pool, noted)
   return { pool, release: () => endPool(world, pool) }
 }
 

@@ -1,6 +1,7 @@
 import type { RenewalThreadData } from '../../contracts/store.ts'
 import type { Channel, ThreadEntry, World } from '../../contracts/world.ts'
 import { runRenewals } from '../renewal-loop.ts'
+import { outliveBrokenConnections } from './connection-source.ts'
 import { Connections } from './connections.ts'
 import { LeaseCalls } from './lease-calls.ts'
 import { loadPostgresLibrary, type PostgresConfig } from './library.ts'
@@ -22,8 +23,7 @@ export async function renewLeases(world: World, channel: Channel, data: RenewalT
   const { config, place, timeoutMs, usesNames } = data.engine as RenewalEngine
   const library = await loadPostgresLibrary()
   const pool = new library.Pool({ ...config, max: connectionsMax })
-  // A connection that breaks while it is idle is no failure of anything.
-  pool.on('error', () => {})
+  outliveBrokenConnections(pool, () => {})
   const calls = new LeaseCalls(new Connections(world, pool, { usesNames }), place)
   runRenewals(world, channel, data, {
     keepLeaseAlive: (lease, options) => calls.keepLeaseAlive(lease, options, options.timeoutMs ?? timeoutMs),
