@@ -141,13 +141,22 @@ function expectSameReads(model: StoreModel, twin: NaiveStore, keys: KeyRange): v
     expect(codeOf(() => model.range({ ...keys, revision: at }).kvs)).toEqual(expected)
   }
   const from = twin.compactRevision + 1
-  const expected = []
+  expect(model.eventsBetween(keys, from, twin.revision)).toEqual(changesSince(twin, keys, from))
+  const [first] = twin.rangeAt(keys, twin.revision)
+  for (let since = from; first !== undefined && since <= twin.revision; since++) {
+    const { key } = first
+    expect(model.eventsBetween({ key }, since, twin.revision)).toEqual(changesSince(twin, { key }, since))
+  }
+  expect(codeOf(() => model.eventsBetween(keys, from - 1, twin.revision))).toBe('compacted')
+}
+
+function changesSince(twin: NaiveStore, keys: KeyRange, from: number): unknown[] {
+  const changes = []
   for (let at = Math.max(2, from); at <= twin.revision; at++) {
     const events = twin.eventsOf(keys, at)
-    if (events.length > 0) expected.push({ revision: at, events, leasesGranted: [], leasesEnded: [] })
+    if (events.length > 0) changes.push({ revision: at, events, leasesGranted: [], leasesEnded: [] })
   }
-  expect(model.eventsBetween(keys, from, twin.revision)).toEqual(expected)
-  expect(codeOf(() => model.eventsBetween(keys, from - 1, twin.revision))).toBe('compacted')
+  return changes
 }
 
 function expectSameLeases(model: StoreModel, twin: NaiveStore): void {
