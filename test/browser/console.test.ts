@@ -304,6 +304,46 @@ test('a node that is cut off is not ready, and is well again once healed', async
   await page.locator('.verdict[data-level=ok]').waitFor()
 })
 
+test('without a quorum the last known services stay, marked stale with their age, in both languages', async () => {
+  const { page } = browser
+  await using registration = await althing.discovery.register({
+    service: 'orders',
+    id: 'orders-1',
+    address: '10.0.0.1:80',
+    ttl: '60s',
+  })
+  const open = (name: RegExp): Promise<void> => page.getByRole('link', { name }).click()
+  const others = [1, 2, 3].filter((id) => id !== served)
+  const toEachOther = async (action: 'Pause' | 'Resume', state: string): Promise<void> => {
+    await open(/^Faults/)
+    for (const id of others) {
+      const process = page.locator(`[data-process="node-${id}"]`)
+      await process.getByRole('button', { name: new RegExp(`^${action}`) }).click()
+      // The second one takes the majority away.
+      if (action === 'Pause' && id === others[1])
+        await page.getByRole('dialog').getByRole('button', { name: action }).click()
+      await page.locator(`[data-process="node-${id}"][data-state=${state}]`).waitFor()
+    }
+  }
+  const notice = page.locator('[data-test=services-stale]')
+  await open(/^Elections & services/)
+  await page.locator('.panel', { hasText: registration.id }).getByText('10.0.0.1:80').waitFor()
+  expect(await notice.count()).toBe(0)
+  await toEachOther('Pause', 'paused')
+  await open(/^Elections & services/)
+  await notice.getByText(/^The last known services: as of \d+ secs? ago\.$/).waitFor()
+  const panel = page.locator('.panel', { has: page.locator('.badge.warn', { hasText: 'Stale' }) })
+  await panel.getByText('10.0.0.1:80').waitFor()
+  await page.getByRole('button', { name: '切换到中文' }).click()
+  await notice.getByText(/^最后已知的服务：\d+秒前的状态。$/).waitFor()
+  await page.locator('.badge.warn', { hasText: '已过时' }).waitFor()
+  await page.getByRole('button', { name: 'Switch to English' }).click()
+  await toEachOther('Resume', 'running')
+  await open(/^Elections & services/)
+  await notice.waitFor({ state: 'detached' })
+  await page.locator('.panel', { hasText: registration.id }).getByText('10.0.0.1:80').waitFor()
+})
+
 test('nothing went wrong in the page until now, and it asked no other host', () => {
   expect(browser.errors).toEqual([])
   expect(browser.foreign).toEqual([])

@@ -153,6 +153,8 @@ export interface Snapshot {
   readonly semaphores: readonly SemaphoreExplanation[] | null
   readonly elections: readonly ElectionEntry[] | null
   readonly services: readonly ServiceEntry[] | null
+  /** `null`: the services are as of now. Else they are the last that the node knew; without an age it cannot say since when. */
+  readonly staleServices: { readonly ageMs?: number } | null
   readonly gateway: readonly GatewayEntry[] | null
   /** `null` too where no supervisor runs. */
   readonly processes: readonly ProcessStatus[] | null

@@ -15,6 +15,7 @@ import { record } from './event-log.ts'
 import { errorsIn } from './gateway-summary.ts'
 import { gaugesOf } from './gauges.ts'
 import { observedChanges } from './observed-changes.ts'
+import { staleness } from './staleness.ts'
 import { addSample, type Counters, emptyHistory } from './rate-history.ts'
 
 /** `stale`: the connection stands, and nothing has come through it for longer than {@link staleMs}. */
@@ -51,6 +52,10 @@ export const locks = signal<readonly LockExplanation[]>([])
 export const semaphores = signal<readonly SemaphoreExplanation[]>([])
 export const elections = signal<readonly ElectionEntry[]>([])
 export const services = signal<readonly ServiceEntry[]>([])
+/** What the cluster cannot confirm is the last that the node knew, and so old. */
+export const staleServices = computed(() =>
+  staleness(snapshot.value?.staleServices ?? null, nowMs.value - lastHeardMs.value),
+)
 export const gateways = signal<readonly GatewayEntry[]>([])
 export const processes = signal<readonly ProcessStatus[]>([])
 

@@ -50,6 +50,7 @@ export function snapshotOf(
     semaphores: [],
     elections: [],
     services: [],
+    staleServices: null,
     gateway: [],
     processes,
     findings: [],

@@ -417,6 +417,12 @@ export const en = {
   'services.byCluster': 'by the cluster',
   'services.draining': 'Draining',
   'services.flapping': 'Flapping',
+  'services.stale': 'Stale',
+  'services.lastKnown': 'The last known services: as of {age} ago.',
+  'services.lastKnownUndated':
+    'The last known services: from before this node started, as it has not heard from the cluster since.',
+  'services.lastKnownMeaning':
+    'The cluster cannot confirm them now. Addresses stay in use until it can; who has come or gone since then is not shown.',
 
   'traffic.about':
     'What the gateways carry, where each client’s session is, and why a request went where it went.',

@@ -402,6 +402,11 @@ export const zh: Readonly<Record<TextKey, string>> = {
   'services.byCluster': '由集群执行',
   'services.draining': '排空中',
   'services.flapping': '状态抖动',
+  'services.stale': '已过时',
+  'services.lastKnown': '最后已知的服务：{age}前的状态。',
+  'services.lastKnownUndated': '最后已知的服务：本节点启动之前的状态，启动后还没有收到集群的消息。',
+  'services.lastKnownMeaning':
+    '集群目前无法确认。在能够确认之前，已知地址继续使用；此后新增或离开的实例不会显示。',
 
   'traffic.about': '网关承载的流量、每个客户端的会话所在，以及每个请求为何去了那里。',
   'traffic.none': '没有已注册的网关。完整的演示会带来一个：',

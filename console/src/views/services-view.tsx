@@ -1,5 +1,6 @@
 import type { ElectionEntry, ServiceEntry, ServiceInstance } from '../api/types.ts'
-import { clusterNowMs, elections, problemOfParts, services } from '../live/live-state.ts'
+import { clusterNowMs, elections, problemOfParts, services, staleServices } from '../live/live-state.ts'
+import type { Staleness } from '../live/staleness.ts'
 import { Badge, Label } from '../parts/badge.tsx'
 import { Empty, Panel } from '../parts/panel.tsx'
 import { PartProblem } from '../parts/part-problem.tsx'
@@ -7,6 +8,7 @@ import { formatCount, formatDuration, formatMoment, none } from '../text/format.
 import { locale, t } from '../text/language.ts'
 
 export function ServicesView() {
+  const stale = staleServices.value
   return (
     <>
       <div class="view-head">
@@ -15,14 +17,30 @@ export function ServicesView() {
       </div>
       <PartProblem problem={problemOfParts('elections', 'services')} />
       <Elections entries={elections.value} />
+      {stale === undefined ? null : <LastKnown {...stale} />}
       {services.value.length === 0 ? (
         <Panel title={t('services.title')}>
           <Empty text={t('services.none')} />
         </Panel>
       ) : (
-        services.value.map((service) => <ServicePanel key={service.name} service={service} />)
+        services.value.map((service) => (
+          <ServicePanel key={service.name} service={service} isStale={stale !== undefined} />
+        ))
       )}
     </>
+  )
+}
+
+function LastKnown({ ageMs }: Staleness) {
+  const title =
+    ageMs === undefined
+      ? t('services.lastKnownUndated')
+      : t('services.lastKnown', { age: formatDuration(ageMs, locale.value) })
+  return (
+    <div class="notice warn" role="status" data-test="services-stale">
+      <strong>{title}</strong>
+      <span>{t('services.lastKnownMeaning')}</span>
+    </div>
   )
 }
 
@@ -79,13 +97,14 @@ function ElectionRow({ entry }: { readonly entry: ElectionEntry }) {
   )
 }
 
-function ServicePanel({ service }: { readonly service: ServiceEntry }) {
+function ServicePanel({ service, isStale }: { readonly service: ServiceEntry; readonly isStale: boolean }) {
   const { name, instances } = service
   const healthy = instances.filter(({ health, state }) => health.state === 'healthy' && state === 'up').length
   return (
     <Panel
       title={<span class="mono">{name}</span>}
       note={t('services.healthy', { healthy, total: instances.length })}
+      end={isStale ? <Badge tone="warn">{t('services.stale')}</Badge> : undefined}
     >
       <div class="table-scroll">
         <table>

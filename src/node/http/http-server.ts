@@ -133,7 +133,7 @@ export function httpContext(options: HttpServerOptions): HttpContext {
     ask: async () => answersOf(await clusterView(asked)),
     accepted: () => acceptedWeaknesses(own, { consistency: 'serializable' }),
   })
-  const snapshots = new LiveSnapshots({ ...asked, store: own, health })
+  const snapshots = new LiveSnapshots({ ...asked, store: own, health, services: options.services })
   return {
     ...shared,
     health,

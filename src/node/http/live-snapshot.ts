@@ -5,13 +5,16 @@ import { LockOverview } from '../../coordination/locks/lock-overview.ts'
 import { SemaphoreOverview } from '../../coordination/semaphores/semaphore-overview.ts'
 import type { SemaphoreExplanation } from '../../coordination/semaphores/semaphore-types.ts'
 import type { Finding } from '../diagnosis/finding.ts'
+import { servicesPrefix } from '../../coordination/discovery/instance-entry.ts'
+import { prefixRange } from '../../coordination/locks/lock-entry.ts'
 import { gatewayService } from '../gateway-server.ts'
 import type { ProcessStatus } from '../supervisor.ts'
 import { answersOf, type ClusterView, clusterView } from './cluster-view.ts'
 import { type ElectionOverview, listElections } from './election-overview.ts'
 import { type GatewayView, gatewayViews } from './gateway-stats.ts'
 import type { HttpContext } from './http-context.ts'
-import { listServices, type ServiceView } from './service-overview.ts'
+import { type Lookup, lookUp } from './service-lookup.ts'
+import { groupServices, type ServiceView } from './service-overview.ts'
 import { type TrafficView, TrafficMeter } from './traffic-meter.ts'
 
 /** All that the console shows, at about one moment. A part that cannot be read now is null, and `problems` says why. */
@@ -21,6 +24,8 @@ export interface LiveSnapshot {
   readonly semaphores: readonly SemaphoreExplanation[] | null
   readonly elections: readonly ElectionOverview[] | null
   readonly services: readonly ServiceView[] | null
+  /** Null: `services` are as of now. Else the cluster cannot say, and they are what this node knew last. */
+  readonly staleServices: StaleServices | null
   readonly gateway: readonly GatewayView[] | null
   /** Null too where no supervisor runs. */
   readonly processes: readonly ProcessStatus[] | null
@@ -30,7 +35,15 @@ export interface LiveSnapshot {
   readonly problems: Readonly<Record<string, string>>
 }
 
-type SnapshotContext = Pick<HttpContext, 'world' | 'node' | 'members' | 'store' | 'control' | 'health'>
+export interface StaleServices {
+  /** Since the node heard from the cluster last; absent: it has not since it started. */
+  readonly ageMs?: number
+}
+
+type SnapshotContext = Pick<
+  HttpContext,
+  'world' | 'node' | 'members' | 'store' | 'control' | 'health' | 'services'
+>
 
 /** Short: the console must show a cluster without a quorum too. */
 const partTimeoutMs = 900
@@ -60,14 +73,15 @@ export class LiveSnapshots {
         return null
       }
     }
-    const [cluster, locks, semaphores, elections, services, processes] = await Promise.all([
+    const [cluster, locks, semaphores, elections, registry, processes] = await Promise.all([
       clusterView(this.#context),
       part('locks', this.#locks.list(options)),
       part('semaphores', this.#semaphores.list(options)),
       part('elections', listElections(store, options)),
-      part('services', listServices(store, options)),
+      part('services', this.#registry()),
       control === undefined ? null : part('processes', control.processes()),
     ])
+    const services = registry === null ? null : groupServices(registry.instances)
     const gateways = services?.find(({ name }) => name === gatewayService)?.instances ?? []
     const gateway = services === null ? null : await gatewayViews(gateways)
     const traffic = this.#meter.measure(cluster, world.clock.monotonicMs())
@@ -78,11 +92,24 @@ export class LiveSnapshots {
       semaphores,
       elections,
       services,
+      staleServices: this.#staleness(registry),
       gateway,
       processes,
       traffic,
       findings,
       problems,
     }
+  }
+
+  #registry(): Promise<Lookup> {
+    return lookUp(this.#context, prefixRange(servicesPrefix), {
+      consistency: 'linearizable',
+      timeoutMs: partTimeoutMs,
+    })
+  }
+
+  #staleness(registry: Lookup | null): StaleServices | null {
+    if (registry?.stale !== true) return null
+    return this.#context.services?.freshness.isKnown === true ? { ageMs: registry.ageMs } : {}
   }
 }

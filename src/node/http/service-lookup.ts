@@ -30,7 +30,7 @@ export interface Lookup {
 interface LookupOptions {
   readonly consistency: 'linearizable' | 'serializable' | undefined
   readonly timeoutMs: number
-  readonly signal: AbortSignal
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -38,18 +38,19 @@ interface LookupOptions {
  * address is better than none.
  */
 export async function lookUp(
-  http: HttpContext,
+  http: Pick<HttpContext, 'store' | 'node' | 'services'>,
   range: { readonly key: string; readonly end: string },
   options: LookupOptions,
 ): Promise<Lookup> {
   const { consistency = 'linearizable', timeoutMs, signal } = options
   if (consistency === 'linearizable') {
     try {
-      const { revision, kvs } = await readWholeRange(http.store, range, { signal, timeoutMs })
+      const call = signal === undefined ? { timeoutMs } : { timeoutMs, signal }
+      const { revision, kvs } = await readWholeRange(http.store, range, call)
       return { ...decoded(kvs), revision, stale: false, ageMs: 0 }
     } catch (error) {
       const isCutOff = isAlthingError(error, 'unavailable') || isAlthingError(error, 'timeout')
-      if (!isCutOff || signal.aborted) throw error
+      if (!isCutOff || signal?.aborted === true) throw error
     }
   }
   const { revision, kvs } = await readHere(http, range)
@@ -59,7 +60,7 @@ export async function lookUp(
 }
 
 async function readHere(
-  http: HttpContext,
+  http: Pick<HttpContext, 'node'>,
   range: { readonly key: string; readonly end: string },
 ): Promise<{ readonly revision: number; readonly kvs: readonly KeyValue[] }> {
   const kvs: KeyValue[] = []

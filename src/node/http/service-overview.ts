@@ -1,7 +1,6 @@
 import type { ReadOptions, Store } from '../../contracts/store.ts'
 import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
-import { decodeInstance, serviceRange, servicesPrefix } from '../../coordination/discovery/instance-entry.ts'
-import { prefixRange } from '../../coordination/locks/lock-entry.ts'
+import { decodeInstance, serviceRange } from '../../coordination/discovery/instance-entry.ts'
 import { readWholeRange } from '../../coordination/range-pages.ts'
 
 export interface ServiceView {
@@ -15,12 +14,6 @@ export interface KnownServiceView extends ServiceView {
   readonly revision: number
   readonly stale: boolean
   readonly ageMs: number
-}
-
-/** Every service that has an instance, by name: one read. */
-export async function listServices(store: Store, options: ReadOptions): Promise<readonly ServiceView[]> {
-  const { kvs } = await readWholeRange(store, prefixRange(servicesPrefix), options)
-  return groupServices(kvs.flatMap((kv) => decodeInstance(kv) ?? []))
 }
 
 /** By service, in the order of their names. */

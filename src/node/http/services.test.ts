@@ -9,6 +9,7 @@ import type { ServiceInstance } from '../../coordination/discovery/discovery-typ
 import { createNodeWorld } from '../../world/node-world.ts'
 import { freePorts } from '../free-ports.ts'
 import { type NodeServer, startNodeServer } from '../node-server.ts'
+import type { LiveSnapshot } from './live-snapshot.ts'
 import { type HttpTestBed, openHttpTestBed, serverEvents } from './http-test-bed.test-support.ts'
 
 const json = (body: unknown): RequestInit => ({ method: 'PUT', body: JSON.stringify(body) })
@@ -123,6 +124,12 @@ describe('services over HTTP', () => {
     const list = await fetch(`${base}/api/v1/services?timeout=500ms`)
     expect(Number(list.headers.get('x-althing-stale-ms'))).toBeGreaterThanOrEqual(0)
     expect(await list.json()).toMatchObject([{ name: 'api' }])
+    for await (const { data } of serverEvents(`${base}/api/v1/live`)) {
+      const { services, staleServices } = data as LiveSnapshot
+      expect(services).toMatchObject([{ name: 'api', instances: [{ id: 'a' }] }])
+      expect(staleServices?.ageMs).toBeGreaterThan(0)
+      break
+    }
     expect(await addresses()).toEqual(['10.0.0.1'])
     const reply = await fetch(`${base}/api/v1/services/api/b?`, json(body))
     expect(reply.status).toBe(503)
