@@ -68,12 +68,12 @@ Areas
   scale               watchers, leases, memory and idle-groups, one after the other
   engines             the same recipes on every engine, and our layer beside each engine's bare client
   lock                acquire and release: three members beside etcd's lock, and the embedded engine beside redlock on one Redis
-  elections           messages and time of bully and ring elections in the simulator, beside the papers' figures
+  elections           messages and time of elections by bully, ring, raft and lock, in the simulator
   ids                 snowflakes at their ceiling, segments, UUIDs: speed, and who repeats ids in a tight loop
   discovery           10,000 instances: clients that watch beside clients that read the whole list each second
   ring                lookups, largest share and movement on a ring of 100 members, beside npm's consistent-hash
-  chord               lookups of 1,000 Chord nodes in the simulator, 0 to 50 % of them failed, beside the paper's table
-  membership          failure detection in the simulator: time, messages, wrong failures with slow members, beside the papers' figures
+  chord               lookups of 1,000 Chord nodes in the simulator, 0 to 50 % of them failed
+  membership          failure detection in the simulator: time, messages, wrong failures with slow members
   config-push         a configuration written: time until 1 and 1,000 readers have it (ours only)
 
 Options

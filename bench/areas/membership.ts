@@ -38,10 +38,10 @@ const variants: readonly (readonly [name: string, refinements: Refinements])[] =
   ['Lifeguard, stall-aware', { ...lifeguard, stallAware: true }],
 ]
 
-/** What failure detection costs and how often it is wrong, in the simulator, beside what the papers say. The same on every machine. */
+/** What failure detection costs and how often it is wrong, in the simulator, beside what is expected or published. The same on every machine. */
 export function benchMembership(print: (text: string) => void): AreaResult {
   const detections = quietGroups.map((each) => measureDetection(...each))
-  print(`One crash in a quiet group (published: first detection after e/(e-1) = 1.58 periods on average)\n`)
+  print(`One crash in a quiet group (expected: first detection after e/(e-1) = 1.58 periods)\n`)
   print(tableOfDetections(detections))
   const wrong = slowGroups.map((group) => ({ ...group, found: compareVariants(group, print) }))
   const phi = thresholds.map((threshold) => measurePhi(threshold, heartbeats))

@@ -31,7 +31,7 @@ describe('identifiers', () => {
 })
 
 describe('Chord (Stoica et al. 2003)', () => {
-  test('theorem IV.2: a lookup among 1,000 takes about half of log2 n hops, and never many more than log2 n', () => {
+  test('a lookup among 1,000 takes about half of log2 n hops, for half of the bits of a distance are set, and never many more than log2 n', () => {
     const plain = lookupFigures(hash, { nodes: 1_000, successorsMax: 1, failedShare: 0, lookups: 1_000 })
     expect(plain.succeeded).toBe(1_000)
     expect(plain.hopsMean).toBeGreaterThan(0.5 * Math.log2(1_000) - 0.7)
@@ -40,20 +40,20 @@ describe('Chord (Stoica et al. 2003)', () => {
   })
 
   test.each([
-    [0, 3.84],
-    [0.1, 4.03],
-    [0.3, 4.44],
-    [0.5, 5.09],
+    [0, 3.5],
+    [0.1, 3.7],
+    [0.3, 4.2],
+    [0.5, 5.3],
   ])(
-    'table II: with a share of %d failed at once, lookups are found, in at most the published %d hops',
+    'with a share of %d failed at once, before any repair, lookups are found, in less than %d hops in the mean',
     (failedShare, hops) => {
       const figures = lookupFigures(hash, { nodes: 1_000, successorsMax: 20, failedShare, lookups: 1_000 })
       expect(figures.succeeded / figures.lookups).toBeGreaterThan(0.998)
-      expect(figures.hopsMean).toBeLessThan(hops * 1.05)
+      expect(figures.hopsMean).toBeLessThan(hops)
     },
   )
 
-  test('section VI-B: virtual nodes bring the 99th percentile of keys from over four to under two times the mean', () => {
+  test('virtual nodes bring the 99th percentile of keys from over four to under two times the mean', () => {
     const [one, twenty] = [loadFigures(1_000, 100_000, 1), loadFigures(1_000, 100_000, 20)]
     expect(one.last).toBeGreaterThan(4)
     expect(one.first).toBeLessThan(0.1)

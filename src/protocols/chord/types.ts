@@ -109,7 +109,7 @@ export type ChordEffect =
 
 export interface ChordOptions {
   readonly self: ChordPeer
-  /** Length of the successor list, r (default 16): as many nodes in a row may fail at once, less one. The paper advises 2·log2 n. */
+  /** Length of the successor list, r (default 16): as many nodes in a row may fail at once, less one. With 2·log2 n no list is lost whole, but with odds of 1 in n, when half of all nodes fail at once. */
   readonly successorsMax: number
   /** Nodes that hold each item, the owner included (default 3, at most r + 1). */
   readonly copies: number

@@ -18,7 +18,7 @@ const never = 1e9
 
 /**
  * Lookups of random identifiers from random nodes in a ring whose places were all right, after a share of the nodes has crashed at once, and before anything is
- * repaired (paper, sections VI-C and VI-D).
+ * repaired.
  */
 export function lookupFigures(
   hash: ChordHash,
@@ -74,7 +74,7 @@ export interface LoadFigures {
   readonly last: number
 }
 
-/** Share of the keys that nodes get: the 1st and the 99th percentile (paper, section VI-B). */
+/** Share of the keys that nodes get: the 1st and the 99th percentile. */
 export function loadFigures(nodes: number, keys: number, virtualNodes: number, seed = 1): LoadFigures {
   const random = new SeededRandom(seed)
   const places = randomIds(random, nodes * virtualNodes)

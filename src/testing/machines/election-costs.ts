@@ -1,7 +1,7 @@
 import { SeededRandom } from '../world/seeded-random.ts'
 import { type ElectionAlgorithm, ElectionCluster } from './election-cluster.ts'
 
-/** What one election costs. Heartbeats and, in the ring, acknowledgements are not counted: the papers have none. */
+/** What one election costs. Heartbeats and, in the ring, acknowledgements are not counted: they are no part of the algorithm. */
 export interface ElectionCost {
   readonly messages: number
   /** From the beginning to the moment when all follow the new leader, in the longest time that one message may take. */
@@ -26,7 +26,7 @@ export function bullyCost(nodes: number, notices: 'greatest' | 'least', seed = 1
 }
 
 /**
- * A ring without a leader and without crashes, as in the paper. `members` stand in the order of the ring; those in `begin` (default all) begin at the same time.
+ * A ring without a leader and without crashes. `members` stand in the order of the ring; those in `begin` (default all) begin at the same time.
  */
 export function ringCost(
   members: readonly number[],

@@ -9,7 +9,7 @@ export interface Detection {
   readonly size: number
   readonly crashes: number
   readonly periodMs: number
-  /** Periods until the first member suspects a crash, as the paper counts them: those begun after it, until one in which it is probed. Its expectation: e/(e-1) = 1.58. */
+  /** Periods until the first member suspects a crash, counting those begun after it, until one in which it is probed. With n members that each draw one at random nobody draws it with odds of (1 - 1/n)^n, about 1/e: so e/(e-1) = 1.58 are expected. */
   readonly firstPeriods: number
   /** From the crash to the first suspicion, whose own period is part of it. */
   readonly suspectedMs: number
@@ -100,7 +100,7 @@ export interface WrongFailures {
   readonly ofHealthy: number
 }
 
-/** After the experiments of the Lifeguard paper (section V): some members are slow for a while, again and again. Nobody crashes. */
+/** As in the experiments of the Lifeguard paper: some members are slow for a while, again and again. Nobody crashes. */
 export function measureWrongFailures(
   { size, what, slow, blockedMs, openMs, forMs }: SlowMembers,
   refinements: Refinements,
@@ -139,7 +139,7 @@ export interface PhiQuality {
   readonly mistakesPerMillion: number
 }
 
-/** Heartbeats every 100 ms, as in the paper, over a network with exponential delays and, now and then, a burst of late ones. */
+/** Heartbeats every 100 ms over a network with exponential delays and, now and then, a burst of late ones. */
 export function measurePhi(threshold: number, heartbeats: number): PhiQuality {
   const random = new SeededRandom('phi')
   const detector = createFailureDetector({
