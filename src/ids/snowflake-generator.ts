@@ -404,6 +404,8 @@ export class TenuredGenerator implements SnowflakeGenerator {
       try {
         await tenure.extend(until, { signal: this.#closing.signal })
         if (this.#tenure === tenure) this.#sequence.extend(until)
+        // Only now: a wait that a failure woke would ask at once again, and never let go of the loop where a store fails at once.
+        this.#tellProgress()
       } catch (error) {
         retryMs = Math.min(retryMs, 200)
         if (!this.#closing.signal.aborted && tenure.isHeld)
@@ -413,7 +415,6 @@ export class TenuredGenerator implements SnowflakeGenerator {
       }
     }
     if (this.#tenure === tenure) this.#schedule(retryMs)
-    this.#tellProgress()
   }
 
   #tellProgress(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isAlthingError } from '../contracts/errors.ts'
+import { AlthingError, isAlthingError } from '../contracts/errors.ts'
 import type { World } from '../contracts/world.ts'
 import {
   type App,
@@ -10,8 +10,10 @@ import {
   testInSimulator,
   withBed,
 } from '../coordination/test-bed.test-support.ts'
-import { parseSnowflake } from '../protocols/snowflake/layout.ts'
+import { layoutOf, parseSnowflake } from '../protocols/snowflake/layout.ts'
 import { IdService, type IdServiceOptions } from './id-service.ts'
+import { TenuredGenerator, timingOf } from './snowflake-generator.ts'
+import type { Tenure, TenureRequest } from './tenure.ts'
 
 function serviceOf({ store, world, accept }: App, options: Partial<IdServiceOptions> = {}): IdService {
   return new IdService({ store, world, accept, ...options })
@@ -41,6 +43,31 @@ describe('snowflake ids', () => {
       expect(texts).toEqual(texts.toSorted())
       expect(texts[0]).toMatch(/^\d{19}$/)
       expect(() => ids.nextNumber()).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+      await ids.close()
+    })
+  })
+
+  test('a wait ends in time, and leaves the loop to others, where a store that reserves time fails at once', async () => {
+    await withBed(async ({ world }) => {
+      let extensions = 0
+      const tenure = {
+        ...{ worker: 0, token: 1, isHeld: true, lost: new AbortController().signal },
+        extend: async (): Promise<void> => {
+          extensions += 1
+          // Else a wait that asks again at once would never come to an end.
+          if (extensions > 1_000) await new Promise<never>(() => {})
+          throw new AlthingError('node-failed', 'the store has failed', { outcome: 'none' })
+        },
+        release: () => Promise.resolve(),
+      }
+      const claim = ({ now }: TenureRequest): Promise<Tenure> =>
+        Promise.resolve({ ...tenure, window: { from: now, until: now + 100 } })
+      const source = { claim, close: () => Promise.resolve() }
+      const timing = timingOf({ reserve: '100ms' })
+      const ids = await TenuredGenerator.open({ world, source, layout: layoutOf(), datacentre: 0, timing })
+      await sleep(world, 500)
+      await expect(ids.nextAsync({ timeout: '1s' })).rejects.toMatchObject({ code: 'timeout' })
+      expect(extensions).toBeLessThan(100)
       await ids.close()
     })
   })
