@@ -1,3 +1,4 @@
+import type { ByteString } from '../../base/bytes.ts'
 import type { Duration } from '../../base/duration.ts'
 import { AlthingError, isAlthingError, withOutcome } from '../../contracts/errors.ts'
 import type { Store } from '../../contracts/store.ts'
@@ -19,6 +20,15 @@ export const barrierDefaults = { ttl: '10s', waitTimeout: '1m' } as const
 
 /** What one transaction can compare. */
 const partiesMax = 100
+
+/** Where the parties of a barrier stand. */
+export function barrierRange(
+  name: string,
+  isDouble: boolean,
+): { readonly key: ByteString; readonly end: ByteString } {
+  const kind = isDouble ? 'double-barriers' : 'barriers'
+  return prefixRange(`/althing/${kind}/${keySegment('name', name)}/`)
+}
 
 export interface BarriersOptions {
   readonly store: Store
@@ -74,8 +84,7 @@ export class Barriers {
    * and then does not count any more.
    */
   async wait(name: string, options: BarrierOptions): Promise<Passage> {
-    const prefix = `/althing/barriers/${keySegment('name', name)}/`
-    const { passage, gathering, lease } = await this.#gather(name, prefix, false, options)
+    const { passage, gathering, lease } = await this.#gather(name, false, options)
     gathering.close()
     await this.#releaseQuietly(lease)
     return passage
@@ -83,8 +92,7 @@ export class Barriers {
 
   /** As `wait`, and then one stays until `leave`: nobody of the next generation comes in before all of this one have left. */
   async enter(name: string, options: BarrierOptions): Promise<DoubleBarrier> {
-    const prefix = `/althing/double-barriers/${keySegment('name', name)}/`
-    const { passage, gathering, lease } = await this.#gather(name, prefix, true, options)
+    const { passage, gathering, lease } = await this.#gather(name, true, options)
     const leave = async (wait: WaitOptions = {}): Promise<void> => {
       this.#inside.delete(stay)
       const limit = waitLimit(this.#world, `leaving barrier "${name}"`, wait, this.#closing.signal)
@@ -122,7 +130,6 @@ export class Barriers {
 
   async #gather(
     name: string,
-    prefix: string,
     isDouble: boolean,
     options: BarrierOptions,
   ): Promise<{ readonly passage: Passage; readonly gathering: Gathering; readonly lease: KeptLease }> {
@@ -135,7 +142,7 @@ export class Barriers {
       const lease = await this.#keeper.keep(ttlMs, { signal: limit.signal }).catch((error: unknown) => {
         throw isAlthingError(error, 'aborted') ? limit.signal.reason : error
       })
-      const range = prefixRange(prefix)
+      const range = barrierRange(name, isDouble)
       const parts = { store: this.#store, world: this.#world }
       const gathering = new Gathering({ ...parts, range, what, parties, lease, isDouble })
       try {

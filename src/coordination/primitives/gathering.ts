@@ -237,7 +237,7 @@ function decode({ value }: KeyValue): PartyEntry | undefined {
 }
 
 /** Undefined for one that still waits. */
-function passageOf(kv: KeyValue): Passage | undefined {
+export function passageOf(kv: KeyValue): Passage | undefined {
   const index = decode(kv)?.index
   return index === undefined ? undefined : { generation: kv.modRevision, index }
 }

@@ -1,4 +1,6 @@
 import type { CreateWorkload } from './workload.ts'
+import { createBarrierWorkload } from './workloads/barriers.ts'
+import { createConfigWorkload } from './workloads/config.ts'
 import { createCounterWorkload } from './workloads/counters.ts'
 import { createCronWorkload } from './workloads/cron.ts'
 import { createElectionWorkload } from './workloads/election.ts'
@@ -11,6 +13,7 @@ import {
   createReadWriteLockWorkload,
   createSemaphoreWorkload,
 } from './workloads/shared-rights.ts'
+import { createTreeWorkload } from './workloads/tree.ts'
 
 /** Every recipe that the simulator knows, by the name that `althing sim` takes. */
 export const workloads = {
@@ -24,6 +27,9 @@ export const workloads = {
   'read-write-lock': createReadWriteLockWorkload,
   'multi-lock': createMultiLockWorkload,
   counters: createCounterWorkload,
+  barriers: createBarrierWorkload,
+  tree: createTreeWorkload,
+  config: createConfigWorkload,
 } as const satisfies Readonly<Record<string, CreateWorkload>>
 
 export type RecipeName = keyof typeof workloads

@@ -1,26 +1,35 @@
+import type { AtomicValue } from '../../../coordination/primitives/atomic-value.ts'
+import { Atomics } from '../../../coordination/primitives/atomics.ts'
 import { Counters } from '../../../coordination/primitives/counters.ts'
 import { Latches } from '../../../coordination/primitives/latches.ts'
-import { isAlthingError } from '../../../contracts/errors.ts'
-import { InvariantViolation } from '../../invariants/violation.ts'
+import type { InvariantViolation } from '../../invariants/violation.ts'
+import { Tally } from '../tally.ts'
 import { insisted, rest, sleep, succeeded, tried, type User } from '../user.ts'
 import type { CreateWorkload, Workload, WorkloadStage } from '../workload.ts'
 
 const count = 'count'
+const valueOf = (user: User): AtomicValue<number> => new Atomics(user).value<number>('value')
 const parties = 5
 
-/** Users add to one counter, and count latches down as parties that may call again: what was acknowledged is in the sum once, what failed for sure is not. */
+/**
+ * Users add to one counter, change one atomic value if nobody was faster, and count latches down as parties that may call again: what was acknowledged is in the sum once, what failed
+ * for sure is not.
+ */
 class CounterWorkload implements Workload {
   readonly leavesNothingUnder: readonly string[] = []
   readonly succession
-  readonly #sums = { added: 0n, unknown: 0n }
-  readonly #counts = { additions: 0, unknownAdditions: 0, latchesOpened: 0 }
+  readonly #additions = new Tally()
+  readonly #changes = new Tally()
+  readonly #counts = { latchesOpened: 0 }
+  readonly #last = { count: 0n, value: 0 }
   #rounds = 0
-  #last: bigint | undefined
 
   constructor(_stage: WorkloadStage) {
     const read = async (user: User): Promise<void> => {
       const counters = new Counters(user)
-      this.#last = await insisted(user, () => counters.get(count))
+      const value = valueOf(user)
+      this.#last.count = await insisted(user, () => counters.get(count))
+      this.#last.value = (await insisted(user, () => value.get())) ?? 0
     }
     this.succession = { first: read, next: read, withinMs: 5_000 }
   }
@@ -32,9 +41,11 @@ class CounterWorkload implements Workload {
   readonly use = async (user: User): Promise<void> => {
     const counters = new Counters(user)
     const latches = new Latches(user)
+    const value = valueOf(user)
     for (let round = 1; !user.isStopping(); round++) {
       const burst = user.random.pick([1, 1, 4])
       await Promise.all(Array.from({ length: burst }, () => this.#add(user, counters)))
+      await Promise.all(Array.from({ length: burst }, () => this.#change(user, value)))
       if (user.random.chance(0.2)) await this.#openLatch(user, latches, round)
       this.#rounds++
       await sleep(user.world, 400)
@@ -43,33 +54,41 @@ class CounterWorkload implements Workload {
   }
 
   judge(): InvariantViolation | undefined {
-    const { added, unknown } = this.#sums
-    const last = this.#last ?? 0n
-    if (last >= added && last <= added + unknown) return undefined
-    const what = `${added} were added, and perhaps ${unknown} more, and the counter says ${last}`
-    return new InvariantViolation('counted-once', what)
+    return (
+      this.#additions.judge(count, this.#last.count) ?? this.#changes.judge('value', BigInt(this.#last.value))
+    )
   }
 
   reached(): Readonly<Record<string, number>> {
-    return this.#counts
+    return {
+      ...this.#counts,
+      additions: this.#additions.sureCount,
+      unknownAdditions: this.#additions.unknownCount,
+      changes: this.#changes.sureCount,
+      unknownChanges: this.#changes.unknownCount,
+    }
   }
 
   async #add(user: User, counters: Counters): Promise<void> {
     const delta = BigInt(user.random.integer(1, 9))
-    // Until it is acknowledged, or has failed for sure, or for ever when its process dies meanwhile.
-    this.#sums.unknown += delta
-    await tried(user, async () => {
-      try {
-        await counters.add(count, delta)
-        this.#sums.unknown -= delta
-        this.#sums.added += delta
-        this.#counts.additions++
-      } catch (error) {
-        if (isAlthingError(error) && error.outcome === 'none') this.#sums.unknown -= delta
-        else this.#counts.unknownAdditions++
-        throw error
-      }
-    }, ['conflict'])
+    const add = (): Promise<unknown> => counters.add(count, delta)
+    await tried(user, () => this.#additions.add(delta, add), ['conflict'])
+  }
+
+  /** By one, as chance has it: in a loop, by what it was, or by its revision. */
+  async #change(user: User, value: AtomicValue<number>): Promise<void> {
+    const call = user.random.pick([
+      () => value.update((current = 0) => current + 1),
+      async () => {
+        const current = await value.get()
+        return await value.compareAndSet(current, (current ?? 0) + 1)
+      },
+      async () => {
+        const state = await value.state()
+        return await value.setIfRevision(state?.revision ?? 0, (state?.value ?? 0) + 1)
+      },
+    ])
+    await tried(user, () => this.#changes.add(1n, call), ['conflict'])
   }
 
   async #openLatch(user: User, latches: Latches, round: number): Promise<void> {

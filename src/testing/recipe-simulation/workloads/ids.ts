@@ -1,3 +1,4 @@
+import { isAlthingError } from '../../../contracts/errors.ts'
 import { IdService } from '../../../ids/id-service.ts'
 import type { SnowflakeGenerator } from '../../../ids/snowflake-types.ts'
 import { checkIdsUnique } from '../../invariants/ids-unique.ts'
@@ -15,7 +16,7 @@ class IdWorkload implements Workload {
   readonly leavesNothingUnder: readonly string[] = []
   readonly succession: Succession
   readonly #given = new Map<string, bigint[]>()
-  readonly #counts = { generators: 0, ids: 0, segmentIds: 0, refused: 0 }
+  readonly #counts = { generators: 0, ids: 0, segmentIds: 0, refused: 0, clockBack: 0 }
   #rounds = 0
 
   constructor({ configuration }: WorkloadStage) {
@@ -59,12 +60,15 @@ class IdWorkload implements Workload {
       onClockBack: random.pick(policies),
       spinMax: 0,
     } as const
-    const generator = await tried(user, () => service.snowflake('orders', options), refusals)
+    const generator = await tried(
+      user,
+      () => this.#open(() => service.snowflake('orders', options)),
+      refusals,
+    )
     if (generator === undefined) return
-    this.#counts.generators++
     const segment = service.segment('tag', { step: 5, stepMax: 40 })
     for (let bursts = random.integer(1, 10); bursts > 0 && !user.isStopping(); bursts--) {
-      await this.#burst(user, generator)
+      if (generator !== 'clock-back') await this.#burst(user, generator)
       const id = await tried(user, () => segment.nextAsync({ timeout: '2s' }), refusals)
       if (id !== undefined) {
         this.#note('segment', id)
@@ -72,9 +76,25 @@ class IdWorkload implements Workload {
       }
       await sleep(user.world, random.exponential(100))
     }
-    if (random.chance(0.7)) await succeeded(user, () => generator.close(), refusals)
-    else void generator.close().catch(() => {})
+    await segment.close()
+    if (generator !== 'clock-back') {
+      const closing = succeeded(user, () => generator.close(), refusals)
+      if (random.chance(0.7)) await closing
+    }
     this.#rounds++
+  }
+
+  /** Once clocks went hours ahead and came back, every worker id may be spent for times to come: then there is rightly none, and ids of segments alone go on. */
+  async #open(open: () => Promise<SnowflakeGenerator>): Promise<SnowflakeGenerator | 'clock-back'> {
+    try {
+      const generator = await open()
+      this.#counts.generators++
+      return generator
+    } catch (error) {
+      if (!isAlthingError(error, 'unavailable') || error.details?.['cause'] !== 'clock-back') throw error
+      this.#counts.clockBack++
+      return 'clock-back'
+    }
   }
 
   async #burst(user: User, generator: SnowflakeGenerator): Promise<void> {
