@@ -40,6 +40,33 @@ export function suites() {
   return all.filter((suite) => suite.name === 'unit' || files.some(suite.holds))
 }
 
+/** Most of the time of these is waiting for servers, and for leases to end: in a whole run they run at the same time. */
+const waiting = ['conformance', 'recipes']
+
+/** What of `suites` runs at the same time, one group after the other. */
+export function inGroups(suites) {
+  const groups = suites.filter(({ name }) => !waiting.includes(name)).map((suite) => [suite])
+  const together = suites.filter(({ name }) => waiting.includes(name))
+  return together.length === 0 ? groups : [...groups, together]
+}
+
+/** Seeds and random cases by the thousand, of code that asks the runtime for nothing: one runtime is enough for them. */
+const sameOnAnyRuntime = [
+  '**/*-faults.test.ts',
+  'src/engines/nats/shared-log-store.test.ts',
+  'src/protocols/**/*.test.ts',
+  'src/testing/conformance/*.test.ts',
+  'src/testing/swim-simulation/*.test.ts',
+  'test/architecture/**/*.test.ts',
+  'test/fuzz.test.ts',
+]
+
+/** The unit tests as they are run on another runtime. */
+export function unitOnOtherRuntime() {
+  const [unit] = all
+  return { ...unit, args: [...unit.args, ...sameOnAnyRuntime.flatMap((each) => ['--exclude', each])] }
+}
+
 function below(folder, ending) {
   return (file) => file.startsWith(`${folder}/`) && file.endsWith(ending)
 }

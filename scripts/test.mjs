@@ -8,7 +8,7 @@ import { enginesLine, notTestedLines } from './not-tested.mjs'
 import { build, install } from './prepare.mjs'
 import { capture, line, running, seconds } from './run.mjs'
 import { programs, provide } from './servers.mjs'
-import { suites } from './suites.mjs'
+import { inGroups, suites, unitOnOtherRuntime } from './suites.mjs'
 import { inTree } from './tree.mjs'
 
 const total = { passed: 0, failed: 0 }
@@ -92,12 +92,11 @@ async function everything() {
   )
   if (!(await preparation('build', build))) return
   for (const each of checks) await check(each.name, each.run)
-  const all = suites()
-  for (const each of all) await suite(each.name, each)
+  for (const group of inGroups(suites())) await Promise.all(group.map((each) => suite(each.name, each)))
   const node = await ltsNode()
   const name = `unit, Node ${ltsVersion.split('.')[0]}`
   if (node === undefined) notTested.push(`${name}: its binary could not be fetched`)
-  else await suite(name, { ...all.find((each) => each.name === 'unit'), node })
+  else await suite(name, { ...unitOnOtherRuntime(), node })
 }
 
 try {

@@ -1,0 +1,3 @@
+import { describeNats } from './describe-nats.ts'
+
+describeNats('NATS, three servers,', 3, ['bulk-renewal', 'clients', 'restart', 'cut', 'failover'])
