@@ -24,7 +24,7 @@ const all = [
   },
   {
     name: 'processes',
-    args: ['--project', 'processes', ...oneAtATime],
+    args: ['--project', 'processes', ...twoAtATime],
     holds: (file) => below('test/processes', '.test.ts')(file) || below('bench', '.processes.test.ts')(file),
   },
   {
