@@ -300,14 +300,25 @@ export class RegistrationHandle implements Registration {
   async #publish(): Promise<void> {
     if (this.#isPublishing) return
     this.#isPublishing = true
+    let isTold = false
     try {
       for (let entry: InstanceEntry | undefined; entry !== this.#entry && !this.#ending.signal.aborted; ) {
         const attempted = this.#entry
         try {
           await this.#write()
           entry = attempted
-        } catch {
-          await pause(this.#options.world, retryMsMin, this.#ending.signal)
+        } catch (error) {
+          const { world, service, id } = this.#options
+          if (!isTold) {
+            const why = String(error)
+            world.logger.log('warn', 'what changed of an instance could not be told yet', {
+              service,
+              id,
+              error: why,
+            })
+          }
+          isTold = true
+          await pause(world, retryMsMin, this.#ending.signal)
         }
       }
     } finally {
