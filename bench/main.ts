@@ -42,7 +42,7 @@ function run(options: BenchOptions, print: (text: string) => void): Promise<Area
   if (area === 'lock') return benchLock(ourCluster, etcd, options, print)
   if (area === 'chord') return benchChord(print)
   if (area === 'membership') return Promise.resolve(benchMembership(print))
-  if (area === 'elections') return Promise.resolve(benchElections(print))
+  if (area === 'elections') return benchElections(print)
   if (area === 'ids') return benchIds(options, print)
   if (area === 'ring') return benchRing(options, print)
   return peerAreas[area](ourCluster, peers[peer], options, print)

@@ -24,7 +24,10 @@ const printed: Readonly<Record<string, readonly unknown[][]>> = {
   cron: [['manual run succeeded: {"sent":42}'], [true]],
   discovery: [[['api-1 at 10.0.0.3:80']], ['ask api-1'], ['nobody is left']],
   election: [['node-2 leads: 10.0.0.2:80, term grew: true']],
-  elections: [[['3'], 'a leader in every part', 'a leader where a majority is']],
+  elections: [
+    [['3'], 'a leader in every part', 'a leader where a majority is'],
+    ['node-1', true],
+  ],
   'failure-detection': [
     [false, true],
     [false, true],

@@ -1,3 +1,4 @@
+import { open } from 'althing'
 import { type Elector, electorGuarantees, openElector } from 'althing/coordination'
 import { SeededRandom, Simulation } from 'althing/testing/world'
 
@@ -18,3 +19,12 @@ for (const { id } of members) {
 }
 await simulation.runUntil(() => electors.length === 3 && electors.every(({ leader }) => leader?.node === '3'))
 console.log(leaders, electorGuarantees.bully.inAPartition, electorGuarantees.raft.inAPartition)
+
+// The same code on the leased lock of a store.
+const althing = await open('memory:')
+const { elections } = althing
+const elector = await openElector({ algorithm: 'lock', elections, election: 'scheduler', node: 'node-1' })
+const leadership = await elector.campaign()
+console.log(leadership.node, leadership.isLeader)
+await elector.close()
+await althing.close()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ElectionCluster } from '../../testing/machines/election-cluster.ts'
 import { bullyCost, ringCost } from '../../testing/machines/election-costs.ts'
+import { raftCost } from '../../testing/machines/raft-election-cost.ts'
 import { electionFaults, simulateElection } from '../../testing/machines/simulate-election.ts'
 import { SeededRandom } from '../../testing/world/seeded-random.ts'
 import { Bully } from './bully.ts'
@@ -179,9 +180,18 @@ describe('what an election costs', () => {
       for (let seed = 1; seed <= rings; seed++)
         sum += ringCost(new SeededRandom(seed).shuffle(members), undefined, seed).messages
       const harmonic = members.reduce((total, member) => total + 1 / member, 0)
-      const published = n * harmonic + n
-      expect(sum / rings).toBeGreaterThan(published * 0.93)
-      expect(sum / rings).toBeLessThan(published * 1.07)
+      const derived = n * harmonic + n
+      expect(sum / rings).toBeGreaterThan(derived * 0.93)
+      expect(sum / rings).toBeLessThan(derived * 1.07)
+    },
+  )
+
+  test.each([5, 16])(
+    'raft, %i nodes, one asks: three rounds to all but itself, and what is committed to half of them',
+    (n) => {
+      const rounds = 3 * (n - 1 + (n - 2))
+      expect(raftCost(n).messages).toBe(rounds + 2 * Math.floor(n / 2))
+      expect(raftCost(n).delays).toBeLessThan(5)
     },
   )
 })
