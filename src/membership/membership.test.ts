@@ -134,6 +134,38 @@ describe('a membership', () => {
     expect(first.live()).toHaveLength(1)
   })
 
+  test('whose name is taken is told so by its join and ends; the one that has it goes on, and hears of it too', async () => {
+    const first = await real('a')
+    const told = first.changes()
+    const other = await real('b')
+    await other.join([first.self.address])
+    await expect.poll(() => Date.now()).toBeGreaterThan(first.self.incarnation)
+    const second = await real('a')
+    const { address } = second.self
+    const ends = second.changes()
+    await expect(second.join([other.self.address])).rejects.toMatchObject({
+      code: 'conflict',
+      outcome: 'none',
+      details: { id: 'a', address: first.self.address },
+    })
+    expect(second.lost.reason).toMatchObject({ code: 'conflict' })
+    expect(() => second.setTags({})).toThrow(/goes by the name "a"/)
+    expect(await ends.next()).toMatchObject({ value: { kind: 'conflict', hasEnded: true } })
+    expect(await ends.next()).toMatchObject({ done: true })
+    const kinds: MembershipChange[] = [(await told.next()).value, (await told.next()).value]
+    expect(kinds).toMatchObject([
+      { kind: 'changed', member: { id: 'b' } },
+      { kind: 'conflict', address, hasEnded: false },
+    ])
+    expect([first.lost.aborted, other.member('a')?.address]).toEqual([false, first.self.address])
+  })
+
+  test('joins one that joins it at the same moment', async () => {
+    const [one, two] = [await real('a'), await real('b')]
+    await Promise.all([one.join([two.self.address]), two.join([one.self.address])])
+    expect([one.live().length, two.live().length]).toEqual([2, 2])
+  })
+
   test('takes a secret after the one in use, so that it can be changed one process after another', async () => {
     const first = await real('a', `${secret}\nthe next one of 16 bytes`)
     const second = await real('b', `the next one of 16 bytes\n${secret}`)

@@ -52,8 +52,8 @@ export type MembershipChange =
   | { readonly kind: 'changed'; readonly member: MemberView; readonly before: MemberState | undefined }
   /** It ended long ago and is remembered no more. */
   | { readonly kind: 'forgotten'; readonly id: MemberId }
-  /** Another process goes by this one's name, from `address`: one of the two must end. */
-  | { readonly kind: 'conflict'; readonly address: string }
+  /** Another process goes by this one's name, from `address`. `hasEnded`: it was first, and this one has ended ({@link Membership.lost}); otherwise it is the other that is to end. */
+  | { readonly kind: 'conflict'; readonly address: string; readonly hasEnded: boolean }
   /** The reader was too slow: changes were passed over, and this is how it is now. */
   | { readonly kind: 'resync'; readonly members: readonly MemberView[] }
 
@@ -70,6 +70,7 @@ export class Membership {
   readonly #runner: SwimRunner
   readonly #feed: ChangeFeed<MembershipChange>
   readonly #joining = new Set<() => void>()
+  readonly #lost = new AbortController()
   #closing: Promise<void> | undefined
 
   /** Takes part at once, alone until {@link join}, or until others join it. Throws `invalid-argument`. */
@@ -106,6 +107,11 @@ export class Membership {
     return this.#runner.swim.self
   }
 
+  /** Fires with the cause (`conflict`) when another process that began earlier goes by this one's name: this membership has then closed, and the others see that one. */
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
   /** All that are known, this one first, those that failed or left lately too. */
   members(): MemberView[] {
     return [this.self, ...this.#runner.swim.members()]
@@ -131,7 +137,8 @@ export class Membership {
 
   /**
    * Finds the group through any of `addresses` (256 at most; its own is passed over; the first member gives none, and has nobody to wait for). Resolves when one has answered; this member then
-   * has most of the state, and the rest within a few periods. Rejects with `timeout`, `aborted`, `closed`: it has then stopped asking, but may have been heard (`outcome: 'unknown'`).
+   * has most of the state, and the rest within a few periods. Rejects with `timeout`, `aborted`, `closed`: it has then stopped asking, but may have been heard (`outcome: 'unknown'`);
+   * with `conflict` where one that began earlier lives by this name: this membership has then closed. A name that is on record at another address delays the join until it is known that nobody lives there (3 s).
    */
   async join(
     addresses: readonly string[],
@@ -159,7 +166,7 @@ export class Membership {
       this.#runner.step({ type: 'join', addresses: others })
     })
     if (failure === undefined) {
-      if (this.#closing !== undefined) throw closed()
+      if (this.#closing !== undefined) throw this.#closedError()
       return
     }
     if (this.#joining.size === 0) this.#runner.step({ type: 'join', addresses: [] })
@@ -226,11 +233,7 @@ export class Membership {
         this.#feed.push({ kind: 'forgotten', id: effect.id })
         return
       case 'conflict':
-        this.#world.logger.log('error', 'another process goes by the name of this member', {
-          member: this.self.id,
-          address: effect.address,
-        })
-        this.#feed.push({ kind: 'conflict', address: effect.address })
+        this.#onConflict(effect)
         return
       case 'joined':
         for (const settle of [...this.#joining]) settle()
@@ -240,8 +243,26 @@ export class Membership {
     }
   }
 
+  #onConflict({ address, yields }: Extract<SwimEffect, { readonly type: 'conflict' }>): void {
+    const { id } = this.self
+    this.#world.logger.log('error', 'another process goes by the name of this member', {
+      member: id,
+      address,
+      whatEnds: yields ? 'this one' : 'the other',
+    })
+    this.#feed.push({ kind: 'conflict', address, hasEnded: yields })
+    if (!yields) return
+    const message = `another process, at ${address}, goes by the name "${id}" and began earlier: this one has ended`
+    this.#lost.abort(new AlthingError('conflict', message, { outcome: 'none', details: { id, address } }))
+    void this.close()
+  }
+
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw closed()
+    if (this.#closing !== undefined) throw this.#closedError()
+  }
+
+  #closedError(): AlthingError {
+    return this.#lost.signal.aborted ? (this.#lost.signal.reason as AlthingError) : closed()
   }
 }
 

@@ -670,6 +670,22 @@ export const mutations: readonly Mutation[] = [
     test: 'testing/swim-simulation/swim-group.test.ts',
   },
   {
+    name: 'swim-newcomer-ends-the-one-that-was-there',
+    file: 'protocols/membership/namesake.ts',
+    find: ': a.since < b.since',
+    replace: ': a.since > b.since',
+    source: 'Serf issue 119: a second process of a name makes a group inconsistent',
+    test: 'testing/swim-simulation/namesakes.test.ts',
+  },
+  {
+    name: 'swim-late-word-of-a-namesake-is-believed',
+    file: 'protocols/membership/namesake.ts',
+    find: 'asked?.seq !== seq || ',
+    replace: 'asked === undefined || ',
+    source: 'an answer of an earlier life, which has ended, would end the one that took its name over',
+    test: 'protocols/membership/swim.test.ts',
+  },
+  {
     name: 'swim-local-health-slows-nothing-down',
     file: 'protocols/membership/local-health.ts',
     find: 'return this.#score + 1',

@@ -10,13 +10,16 @@ const rivalClaimsMax = 3
 /** Takes in what is claimed of members, by others and by this one, and passes on what is news. */
 export class Claims {
   readonly #core: Core
+  readonly #rivalAt: (address: string) => void
   /** Members that are met now are known to all others already. */
   isNewHere = false
   #rivalClaims = 0
   #rivalSinceMs = 0
 
-  constructor(core: Core) {
+  /** `rivalAt` hears where another is said to go by this member's name. */
+  constructor(core: Core, rivalAt: (address: string) => void) {
     this.#core = core
+    this.#rivalAt = rivalAt
   }
 
   /** Each by itself: a claim that is stale, or of a member that cannot be taken in, changes nothing. */
@@ -101,8 +104,10 @@ export class Claims {
     const { self, nowMs, options } = this.#core
     if (details === undefined) return true
     if (incarnation === self.incarnation && equalDetails(details, self.details)) return true
-    if (details.address !== self.details.address)
+    if (details.address !== self.details.address) {
+      this.#rivalAt(details.address)
       this.#countRival(details.address, nowMs, options.probeIntervalMs)
+    }
     return false
   }
 
@@ -111,7 +116,7 @@ export class Claims {
       this.#rivalSinceMs = nowMs
       this.#rivalClaims = 0
     }
-    if (++this.#rivalClaims === rivalClaimsMax) this.#core.emit({ type: 'conflict', address })
+    if (++this.#rivalClaims === rivalClaimsMax) this.#core.emit({ type: 'conflict', address, yields: false })
   }
 
   #takeOfStranger(claim: Claim): void {

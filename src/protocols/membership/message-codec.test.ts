@@ -37,6 +37,12 @@ test('a message comes back as it was, and no claim takes more room than was coun
     const message: SwimMessage = { type: 'ping', from: text(20), seq: i, to: text(20), score: 3, claims }
     const bytes = encodeSwimMessage(message)
     expect(decodeSwimMessage(bytes)).toEqual(message)
+    const life = { since: random.integer(0, 2 ** 47), draw: random.integer(0, 2 ** 31) }
+    for (const told of [
+      { ...message, life },
+      { type: 'ack', from: text(20), seq: i, score: 3, life, claims },
+    ] as const)
+      expect(decodeSwimMessage(encodeSwimMessage(told))).toEqual(told)
     const without = encodeSwimMessage({ ...message, claims: [] }).byteLength
     const counted = claims.reduce((sum, claim) => sum + claimBytes(claim), 0)
     // The head of the list itself grows from one byte to three.

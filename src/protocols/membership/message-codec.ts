@@ -1,7 +1,14 @@
 import { Packr } from 'msgpackr'
 import { AlthingError } from '../../contracts/errors.ts'
 import { tagBytes, utf8Bytes } from './claim.ts'
-import { type Claim, claimStates, type MemberDetails, membershipLimits, type SwimMessage } from './types.ts'
+import {
+  type Claim,
+  claimStates,
+  type Life,
+  type MemberDetails,
+  membershipLimits,
+  type SwimMessage,
+} from './types.ts'
 
 /**
  * A message of a member as bytes: one MessagePack array.
@@ -66,9 +73,9 @@ function encodeDetails({ address, tags, degraded }: MemberDetails): unknown {
 function bodyOf(message: SwimMessage): readonly unknown[] {
   switch (message.type) {
     case 'ping':
-      return [message.seq, message.to, message.score]
+      return [message.seq, message.to, message.score, ...encodeLife(message.life)]
     case 'ack':
-      return [message.seq, message.score]
+      return [message.seq, message.score, ...encodeLife(message.life)]
     case 'pingRequest':
       return [message.seq, message.target, message.targetAddress]
     case 'nack':
@@ -84,9 +91,19 @@ function bodyOf(message: SwimMessage): readonly unknown[] {
   }
 }
 
+function encodeLife(life: Life | undefined): readonly number[] {
+  return life === undefined ? [] : [life.since, life.draw]
+}
+
+function lifeOf(since: unknown, draw: unknown): { readonly life?: Life } {
+  if (since === undefined) return {}
+  return { life: { since: whole(since, membershipLimits.incarnationMax), draw: whole(draw, 2 ** 32) } }
+}
+
 type Head = Pick<SwimMessage, 'from' | 'claims'>
 
-function bodyFrom(type: unknown, head: Head, [first, second, third]: readonly unknown[]): SwimMessage {
+function bodyFrom(type: unknown, head: Head, body: readonly unknown[]): SwimMessage {
+  const [first, second, third, fourth, fifth] = body
   switch (type) {
     case typeCodes.ping:
       return {
@@ -95,9 +112,16 @@ function bodyFrom(type: unknown, head: Head, [first, second, third]: readonly un
         seq: whole(first, seqMax),
         to: idOf(second),
         score: whole(third, scoreMax),
+        ...lifeOf(fourth, fifth),
       }
     case typeCodes.ack:
-      return { type: 'ack', ...head, seq: whole(first, seqMax), score: whole(second, scoreMax) }
+      return {
+        type: 'ack',
+        ...head,
+        seq: whole(first, seqMax),
+        score: whole(second, scoreMax),
+        ...lifeOf(third, fourth),
+      }
     case typeCodes.pingRequest: {
       const targetAddress = textOf(third, 1, membershipLimits.addressBytesMax)
       return { type: 'pingRequest', ...head, seq: whole(first, seqMax), target: idOf(second), targetAddress }

@@ -1,7 +1,8 @@
-import { claimBytes } from './claim.ts'
+import { claimBytes, isLive } from './claim.ts'
 import type { Claims } from './claims.ts'
 import { type Core, headBytes } from './core.ts'
 import type { MemberRecord } from './member-record.ts'
+import type { Namesake } from './namesake.ts'
 import type { Claim, MemberId, Page, Sync } from './types.ts'
 
 /** Whole states given in one period; whoever asks later asks again. */
@@ -15,6 +16,7 @@ const seedsAskedMax = 16
 export class StateSync {
   readonly #core: Core
   readonly #claims: Claims
+  readonly #namesake: Namesake
   #seeds: readonly string[] = []
   /** Addresses to join at which no member is known yet. */
   #unmet: readonly string[] = []
@@ -29,10 +31,11 @@ export class StateSync {
   #given = 0
   #givenSinceMs = 0
 
-  constructor(core: Core, claims: Claims) {
+  constructor(core: Core, claims: Claims, namesake: Namesake) {
     const { nowMs, random, options } = core
     this.#core = core
     this.#claims = claims
+    this.#namesake = namesake
     this.#syncMs = nowMs + options.syncIntervalMs * (0.5 + random.float() / 2)
     this.#reconnectMs = nowMs + options.reconnectIntervalMs * (0.5 + random.float() / 2)
   }
@@ -80,6 +83,9 @@ export class StateSync {
 
   received({ from, wantsBack, claims }: Page, replyTo: string): void {
     const wasJoining = this.#joinMs < Number.POSITIVE_INFINITY
+    const rival = wasJoining ? this.#rivalIn(claims) : undefined
+    // The join is tried again until that is settled.
+    if (rival !== undefined && this.#namesake.mustWaitFor(rival)) return
     const { nowMs, options, order } = this.#core
     if (wasJoining && order.size === 0) this.#newUntilMs = nowMs + 3 * options.probeIntervalMs
     this.#answered()
@@ -88,6 +94,13 @@ export class StateSync {
     this.#claims.isNewHere = false
     if (wantsBack) this.#give(replyTo, false)
     if (wasJoining) this.#joined(from)
+  }
+
+  /** Where another lives, or has lived until just now, by this member's name. */
+  #rivalIn(claims: readonly Claim[]): string | undefined {
+    const { id, details } = this.#core.self
+    const claim = claims.find((each) => each.id === id && isLive(each))
+    return claim?.details?.address === details.address ? undefined : claim?.details?.address
   }
 
   #joined(by: MemberId): void {

@@ -112,6 +112,79 @@ describe('a suspicion (Lifeguard, section IV.B)', () => {
   })
 })
 
+describe('another process of the same name', () => {
+  /** A member `me` of incarnation 5 that has just asked the other, at `there`, and the number of its question. */
+  function asking(): {
+    swim: Swim
+    seq: number
+    answer: (seq: number, since: number, at?: string) => SwimEffect[]
+  } {
+    const swim = new Swim({ id: 'me', address: 'me', incarnation: 5 }, new SeededRandom(1), 0)
+    const claim = { ...alive('me', 9), details: details('there') }
+    const message: SwimMessage = { type: 'gossip', from: 'x', claims: [claim] }
+    const [asked] = swim.step({ type: 'receive', message, replyTo: 'x' }, 0)
+    if (asked?.type !== 'send' || asked.message.type !== 'ping') throw new Error('nobody was asked')
+    expect([asked.to, asked.message.to, asked.message.life?.since]).toEqual(['there', 'me', 5])
+    const answer = (seq: number, since: number, at = 'there'): SwimEffect[] => {
+      const ack = { type: 'ack', from: 'me', seq, score: 0, claims: [], life: { since, draw: 1 } } as const
+      return swim.step({ type: 'receive', message: ack, replyTo: at }, 1)
+    }
+    return { swim, seq: asked.message.seq, answer }
+  }
+
+  test('that began earlier ends this one, for good', () => {
+    const { swim, seq, answer } = asking()
+    expect(answer(seq, 4)).toEqual([{ type: 'conflict', address: 'there', yields: true }])
+    expect(swim.dueMs).toBe(Number.POSITIVE_INFINITY)
+    expect(swim.step({ type: 'join', addresses: ['x'] }, 2)).toEqual([])
+  })
+
+  test('that began later does not, and is told when this one began', () => {
+    const { swim, seq, answer } = asking()
+    expect(answer(seq, 6)).toEqual([{ type: 'conflict', address: 'there', yields: false }])
+    const ping = {
+      type: 'ping',
+      from: 'me',
+      to: 'me',
+      seq: 77,
+      score: 0,
+      claims: [],
+      life: { since: 6, draw: 1 },
+    } as const
+    const [told] = swim.step({ type: 'receive', message: ping, replyTo: 'there' }, 2)
+    expect(told).toMatchObject({ to: 'there', message: { type: 'ack', seq: 77, life: { since: 5 } } })
+  })
+
+  test('is believed only at its word of now: an answer to no question, to an earlier one, or from elsewhere ends nobody', () => {
+    const { swim, seq, answer } = asking()
+    expect([...answer(seq + 1, 4), ...answer(seq - 1, 4), ...answer(seq, 4, 'elsewhere')]).toEqual([])
+    answer(seq, 6)
+    expect(answer(seq, 4)).toEqual([])
+    expect(swim.dueMs).toBeLessThan(Number.POSITIVE_INFINITY)
+  })
+
+  test('is not this one itself, heard by another of its addresses', () => {
+    const { swim } = asking()
+    const life = { since: 5, draw: swimLife(swim) }
+    const ping = { type: 'ping', from: 'me', to: 'me', seq: 1, score: 0, claims: [], life } as const
+    expect(swim.step({ type: 'receive', message: ping, replyTo: 'alias' }, 1)).toEqual([])
+  })
+
+  function swimLife(swim: Swim): number {
+    const ping = {
+      type: 'ping',
+      from: 'me',
+      to: 'me',
+      seq: 9,
+      score: 0,
+      claims: [],
+      life: { since: 6, draw: 1 },
+    } as const
+    const [told] = swim.step({ type: 'receive', message: ping, replyTo: 'there' }, 0)
+    return told?.type === 'send' && told.message.type === 'ack' ? (told.message.life?.draw ?? 0) : 0
+  }
+})
+
 test('news is sent lambda * ln(n + 1) times, and then no more', () => {
   const news = new Dissemination()
   news.add(suspect('a', 1, 'b'))

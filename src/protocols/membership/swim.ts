@@ -2,6 +2,7 @@ import { unreachable } from '../../base/assert.ts'
 import type { Random } from '../../contracts/world.ts'
 import { Claims } from './claims.ts'
 import { Core } from './core.ts'
+import { Namesake } from './namesake.ts'
 import { OwnHealth } from './own-health.ts'
 import { Prober } from './prober.ts'
 import { Relays } from './relays.ts'
@@ -27,6 +28,7 @@ import { validateSwimOptions } from './validate-options.ts'
  *     event ──> step ──┬─ Prober       ping, ping request, verdict          ┐
  *                      ├─ Relays       pings for others, nack               ├─ Claims ──> what holds of whom, news
  *                      ├─ StateSync    join, whole states, lost halves      ┘
+ *                      ├─ Namesake     which of two with one name stays
  *                      └─ OwnHealth    what this member says of itself
  *
  * It tells who answers. Who belongs to a group, and who may decide anything, is not for it to say: two sides of a partition both take the other for failed.
@@ -39,6 +41,7 @@ export class Swim {
   readonly #relays: Relays
   readonly #sync: StateSync
   readonly #health: OwnHealth
+  readonly #namesake: Namesake
   #forgetMs: number
   #isLeaveTold = false
 
@@ -52,10 +55,11 @@ export class Swim {
     const times = swimTimes(probeIntervalMs, probeTimeoutMs)
     this.options = validateSwimOptions({ ...swimDefaults, ...times, ...options })
     this.#core = new Core(this.options, random, nowMs)
-    this.#claims = new Claims(this.#core)
+    this.#namesake = new Namesake(this.#core, () => this.#prober.nextSeq())
+    this.#claims = new Claims(this.#core, (address) => this.#namesake.ask(address))
     this.#prober = new Prober(this.#core, this.#claims)
     this.#relays = new Relays(this.#core)
-    this.#sync = new StateSync(this.#core, this.#claims)
+    this.#sync = new StateSync(this.#core, this.#claims, this.#namesake)
     this.#health = new OwnHealth(this.#core, this.#claims)
     this.#forgetMs = nowMs + this.options.forgetMs / 2
   }
@@ -63,7 +67,7 @@ export class Swim {
   /** When the next `tick` is to be stepped; it may change with each step. */
   get dueMs(): number {
     const { self, suspects, recovering } = this.#core
-    if (self.state === 'left') return Number.POSITIVE_INFINITY
+    if (self.state === 'left' || this.#namesake.hasYielded) return Number.POSITIVE_INFINITY
     let dueMs = Math.min(this.#prober.dueMs, this.#relays.dueMs, this.#sync.dueMs, this.#forgetMs)
     for (const { suspicion } of suspects) dueMs = Math.min(dueMs, suspicion?.dueMs ?? dueMs)
     for (const { recoveredUntilMs } of recovering) dueMs = Math.min(dueMs, recoveredUntilMs)
@@ -73,6 +77,7 @@ export class Swim {
   /** Handles one event. `nowMs` never goes back. */
   step(event: SwimEvent, nowMs: number): SwimEffect[] {
     const core = this.#core
+    if (this.#namesake.hasYielded) return []
     const lateMs = nowMs - this.dueMs
     core.begin(nowMs)
     const hasStalled = lateMs > this.options.stallMs
@@ -131,7 +136,8 @@ export class Swim {
         this.#tick()
         return
       case 'receive':
-        if (event.message.from !== core.options.id) this.#receive(event.message, event.replyTo, isTimely)
+        if (event.message.from === core.options.id) this.#namesake.heard(event.message, event.replyTo)
+        else this.#receive(event.message, event.replyTo, isTimely)
         return
       case 'join':
         this.#sync.join(event.addresses)

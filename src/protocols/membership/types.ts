@@ -42,6 +42,14 @@ export const membershipLimits = {
   incarnationMax: 2 ** 48,
 } as const
 
+/** One process among those that ever go by a name. */
+export interface Life {
+  /** The incarnation that it began with. */
+  readonly since: number
+  /** Drawn, to tell apart those that began with the same. */
+  readonly draw: number
+}
+
 export interface Ping {
   readonly type: 'ping'
   readonly from: MemberId
@@ -50,6 +58,8 @@ export interface Ping {
   readonly to: MemberId
   /** Local health score of the sender. */
   readonly score: number
+  /** To one that goes by the same name: which of the two stays is settled by it. */
+  readonly life?: Life
   readonly claims: readonly Claim[]
 }
 
@@ -58,6 +68,8 @@ export interface Ack {
   readonly from: MemberId
   readonly seq: number
   readonly score: number
+  /** As in {@link Ping}. */
+  readonly life?: Life
   readonly claims: readonly Claim[]
 }
 
@@ -166,14 +178,14 @@ export type SwimEffect =
   | { readonly type: 'joined'; readonly by: MemberId }
   /** That this member leaves has been told as often as any news is. */
   | { readonly type: 'leaveTold' }
-  /** Another process goes by this member's name, from another address. */
-  | { readonly type: 'conflict'; readonly address: string }
+  /** Another process goes by this member's name, from another address. `yields`: it was first, and this one has ended: it says and does nothing any more. */
+  | { readonly type: 'conflict'; readonly address: string; readonly yields: boolean }
 
 export interface SwimOptions {
   readonly id: MemberId
   readonly address: string
   readonly tags: Readonly<Record<string, string>>
-  /** The first one of this life. Greater than that of the life before spares a round of refutation. */
+  /** The first one of this life. Greater than that of the life before spares a round of refutation; of two processes with one name the one with the smaller stays. */
   readonly incarnation: number
   /** The protocol period: one other member is probed in each. */
   readonly probeIntervalMs: number

@@ -133,20 +133,4 @@ describe('a group of members', () => {
     group.step('m5', { type: 'setHealth', degraded: '' })
     expect(group.runUntilTrue(() => allSee(group, 'm5', 'alive'), 200, 20_000)).toBeDefined()
   })
-
-  test('tells of another process that goes by a name that is taken', () => {
-    const conflicts: string[] = []
-    const { group } = watched({
-      seed: 10,
-      size: 8,
-      happened: (at, effect) => {
-        if (effect.type === 'conflict') conflicts.push(`${at} ${effect.address}`)
-      },
-      named: { m8: 'm1' },
-    })
-    group.start('m8', { incarnation: 5 })
-    group.step('m8', { type: 'join', addresses: ['m2'] })
-    group.runUntil(60_000)
-    expect(conflicts.some((text) => text.startsWith('m1 m8') || text.startsWith('m8 m1'))).toBe(true)
-  })
 })
