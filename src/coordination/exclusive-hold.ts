@@ -1,6 +1,14 @@
 import { bytesFromText } from '../base/bytes.ts'
 import { AlthingError, isAlthingError, withOutcome } from '../contracts/errors.ts'
-import type { CallOptions, LeaseId, Operation, Store, TxnReply, WatchEvent } from '../contracts/store.ts'
+import type {
+  CallOptions,
+  LeaseId,
+  Operation,
+  Store,
+  TxnReply,
+  Watch,
+  WatchEvent,
+} from '../contracts/store.ts'
 import type { Timer, World } from '../contracts/world.ts'
 import { type Fence, type FencedTxnRequest, fenceCompare, fencedTxn, staleToken } from './fencing.ts'
 import type { KeptLease } from './leases/kept-lease.ts'
@@ -39,7 +47,7 @@ export class ExclusiveHold {
   #watchTimer: Timer | undefined
   /** The last of the moves to another lease. */
   #moving: Promise<void> = Promise.resolve()
-  readonly #watching = new AbortController()
+  #watch: Watch | undefined
 
   constructor(options: HoldOptions) {
     this.#options = options
@@ -234,14 +242,15 @@ export class ExclusiveHold {
   #stop(): void {
     this.#hasEnded = true
     this.#watchTimer?.cancel()
-    this.#watching.abort()
+    this.#watch?.close()
   }
 
   /** Another may remove the key while the lease lives: an operator. This is the only way to hear of it. */
   async #watchKey(): Promise<void> {
     const { store, world } = this.#options
     const { key, token } = this.fence
-    const watch = store.watch({ key, fromRevision: token + 1, signal: this.#watching.signal })
+    const watch = store.watch({ key, fromRevision: token + 1 })
+    this.#watch = watch
     try {
       for await (const batch of watch) {
         if (batch.kind === 'resync' && batch.kvs[0]?.createRevision !== token) this.#onRemoved(undefined)

@@ -72,10 +72,16 @@ export class SharedSlots {
 
 export const firstLeaseSlot = 4
 
+/** The same eight bytes as a number and as bits: read at each look at a right. */
+const numbers = new Float64Array(1)
+const bits = new BigInt64Array(numbers.buffer)
+
 function bitsOfNumber(value: number): bigint {
-  return new BigInt64Array(Float64Array.of(value).buffer)[0] as bigint
+  numbers[0] = value
+  return bits[0] as bigint
 }
 
-function numberOfBits(bits: bigint): number {
-  return new Float64Array(BigInt64Array.of(bits).buffer)[0] as number
+function numberOfBits(value: bigint): number {
+  bits[0] = value
+  return numbers[0] as number
 }
