@@ -40,7 +40,7 @@ export function ownArea(
 
 export function ownResult(area: string, { headline, unit, setup }: OwnMeasurement): AreaResult {
   const ours = headline === null ? null : rounded(headline)
-  return { area, ours, peer: null, ratio: null, unit, setup }
+  return { area, ours, peer: null, ratio: null, unit, setup: { peer: 'not asked for', ...setup } }
 }
 
 export function tableOfOwn(title: string, figures: Figures): string {

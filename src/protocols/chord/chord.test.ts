@@ -106,7 +106,7 @@ describe('Chord (Stoica et al. 2003)', () => {
     expect(isIdeal(ring, 4)).toBe(true)
   })
 
-  test('section IV-D: a ring of 60 forms from one node by joins, and keys are handed over on join and leave', () => {
+  test('a ring of 60 forms from one node by joins, and keys are handed over on join and leave', () => {
     const random = new SeededRandom(1)
     const options = { successorsMax: 8, copies: 1, stabiliseMs: 500, fixFingersMs: 200, timeoutMs: 300 }
     const ring = new ChordRing(random.fork('network'), hash, options)

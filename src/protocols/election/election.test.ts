@@ -107,7 +107,7 @@ describe.each(algorithms)('the %s machine', (algorithm) => {
   })
 })
 
-describe('the bully machine step by step (Garcia-Molina 1982, section III)', () => {
+describe('the bully machine step by step (Garcia-Molina 1982)', () => {
   const bully = (id: number) =>
     new Bully({ id, members: [1, 2, 3], delayMsMax: 10, heartbeatMs: 100, electsAtStart: false }, 0)
   const types = (effects: readonly { type: string; message?: { type: string; to: number } }[]): string[] =>

@@ -40,7 +40,7 @@ function member(...others: string[]): { swim: Swim; tell: (...claims: Claim[]) =
   return { swim, tell }
 }
 
-describe('what is claimed (SWIM, section 4.2)', () => {
+describe('what is claimed (SWIM, the suspicion subprotocol)', () => {
   test('is overruled by a greater incarnation, and at the same one by what is worse', () => {
     const order = [alive('a', 1), suspect('a', 1, 'b'), failed('a', 1, 'b'), alive('a', 2)] as const
     for (let i = 0; i < order.length; i++)
@@ -84,7 +84,7 @@ describe('what is claimed (SWIM, section 4.2)', () => {
   })
 })
 
-describe('a suspicion (Lifeguard, section IV.B)', () => {
+describe('a suspicion (Lifeguard, LHA-Suspicion)', () => {
   test('lasts its longest alone, and shorter with each that shares it, down to its shortest', () => {
     const suspicion = new Suspicion('a', 1_000, { minMs: 5_000, maxMs: 30_000, confirmations: 3 })
     expect(suspicion.dueMs).toBe(31_000)
@@ -194,7 +194,7 @@ test('news is sent lambda * ln(n + 1) times, and then no more', () => {
   expect(news.size).toBe(0)
 })
 
-test('between two probes of one member lie at most 2n - 1 periods (SWIM, section 4.3)', () => {
+test('between two probes of one member lie at most 2n - 1 periods, as it may be the first of one round and the last of the next', () => {
   for (const size of [2, 3, 10, 100]) {
     const order = new ProbeOrder(new SeededRandom(size))
     for (let i = 0; i < size; i++) order.add(`m${i}`)
