@@ -109,6 +109,11 @@ describe('a lapse', () => {
       'process-stopped',
     ],
     ['a hung loop', { stall: stallOf(31_000) }, 'event-loop-blocked'],
+    [
+      'a short stall of the loop that renews',
+      { stall: stallOf(356), thread: undefined },
+      'store-unreachable',
+    ],
     ['a stall of the loop that renews', { stall: stallOf(1_400), thread: undefined }, 'event-loop-blocked'],
     ['no stall', {}, 'store-unreachable'],
   ])('after %s', (_what, circumstances, cause) => {

@@ -61,12 +61,15 @@ export class Gathering {
 
   /** Resolves when all are there: with the revision at which they were let through, the same for all, and the own place in the order of arrival. */
   async untilAllAreThere(limit: WaitLimit): Promise<Passage> {
-    const { lease } = this.#options
+    const { lease, isDouble } = this.#options
     limit.endWith(lease.lost, (signal) => placeLost(this.#options.what, signal.reason))
     try {
       await untilAborted(this.#arrive(), limit.signal, (signal) => signal.reason)
       this.#follow()
-      return await untilAborted(this.#untilIn(limit.signal), limit.signal, (signal) => signal.reason)
+      const passage = await untilAborted(this.#untilIn(limit.signal), limit.signal, (signal) => signal.reason)
+      // After a stall this may come before the timer that tells of the loss; and by then the next generation may be in.
+      if (isDouble && !lease.isValid) return await untilAborted(never(), limit.signal, ({ reason }) => reason)
+      return passage
     } catch (error) {
       const passed = await this.#stepBack()
       if (passed !== undefined && lease.isValid) return passed
@@ -126,6 +129,8 @@ export class Gathering {
   async #untilIn(signal: AbortSignal): Promise<Passage> {
     let openAtMs: number | undefined
     for (;;) {
+      // Else it would look again and again without a pause once the wait is over.
+      if (signal.aborted) throw signal.reason
       const own = this.#kvs?.get(this.#key)
       if (this.#kvs !== undefined && own === undefined) throw placeLost(this.#options.what, undefined)
       const passage = own === undefined ? undefined : passageOf(own)
@@ -221,6 +226,10 @@ export class Gathering {
     if (this.#changed === changed) this.#changed = createDeferred()
     this.#throwIfFailed()
   }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {})
 }
 
 function encode(entry: PartyEntry): Uint8Array {
