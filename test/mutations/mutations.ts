@@ -757,11 +757,19 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'one-permit-too-many',
     file: 'coordination/semaphores/semaphore-line.ts',
-    find: 'permits <= limit),',
-    replace: 'permits <= limit + 1),',
+    find: 'if (taken + permits <= limit) {',
+    replace: 'if (taken + permits <= limit + 1) {',
     source: 'Dijkstra, Cooperating sequential processes, 1965',
     expected: ['held-together'],
     recipe: 'semaphore',
+  },
+  {
+    name: 'waiter-shown-as-a-holder',
+    file: 'coordination/semaphores/semaphore-line.ts',
+    find: 'permits <= limit),',
+    replace: 'permits <= limit + 1),',
+    source: 'who only waits would be let in by a guard that goes by the list of those who hold',
+    test: 'coordination/semaphores/semaphore.test.ts',
   },
   {
     name: 'reader-beside-a-writer',
@@ -862,6 +870,16 @@ export const mutations: readonly Mutation[] = [
     find: 'compare: complete.map(',
     replace: 'compare: complete.slice(0, 0).map(',
     source: 'who is seen to wait may be gone by the time that the others are let through',
+    expected: ['barrier-generations'],
+    recipe: 'barriers',
+  },
+  {
+    name: 'stay-told-after-it-is-lost',
+    file: 'coordination/primitives/gathering.ts',
+    find: 'if (isDouble && !lease.isValid)',
+    replace: 'if (isDouble && !lease.isValid && lease.ttlMs < 0)',
+    source:
+      'own bug, seed 50 of the barriers: after a stop the answer comes before the timer that tells of the loss',
     expected: ['barrier-generations'],
     recipe: 'barriers',
   },

@@ -144,9 +144,8 @@ class BarrierWorkload implements Workload {
     if (other !== undefined) this.#violated(inside, `and left it, while ${other.user.name} had not`)
   }
 
-  /** Those who are told that they stay. Who sleeps, or has just woken, is not asked. */
+  /** The others who are told that they stay. Who sleeps, or has just woken, is not asked. */
   #others(inside: Inside): Inside[] {
-    if (this.#isWaking(inside)) return []
     return [...this.#inside].filter(
       (each) => each !== inside && !each.hasLeft && !each.stay.lost.aborted && !this.#isWaking(each),
     )

@@ -23,6 +23,7 @@ class CronWorkload implements Workload {
   readonly succession: Succession
   readonly #stage: WorkloadStage
   readonly #runs: ObservedRun[] = []
+  readonly #given = new Set<string>()
   readonly #counts = { begun: 0, ended: 0, missed: 0, again: 0 }
   #rounds = 0
 
@@ -97,6 +98,10 @@ class CronWorkload implements Workload {
     const observed = { schedule: name, id, attempt, token, scheduledMs, by: user.name, hasEnded: false }
     this.#runs.push(observed)
     this.#counts.begun++
+    const what = `${name} ${id}, attempt ${attempt},`
+    // At once, and not only when it is judged: who decides an occurrence again and again hardly comes to an end.
+    if (this.#given.has(what)) user.observations.violated('occurrences-once', `${what} was given twice`)
+    this.#given.add(what)
     if (kind === 'missed') this.#counts.missed++
     if (attempt > 1) this.#counts.again++
     const isHeld = (): boolean => run.isHeld

@@ -182,7 +182,8 @@ class TreeWorkload implements Workload {
       }
       const before = seen.names.filter((name) => numberOf(name) < number).at(-1)
       if (before === undefined) return place.session.isAlive
-      await this.#watch(user, tree, `${queue}/${before}`, 'exist', seen.revision)
+      if (user.random.chance(0.2)) await this.#watch(user, tree, queue, 'child', seen.revision)
+      else await this.#watch(user, tree, `${queue}/${before}`, 'exist', seen.revision)
     }
     return false
   }
