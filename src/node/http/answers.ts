@@ -1,23 +1,12 @@
 import { z } from 'zod'
 import { errorCodes, type ErrorCode } from '../../contracts/errors.ts'
-import type { CheckSpec } from '../../coordination/discovery/check-types.ts'
-import type { ServiceInstance } from '../../coordination/discovery/discovery-types.ts'
-import type { ForcedLockRelease, LockExplanation, LockParty } from '../../coordination/locks/lock-types.ts'
-import type {
-  ForcedPermitRelease,
-  LimitChange,
-  PermitParty,
-  SemaphoreExplanation,
-} from '../../coordination/semaphores/semaphore-types.ts'
 import type { NodeStatus } from '../../engines/cluster/node-status.ts'
 import { checks, type Finding } from '../diagnosis/finding.ts'
 import type { KeyValueView } from '../key-value-view.ts'
 import type { ProcessStatus } from '../supervisor.ts'
 import type { ClusterView } from './cluster-view.ts'
-import type { ElectionOverview } from './election-overview.ts'
 import type { GatewayView } from './gateway-stats.ts'
 import type { GroupView } from './group-overview.ts'
-import type { KnownServiceView, ServiceView } from './service-overview.ts'
 
 /**
  * The forms of what the API answers, for the OpenAPI document and the tests. `Describes` makes the compiler compare each with the type of the value that is
@@ -30,7 +19,7 @@ type Plain<T> = T extends readonly (infer Item)[]
     : T
 export type Describes<T> = z.ZodType<Plain<T>>
 
-const whole = z.number().int()
+export const whole = z.number().int()
 
 export const errorAnswer = z
   .object({
@@ -274,151 +263,6 @@ export const item = z
     lease: whole.describe('0: none'),
   })
   .meta({ id: 'Item' }) satisfies Describes<KeyValueView>
-
-const party = {
-  token: whole.describe('fencing token'),
-  owner: z.string().optional(),
-  note: z.string().optional(),
-  traceId: z.string().optional(),
-  ttlMs: z.number(),
-  lease: whole,
-  queuedAtMs: z.number(),
-  heldSinceMs: z.number().optional(),
-  sinceRenewalMs: z.number().optional(),
-  endsInMs: z.number().optional(),
-}
-
-const lockParty = z
-  .object({ ...party, mode: z.enum(['write', 'read']) })
-  .meta({ id: 'LockParty' }) satisfies Describes<LockParty>
-
-/** `holder`, the first of the holders, is left out of the JSON when nobody holds the lock. */
-export const lock = z
-  .object({
-    name: z.string(),
-    holder: lockParty.optional(),
-    holders: z.array(lockParty).describe('one writer, or all readers'),
-    waiters: z.array(lockParty).describe('in the order in which they will get it'),
-    revision: whole,
-  })
-  .meta({ id: 'Lock' }) satisfies Describes<
-  Omit<LockExplanation, 'holder'> & { holder?: LockParty | undefined }
->
-
-export const forcedRelease = z.object({
-  name: z.string(),
-  token: whole,
-  by: z.string(),
-  reason: z.string(),
-  atMs: z.number(),
-  holder: lockParty,
-}) satisfies Describes<ForcedLockRelease>
-
-const permitParty = z
-  .object({ ...party, permits: whole })
-  .meta({ id: 'PermitParty' }) satisfies Describes<PermitParty>
-
-/** `limit` and `limitSetBy` are left out of the JSON where they are not known. */
-export const semaphore = z
-  .object({
-    name: z.string(),
-    limit: whole.optional().describe("in force now: an operator's, else what the first in line says"),
-    limitSetBy: z.string().optional().describe('there where an operator has set it'),
-    taken: whole.describe('permits that are held; more than the limit only after it was lowered'),
-    holders: z.array(permitParty).describe('in the order of their coming'),
-    waiters: z.array(permitParty).describe('in the order in which they will get theirs'),
-    revision: whole,
-  })
-  .meta({ id: 'Semaphore' }) satisfies Describes<
-  Omit<SemaphoreExplanation, 'limit' | 'limitSetBy'> & {
-    limit?: number | undefined
-    limitSetBy?: string | undefined
-  }
->
-
-export const forcedPermitRelease = z.object({
-  name: z.string(),
-  token: whole,
-  by: z.string(),
-  reason: z.string(),
-  atMs: z.number(),
-  holder: permitParty,
-}) satisfies Describes<ForcedPermitRelease>
-
-export const limitChange = z.object({
-  name: z.string(),
-  limit: whole.optional().describe('absent: the limit of an operator was taken back'),
-  formerLimit: whole.optional().describe('which an operator had set before'),
-  by: z.string(),
-  reason: z.string(),
-  atMs: z.number(),
-}) satisfies Describes<LimitChange>
-
-export const election = z
-  .object({
-    name: z.string(),
-    leader: z
-      .object({ term: whole, candidate: z.string(), value: z.string(), electedAtMs: z.number() })
-      .nullable(),
-    candidates: z.array(z.object({ candidate: z.string(), since: z.number(), isHeir: z.boolean() })),
-  })
-  .meta({ id: 'Election' }) satisfies Describes<ElectionOverview>
-
-const checkSpec = z.object({
-  kind: z.enum(['http', 'tcp', 'script']),
-  target: z.string(),
-  args: z.array(z.string()).optional(),
-  expectStatus: z.tuple([whole, whole]).optional(),
-  by: z.enum(['self', 'cluster']),
-  removeAfterMs: z.number().optional(),
-  intervalMs: z.number(),
-  timeoutMs: z.number(),
-  unhealthyAfter: whole,
-  healthyAfter: whole,
-  flapChangesMax: whole,
-  flapWindowMs: z.number(),
-}) satisfies Describes<CheckSpec>
-
-const instance = z
-  .object({
-    service: z.string(),
-    id: z.string(),
-    address: z.string(),
-    zone: z.string(),
-    version: z.string(),
-    weight: z.number(),
-    metadata: z.record(z.string(), z.string()),
-    state: z.enum(['up', 'draining']),
-    health: z.object({
-      state: z.enum(['healthy', 'unhealthy', 'unknown']),
-      flapping: z.boolean(),
-      results: z.array(z.object({ ok: z.boolean(), atMs: z.number(), note: z.string().optional() })),
-    }),
-    check: checkSpec.optional(),
-    registrar: z.enum(['process', 'api']),
-    registeredAtMs: z.number(),
-    registrationRevision: whole,
-    revision: whole,
-  })
-  .meta({ id: 'ServiceInstance' }) satisfies Describes<ServiceInstance>
-
-export const service = z
-  .object({ name: z.string(), instances: z.array(instance) })
-  .meta({ id: 'Service' }) satisfies Describes<ServiceView>
-
-export const knownService = service
-  .extend({
-    revision: whole,
-    stale: z
-      .boolean()
-      .describe('the node has no quorum, or has not heard from it: this is the last that it knew'),
-    ageMs: z
-      .number()
-      .describe('since the node heard from the cluster last; 0 when the answer is of the cluster'),
-  })
-  .meta({ id: 'KnownService' }) satisfies Describes<KnownServiceView>
-
-export const hostedInstance = instance
 
 export const gateway = z
   .object({

@@ -8,6 +8,8 @@ import { openClusterStore } from '../../engines/cluster/cluster-store.ts'
 import { NodeLogger } from '../../world/logger.ts'
 import { createNodeWorld } from '../../world/node-world.ts'
 import * as answers from './answers.ts'
+import * as coordination from './coordination-answers.ts'
+import { service } from './service-answers.ts'
 import { type HttpTestBed, openHttpTestBed, serverEvents } from './http-test-bed.test-support.ts'
 
 let bed: HttpTestBed
@@ -274,17 +276,19 @@ describe('coordination over HTTP', () => {
       await locks.acquire('page', { mode: 'read' }),
     ]
     const lockPath = '/api/v1/locks/page'
-    expect(answers.lock.parse(await bed.json(lockPath)).holders).toMatchObject(
+    expect(coordination.lock.parse(await bed.json(lockPath)).holders).toMatchObject(
       readers.map(({ token }) => ({ token, mode: 'read' })),
     )
     const remove = { method: 'DELETE' }
     const order = 'by=bob&reason=stuck'
     expect(await codeOf(bed.fetch(`${lockPath}?${order}`, remove))).toMatchObject({ status: 400 })
     await bed.json(`${lockPath}?${order}&token=${readers[0]?.token}`, remove)
-    expect(answers.lock.parse(await bed.json(lockPath)).holders).toMatchObject([{ token: readers[1]?.token }])
+    expect(coordination.lock.parse(await bed.json(lockPath)).holders).toMatchObject([
+      { token: readers[1]?.token },
+    ])
 
     const permit = await semaphores.acquire('pool', { permits: 2, limit: 3, note: 'import' })
-    expect(answers.semaphore.array().parse(await bed.json('/api/v1/semaphores'))).toMatchObject([
+    expect(coordination.semaphore.array().parse(await bed.json('/api/v1/semaphores'))).toMatchObject([
       { name: 'pool', limit: 3, taken: 2, holders: [{ permits: 2, note: 'import' }], waiters: [] },
     ])
     const setLimit = (body: object) =>
@@ -295,10 +299,10 @@ describe('coordination over HTTP', () => {
     expect(await codeOf(setLimit({ limit: 0, by: 'bob', reason: 'calm' }))).toMatchObject({ status: 400 })
     expect(await codeOf(setLimit({ limit: 1, by: 'bob' }))).toMatchObject({ status: 400 })
     const change: unknown = await (await setLimit({ limit: 1, by: 'bob', reason: 'calm' })).json()
-    expect(answers.limitChange.parse(change)).toMatchObject({ name: 'pool', limit: 1, by: 'bob' })
+    expect(coordination.limitChange.parse(change)).toMatchObject({ name: 'pool', limit: 1, by: 'bob' })
     const path = '/api/v1/semaphores/pool'
     expect(await bed.json(path)).toMatchObject({ limit: 1, limitSetBy: 'bob', taken: 2 })
-    const record = answers.forcedPermitRelease.parse(await bed.json(`${path}?${order}`, remove))
+    const record = coordination.forcedPermitRelease.parse(await bed.json(`${path}?${order}`, remove))
     expect(record).toMatchObject({ token: permit.token, holder: { permits: 2 } })
     await expect(permit.txn({ then: [] })).rejects.toMatchObject({
       code: expect.stringMatching(/stale-token|lost/) as string,
@@ -319,13 +323,13 @@ describe('coordination over HTTP', () => {
     await elections.campaign('main', { candidate: 'ann', value: 'here' })
     await discovery.register({ service: 'web', id: 'w1', address: '127.0.0.1:1' })
 
-    expect(answers.lock.array().parse(await bed.json('/api/v1/locks'))).toMatchObject([
+    expect(coordination.lock.array().parse(await bed.json('/api/v1/locks'))).toMatchObject([
       { name: 'jobs/nightly', holder: { owner: 'ann', note: 'backup', token: lock.token }, waiters: [] },
     ])
-    expect(answers.election.array().parse(await bed.json('/api/v1/elections'))).toMatchObject([
+    expect(coordination.election.array().parse(await bed.json('/api/v1/elections'))).toMatchObject([
       { name: 'main', leader: { candidate: 'ann', value: 'here' }, candidates: [] },
     ])
-    expect(answers.service.array().parse(await bed.json('/api/v1/services'))).toMatchObject([
+    expect(service.array().parse(await bed.json('/api/v1/services'))).toMatchObject([
       { name: 'web', instances: [{ id: 'w1', address: '127.0.0.1:1', state: 'up' }] },
     ])
     expect(await bed.json('/api/v1/services/web')).toMatchObject({ name: 'web' })
@@ -337,7 +341,7 @@ describe('coordination over HTTP', () => {
       await codeOf(bed.fetch(`${path}?by=bob&reason=stuck&token=1`, { method: 'DELETE' })),
     ).toMatchObject({ status: 409, outcome: 'none' })
     const record = await bed.json(`${path}?by=bob&reason=stuck`, { method: 'DELETE' })
-    expect(answers.forcedRelease.parse(record)).toMatchObject({
+    expect(coordination.forcedRelease.parse(record)).toMatchObject({
       by: 'bob',
       reason: 'stuck',
       token: lock.token,

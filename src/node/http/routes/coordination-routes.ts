@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { LockOverview } from '../../../coordination/locks/lock-overview.ts'
 import { limitMax, SemaphoreOverview } from '../../../coordination/semaphores/semaphore-overview.ts'
-import * as answers from '../answers.ts'
+import * as answers from '../coordination-answers.ts'
 import { listElections } from '../election-overview.ts'
 import { wholeField } from '../fields.ts'
 import { callOptions, type HttpContext } from '../http-context.ts'

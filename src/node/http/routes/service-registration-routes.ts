@@ -4,7 +4,7 @@ import {
   type HostOptions,
   HostedRegistrations,
 } from '../../../coordination/discovery/hosted-registrations.ts'
-import * as answers from '../answers.ts'
+import * as answers from '../service-answers.ts'
 import { durationField, flagField } from '../fields.ts'
 import { callTimeoutMs, type HttpContext } from '../http-context.ts'
 import { jsonRoute, plainRoute, type Route } from '../route.ts'
