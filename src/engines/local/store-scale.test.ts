@@ -21,6 +21,31 @@ const sleep = (world: World, ms: number) => new Promise<void>((resolve) => world
 const turn = (world: World) => new Promise<void>((resolve) => world.timers.immediate(resolve))
 
 describe('what one store bears', () => {
+  test('1,000 watches that begin long after their keys were made, which did not change, cost less than 50 walks through the history', () => {
+    const model = new StoreModel()
+    const keys = Array.from({ length: 20_000 }, (_, n) => `held/${n}`)
+    for (const key of keys) {
+      const then = [{ op: 'put', key, value: bytesFromText('x') }] as const
+      model.apply({ session: 0, sequence: 0, acknowledged: 0, type: 'txn', compare: [], then, else: [] })
+    }
+    const { revision } = model
+    const timeOf = (work: () => void): number => {
+      const { user } = process.cpuUsage()
+      work()
+      return process.cpuUsage().user - user
+    }
+    let found = 0
+    const begun = timeOf(() => {
+      for (let n = 0; n < 1_000; n++)
+        found += model.eventsBetween({ key: keys[n] as string }, n + 3, revision).length
+    })
+    expect(found).toBe(0)
+    const walked = timeOf(() => {
+      for (let n = 0; n < 50; n++) model.eventsBetween({ key: 'none/', end: 'none0' }, 2, revision)
+    })
+    expect(begun).toBeLessThan(walked)
+  })
+
   test('10,000 watchers of one prefix get every change once and in order, a bounded number of them in each turn of the loop', async () => {
     await simulate(async (world) => {
       const model = new StoreModel()

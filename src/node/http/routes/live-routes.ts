@@ -28,7 +28,8 @@ export function liveRoutes(http: HttpContext): Route[] {
       id: 'live',
       tag: 'live',
       summary: 'All that the console shows, about once a second, as server-sent events `snapshot`',
-      description: 'A part that cannot be read at the moment is null, and `problems` names it.',
+      description:
+        'A part that cannot be read at the moment is null, and `problems` names it; services are then the last that the node knew, and `staleServices` says how old.',
       answer: { media: 'text/event-stream' },
       handle: async ({ context }) => eventStream(http, context, (ended) => snapshots(http, ended)),
     }),
