@@ -6,7 +6,8 @@ import { type App, eventually, overriding, sleep, withBed } from '../coordinatio
 import { layoutOf, parseSnowflake } from '../protocols/snowflake/layout.ts'
 import { LeasedWorker, type LeasedWorkerOptions } from './leased-worker.ts'
 import { LeasedWorkers } from './leased-workers.ts'
-import { TenuredGenerator, timingOf } from './snowflake-generator.ts'
+import { timingOf } from './generator-timing.ts'
+import { TenuredGenerator } from './snowflake-generator.ts'
 import type { Tenure, TenureSource } from './tenure.ts'
 import { WorkerKeys } from './worker-records.ts'
 

@@ -9,7 +9,8 @@ import { explainIdIn, type IdExplanation, layoutConflict } from './explain-id.ts
 import { FixedWorker } from './fixed-worker.ts'
 import { LeasedWorkers } from './leased-workers.ts'
 import { SegmentIds, type SegmentOptions } from './segment-ids.ts'
-import { TenuredGenerator, timingOf } from './snowflake-generator.ts'
+import { timingOf } from './generator-timing.ts'
+import { TenuredGenerator } from './snowflake-generator.ts'
 import {
   type SnowflakeGenerator,
   snowflakeDefaults,

@@ -5,14 +5,10 @@ import type { Timer, World } from '../contracts/world.ts'
 import { pause, untilAborted, WaitLimit } from '../coordination/abortable.ts'
 import { durationMs } from '../coordination/names.ts'
 import { layoutBits, type SnowflakeLayout, snowflakeText } from '../protocols/snowflake/layout.ts'
-import { type OnClockBack, SnowflakeSequence } from '../protocols/snowflake/sequence.ts'
-import {
-  type NextOptions,
-  type SnowflakeGenerator,
-  snowflakeDefaults,
-  type SnowflakeTimeOptions,
-  type WorkerHold,
-} from './snowflake-types.ts'
+import { SnowflakeSequence } from '../protocols/snowflake/sequence.ts'
+import type { GeneratorTiming } from './generator-timing.ts'
+import { clockOutOfRange, idTimedOut, refusedIds } from './id-refusals.ts'
+import type { NextOptions, SnowflakeGenerator, WorkerHold } from './snowflake-types.ts'
 import type { Tenure, TenureSource } from './tenure.ts'
 
 export interface GeneratorParts {
@@ -23,37 +19,6 @@ export interface GeneratorParts {
   readonly timing: GeneratorTiming
   /** Called once, when the generator was closed. */
   readonly onClose?: (generator: SnowflakeGenerator) => void
-}
-
-export interface GeneratorTiming {
-  readonly onClockBack: OnClockBack
-  readonly clockBackMaxMs: number
-  readonly maxAheadMs: number
-  readonly reserveMs: number
-  readonly spinMaxMs: number
-}
-
-export function timingOf(options: SnowflakeTimeOptions): GeneratorTiming {
-  const onClockBack = options.onClockBack ?? snowflakeDefaults.onClockBack
-  if (!['wait', 'borrow', 'throw'].includes(onClockBack))
-    throw invalidArgument('onClockBack', onClockBack, "'wait', 'borrow' or 'throw'")
-  const clockBackMaxMs = bounded('clockBackMax', options, 1, 600_000)
-  return {
-    onClockBack,
-    clockBackMaxMs,
-    maxAheadMs: onClockBack === 'borrow' ? clockBackMaxMs : bounded('maxAhead', options, 0, 1_000),
-    reserveMs: bounded('reserve', options, 50, 3_600_000),
-    spinMaxMs: bounded('spinMax', options, 0, 1_000),
-  }
-}
-
-type TimeField = 'clockBackMax' | 'maxAhead' | 'reserve' | 'spinMax'
-
-function bounded(field: TimeField, options: SnowflakeTimeOptions, min: number, max: number): number {
-  const given = options[field] ?? snowflakeDefaults[field]
-  const ms = Math.round(durationMs(field, given))
-  if (ms < min || ms > max) throw invalidArgument(field, given, `a duration between ${min} ms and ${max} ms`)
-  return ms
 }
 
 /**
@@ -158,7 +123,7 @@ export class TenuredGenerator implements SnowflakeGenerator {
       .endWith(this.#closing.signal, ({ reason }) => reason)
     const timeoutMs = durationMs('timeout', options.timeout ?? '5s')
     let last: AlthingError | undefined
-    limit.endAfter(world, timeoutMs, () => timedOut(timeoutMs, last))
+    limit.endAfter(world, timeoutMs, () => idTimedOut(timeoutMs, last))
     try {
       for (;;) {
         limit.throwIfEnded()
@@ -259,41 +224,8 @@ export class TenuredGenerator implements SnowflakeGenerator {
     if (this.#closing.signal.aborted) return this.#closing.signal.reason as AlthingError
     if (this.#tenure?.isHeld !== true) return this.#noWorker()
     const { refusal } = this.#sequence
-    switch (refusal.kind) {
-      case 'ahead':
-        return refused('overloaded', 'ahead', `ids are ahead of the clock as far as they may be`, {
-          retryAfterMs: refusal.waitMs,
-        })
-      case 'clock-back': {
-        const { backMs } = refusal
-        const { clockBackMaxMs } = this.#parts.timing
-        const isSmall = backMs <= clockBackMaxMs
-        const message = `the clock stepped back by ${backMs} ms${isSmall ? '' : `, more than the ${clockBackMaxMs} ms that are waited for`}`
-        return refused(
-          'unavailable',
-          'clock-back',
-          message,
-          { backMs, ...(isSmall ? { retryAfterMs: backMs } : {}) },
-          isSmall,
-        )
-      }
-      case 'window':
-        void this.#keepAhead()
-        return refused(
-          'unavailable',
-          'reserve',
-          'the reserved time is used up, and the store has not given more yet',
-          {},
-        )
-      case 'out-of-range':
-        return refused(
-          'unavailable',
-          'clock-out-of-range',
-          `the clock shows a time that ids of this layout cannot have`,
-          {},
-          false,
-        )
-    }
+    if (refusal.kind === 'window') void this.#keepAhead()
+    return refusedIds(refusal, this.#parts.timing.clockBackMaxMs)
   }
 
   #noWorker(): AlthingError {
@@ -310,14 +242,7 @@ export class TenuredGenerator implements SnowflakeGenerator {
   async #claim(options?: CallOptions): Promise<void> {
     const { source, timing } = this.#parts
     const now = this.#now()
-    if (now < 0 || now >= 2 ** this.layout.timeBits)
-      throw refused(
-        'unavailable',
-        'clock-out-of-range',
-        'the clock shows a time that ids of this layout cannot have',
-        {},
-        false,
-      )
+    if (now < 0 || now >= 2 ** this.layout.timeBits) throw clockOutOfRange()
     const request = {
       now,
       after: this.#sequence.time,
@@ -422,25 +347,4 @@ export class TenuredGenerator implements SnowflakeGenerator {
     this.#progress = createDeferred()
     told.resolve()
   }
-}
-
-function refused(
-  code: 'unavailable' | 'overloaded',
-  cause: string,
-  message: string,
-  details: Readonly<Record<string, unknown>>,
-  retryable = true,
-): AlthingError {
-  return new AlthingError(code, message, { outcome: 'none', retryable, details: { cause, ...details } })
-}
-
-function timedOut(timeoutMs: number, last: AlthingError | undefined): AlthingError {
-  return new AlthingError(
-    'timeout',
-    `no id within ${timeoutMs} ms${last === undefined ? '' : `: ${last.message}`}`,
-    {
-      outcome: 'none',
-      ...(last === undefined ? {} : { cause: last, details: { ...last.details } }),
-    },
-  )
 }

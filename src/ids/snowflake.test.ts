@@ -12,7 +12,8 @@ import {
 } from '../coordination/test-bed.test-support.ts'
 import { layoutOf, parseSnowflake } from '../protocols/snowflake/layout.ts'
 import { IdService, type IdServiceOptions } from './id-service.ts'
-import { TenuredGenerator, timingOf } from './snowflake-generator.ts'
+import { timingOf } from './generator-timing.ts'
+import { TenuredGenerator } from './snowflake-generator.ts'
 import type { Tenure, TenureRequest } from './tenure.ts'
 
 function serviceOf({ store, world, accept }: App, options: Partial<IdServiceOptions> = {}): IdService {
