@@ -874,6 +874,15 @@ export const mutations: readonly Mutation[] = [
     recipe: 'barriers',
   },
   {
+    name: 'wait-at-a-barrier-goes-on-after-its-end',
+    file: 'coordination/primitives/gathering.ts',
+    find: 'if (signal.aborted) throw signal.reason',
+    replace: '',
+    source: 'own bug, seed 64 of the barriers: a loop that never lets go',
+    expected: ['no-crash'],
+    recipe: 'barriers',
+  },
+  {
     name: 'stay-told-after-it-is-lost',
     file: 'coordination/primitives/gathering.ts',
     find: 'if (isDouble && !lease.isValid)',

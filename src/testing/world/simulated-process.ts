@@ -78,7 +78,8 @@ export class SimulatedProcess {
     this.#commands = options.commands ?? (() => undefined)
     this.disk = options.disk ?? new SimulatedDisk(simulation, name)
     const originMs = simulation.random(`clock/${name}`).integer(0, 100_000_000)
-    this.clock = new SimulatedClock(() => simulation.nowUs, originMs)
+    const stuck = (message: string): void => simulation.fail(`process ${name}: ${message}`)
+    this.clock = new SimulatedClock(() => simulation.nowUs, originMs, stuck)
     this.#exited = new Promise(() => {})
   }
 
