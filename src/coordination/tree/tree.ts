@@ -181,7 +181,8 @@ export class Tree {
 
   /**
    * A one-shot watch: the first event after `after` (a revision that a read has told, so that nothing is missed in between). Rejects with `timeout`, `aborted`, `closed`,
-   * and `compacted` when what came since may be forgotten: then read again.
+   * and `compacted` when what came since may be forgotten: then read again. The end of the node itself may be told in place of
+   * changes of its children before.
    */
   async nextChange(
     path: string,
