@@ -62,10 +62,9 @@ function problemOf(
     return `${String(reason)} is no loss with outcome none`
   const cause = reason.details?.['cause']
   if (!causes.has(cause)) return `${String(cause)} is none of the causes (${reason.message})`
-  const sinceMs = atMs - memoryTtls * ttlMs - slackMs
-  const recent = stalls.filter(
-    (stall) => stall.process === process && stall.fromMs <= atMs && stall.untilMs >= sinceMs,
-  )
+  const own = stalls.filter((stall) => stall.process === process && stall.fromMs <= atMs)
+  const sinceMs = beganMs(own, atMs - memoryTtls * ttlMs - slackMs)
+  const recent = own.filter((stall) => stall.untilMs >= sinceMs)
   if (cause === 'process-stopped' && !recent.some(({ kind }) => kind === 'pause'))
     return `it says that the process was stopped, and it was not (${reason.message})`
   // Stops and blocks in a row are one silence.
@@ -73,4 +72,12 @@ function problemOf(
   if (cause === 'event-loop-blocked' && silentMs < (maxStallMs ?? 0) * 0.9)
     return `it says that the loop was blocked, which was silent for ${silentMs} ms only (${reason.message})`
   return undefined
+}
+
+/** A loss is told when the loop runs again: at the end of a row of stalls, of which the first may be the cause. */
+function beganMs(stalls: readonly Stall[], sinceMs: number): number {
+  let first = sinceMs
+  for (const { fromMs, untilMs } of stalls.toSorted((a, b) => b.untilMs - a.untilMs))
+    if (untilMs >= first) first = Math.min(first, fromMs)
+  return first
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { bytesFromText } from '../../base/bytes.ts'
+import { AlthingError } from '../../contracts/errors.ts'
 import type { KeyValue, WatchEvent } from '../../contracts/store.ts'
 import {
   currentKey,
@@ -13,6 +14,7 @@ import type { TreeChange } from '../../coordination/tree/tree-types.ts'
 import { EventLog } from '../checkers/event-log.ts'
 import { checkBarrierGenerations, type ObservedPassage } from './barrier-generations.ts'
 import { checkConfigVersions, type SeenConfig } from './config-versions.ts'
+import { checkLossNamesItsCause, type Stall } from './loss-names-its-cause.ts'
 import { checkTreeMulti } from './tree-multi.ts'
 import { checkTreeNumbers } from './tree-numbers.ts'
 import { checkFiredWatches, checkFollowedTrees } from './tree-watches.ts'
@@ -166,6 +168,35 @@ describe('of trees', () => {
     expect(told(0, [all[0], all[2]])).toContain('data-changed at revision 2 came next')
     expect(told(0, [all[0], all[0]])).toContain('created at revision 1')
     expect(told(1, [all[2], all[1]])).toContain('came next')
+  })
+})
+
+describe('of losses', () => {
+  const stall = (kind: 'pause' | 'block', fromMs: number, untilMs: number): Stall => {
+    return { process: 'p', kind, fromMs, untilMs }
+  }
+  const judge = (atMs: number, stalls: readonly Stall[]): string | undefined => {
+    const reason = new AlthingError('lost', 'it is gone', {
+      outcome: 'none',
+      details: { cause: 'process-stopped' },
+    })
+    const loss = { user: 'u', process: 'p', what: 'a right', atMs, reason }
+    return checkLossNamesItsCause([loss], { stalls, ttlMs: 800, maxStallMs: 30_000 })?.message
+  }
+
+  test('finds a stop that is blamed and was not, or was long ago', () => {
+    expect(judge(20_000, [stall('pause', 18_000, 19_900)])).toBeUndefined()
+    expect(judge(20_000, [stall('block', 18_000, 19_900)])).toContain('and it was not')
+    expect(judge(20_000, [stall('pause', 11_000, 12_000), stall('block', 19_000, 20_000)])).toContain('not')
+  })
+
+  test('takes a stop for the cause when the loop has stood still ever since', () => {
+    const row = [
+      stall('pause', 11_060, 11_888),
+      stall('block', 11_073, 18_189),
+      stall('block', 17_321, 19_766),
+    ]
+    expect(judge(19_766, row)).toBeUndefined()
   })
 })
 
