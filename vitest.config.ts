@@ -16,6 +16,31 @@ const shared = {
   hookTimeout: 60_000,
 } as const
 
+const unitFiles = {
+  include: [
+    'src/**/*.test.ts',
+    'apps/**/*.test.ts',
+    'bench/**/*.test.ts',
+    'console/**/*.test.ts',
+    'scripts/**/*.test.ts',
+    'test/*.test.ts',
+    'test/architecture/**/*.test.ts',
+    'test/soak/**/*.test.ts',
+  ],
+  exclude: ['node_modules/**', 'dist/**', '**/*.processes.test.ts'],
+}
+
+/** Seeds and random cases by the thousand, of code that asks the runtime for nothing: one runtime is enough for them. */
+const sameOnAnyRuntime = [
+  '**/*-faults.test.ts',
+  'src/engines/nats/shared-log-store.test.ts',
+  'src/protocols/**/*.test.ts',
+  'src/testing/conformance/*.test.ts',
+  'src/testing/swim-simulation/*.test.ts',
+  'test/architecture/**/*.test.ts',
+  'test/fuzz.test.ts',
+]
+
 export default defineConfig({
   test: {
     projects: [
@@ -24,17 +49,16 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: [
-            'src/**/*.test.ts',
-            'apps/**/*.test.ts',
-            'bench/**/*.test.ts',
-            'console/**/*.test.ts',
-            'scripts/**/*.test.ts',
-            'test/*.test.ts',
-            'test/architecture/**/*.test.ts',
-            'test/soak/**/*.test.ts',
-          ],
-          exclude: ['node_modules/**', 'dist/**', '**/*.processes.test.ts'],
+          ...unitFiles,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          ...shared,
+          name: 'other-runtime',
+          ...unitFiles,
+          exclude: [...unitFiles.exclude, ...sameOnAnyRuntime],
         },
       },
       {

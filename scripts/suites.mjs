@@ -50,22 +50,8 @@ export function inGroups(suites) {
   return together.length === 0 ? groups : [...groups, together]
 }
 
-/** Seeds and random cases by the thousand, of code that asks the runtime for nothing: one runtime is enough for them. */
-const sameOnAnyRuntime = [
-  '**/*-faults.test.ts',
-  'src/engines/nats/shared-log-store.test.ts',
-  'src/protocols/**/*.test.ts',
-  'src/testing/conformance/*.test.ts',
-  'src/testing/swim-simulation/*.test.ts',
-  'test/architecture/**/*.test.ts',
-  'test/fuzz.test.ts',
-]
-
 /** The unit tests as they are run on another runtime. */
-export function unitOnOtherRuntime() {
-  const [unit] = all
-  return { ...unit, args: [...unit.args, ...sameOnAnyRuntime.flatMap((each) => ['--exclude', each])] }
-}
+export const unitOnOtherRuntime = { args: ['--project', 'other-runtime', ...twoAtATime] }
 
 function below(folder, ending) {
   return (file) => file.startsWith(`${folder}/`) && file.endsWith(ending)

@@ -96,7 +96,7 @@ async function everything() {
   const node = await ltsNode()
   const name = `unit, Node ${ltsVersion.split('.')[0]}`
   if (node === undefined) notTested.push(`${name}: its binary could not be fetched`)
-  else await suite(name, { ...unitOnOtherRuntime(), node })
+  else await suite(name, { ...unitOnOtherRuntime, node })
 }
 
 try {

@@ -269,10 +269,11 @@ describe.skipIf(natsUnavailable() !== undefined)('three NATS servers', () => {
     await servers?.stop()
   })
 
-  test('a leader that is killed costs time, and nothing else', async () => {
+  test('a leader that is killed costs time, and nothing else', { timeout: 240_000 }, async () => {
     const [store] = stores as [NatsStore]
     const follower = await Follower.start(store, 'leader/')
-    const writer = new Writer(store, 'leader/', 20_000)
+    // On a busy machine the choice of the next leader alone may take NATS more than ten seconds.
+    const writer = new Writer(store, 'leader/', 60_000)
     await writer.progress(20)
     for (let round = 0; round < 2; round++) {
       const leader = await servers.leader('ALTHING_althing')

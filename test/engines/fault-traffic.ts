@@ -34,7 +34,7 @@ export class Writer {
   /** Until so many more are acknowledged. */
   async progress(count: number): Promise<void> {
     const wanted = this.acknowledged.length + count
-    const endMs = performance.now() + 30_000
+    const endMs = performance.now() + 90_000
     while (this.acknowledged.length < wanted) {
       if (performance.now() > endMs) throw new Error(`only ${this.acknowledged.length} of ${wanted} puts`)
       await new Promise((resolve) => setTimeout(resolve, 10))
